@@ -1,0 +1,112 @@
+/**
+ * What the HTTP surface needs from the rest of the server. `src/main.ts` implements these over the real parts and tests
+ * implement them with fakes, so no route knows how an avatar or a session is made. Every port refuses with `AppError`.
+ */
+
+/** What preparation found out about the footage; structurally the report that an avatar's manifest carries. */
+export interface QualityReport {
+  readonly framesUsed: number;
+  readonly framesWithoutFace: number;
+  readonly framesTooSmall: number;
+  readonly framesTurnedAway: number;
+  /** Opening of the mouth relative to the distance of the eyes. */
+  readonly mouthOpening: { readonly min: number; readonly median: number; readonly max: number };
+  /** Sentences for a human. */
+  readonly notes: readonly string[];
+}
+
+export interface AvatarInfo {
+  readonly id: string;
+  readonly state: 'preparing' | 'ready' | 'failed';
+  /** 0..1, and 1 when ready. */
+  readonly progress: number;
+  /** Seconds since 1970, fractional. */
+  readonly createdAtUnixS: number;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly widthPx?: number;
+  readonly heightPx?: number;
+  readonly fps?: number;
+  readonly frameCount?: number;
+  /** True if the source was a photo. */
+  readonly still?: boolean;
+  readonly quality?: QualityReport;
+}
+
+export interface AvatarsPort {
+  /**
+   * Starts the preparation and answers at once. An upload is owned by the port from here on: it deletes the file when
+   * it is done with it, also when it refuses. Throws avatar-exists, invalid-argument, media-undecodable.
+   */
+  create(options: { id: string; sourcePath: string; sourceIsUpload?: boolean }): Promise<AvatarInfo>;
+  /** Resolves when the avatar is ready, rejects with its error if it failed; aborting only ends the waiting. */
+  whenReady(id: string, signal: AbortSignal): Promise<AvatarInfo>;
+  list(): Promise<AvatarInfo[]>;
+  /** Throws avatar-not-found. */
+  get(id: string): Promise<AvatarInfo>;
+  /** Path of a JPEG. Throws avatar-not-found, avatar-not-ready. */
+  previewPath(id: string): Promise<string>;
+  /** Calls back on every change of state or progress; the returned function unsubscribes. */
+  subscribe(id: string, listener: (info: AvatarInfo) => void): () => void;
+  /** Throws avatar-not-found, avatar-in-use. */
+  delete(id: string): Promise<void>;
+}
+
+export interface SessionInfo {
+  readonly id: string;
+  /** Id of the avatar that speaks. */
+  readonly avatar: string;
+  readonly state: 'idle' | 'speaking' | 'ended';
+  readonly fps: number;
+  /** Seconds since 1970, fractional. */
+  readonly createdAtUnixS: number;
+  readonly viewers: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly engine: string;
+  /** Counters and gauges; names are camelCase and end in their unit. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+export interface SessionCreateOptions {
+  avatarId: string;
+  /** Chosen by the port if absent. */
+  id?: string;
+  fps?: number;
+  /** Spoken at once. Already resolved by `MediaPathsPort`, or the shipped demo sound. */
+  audioPath?: string;
+  /** The id then has the legacy form `<avatar id>_<unix seconds>`. */
+  legacy?: boolean;
+  /** Also save the pictures as PNG and an mp4 of the result. */
+  saveImages?: boolean;
+  endAfterSpeech?: boolean;
+}
+
+export interface SessionsPort {
+  /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable. */
+  create(options: SessionCreateOptions): Promise<SessionInfo>;
+  list(): SessionInfo[];
+  /** Throws session-not-found. */
+  get(id: string): SessionInfo;
+  /** Appends an utterance. An upload is owned by the port from here on, also when it refuses. */
+  say(id: string, options: { audioPath: string; audioIsUpload?: boolean }): Promise<{ utteranceId: string }>;
+  /** Ends the session. Throws session-not-found. */
+  stop(id: string): Promise<void>;
+  /** Throws session-not-found, sdp-invalid, sdp-unsupported, no-capacity. `etag` is quoted. */
+  addPeer(sessionId: string, offerSdp: string): Promise<{ peerId: string; answerSdp: string; etag: string }>;
+  /** Trickled candidates. Throws peer-not-found, sdp-invalid, and etag-mismatch if `ifMatch` is stale. */
+  patchPeer(sessionId: string, peerId: string, fragment: string, ifMatch?: string): Promise<void>;
+  /** Throws session-not-found, peer-not-found. */
+  removePeer(sessionId: string, peerId: string): Promise<void>;
+  /**
+   * JPEG pictures as they are drawn. The port keeps at most 30 for a reader and drops the oldest. Ends with the session
+   * or when `signal` aborts. Throws session-not-found before the first picture.
+   */
+  mjpeg(sessionId: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+export interface MediaPathsPort {
+  /** The real path, inside the media roots; otherwise throws path-outside-roots, file-not-found, not-a-file. */
+  resolve(path: string): Promise<string>;
+  /** Where uploads are kept until their port has used them. */
+  readonly uploadsDir: string;
+}
