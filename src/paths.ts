@@ -1,0 +1,32 @@
+import { realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { AppError } from './errors.js';
+
+/**
+ * Resolves a path that a client named to a real file inside one of the roots. Links are followed first and the
+ * target is judged, so neither `..` nor a link leaves the roots. A relative path is tried against each root.
+ * Outside and missing are told apart only for paths that would lie inside a root, so nothing can be probed.
+ */
+export async function resolveMediaPath(given: string, roots: readonly string[]): Promise<string> {
+  if (given.trim() === '' || given.includes('\0')) throw new AppError('invalid-argument', 'the path is empty or holds a NUL byte');
+  const realRoots = (await Promise.all(roots.map((root) => realpath(root).catch(() => undefined)))).filter((root) => root !== undefined);
+  const candidates = path.isAbsolute(given) ? [path.normalize(given)] : roots.map((root) => path.resolve(root, given));
+  let inside = false;
+  for (const candidate of candidates) {
+    const real = await realpath(candidate).catch(() => undefined);
+    if (real === undefined) {
+      inside ||= [...roots, ...realRoots].some((root) => isInside(candidate, root));
+      continue;
+    }
+    if (!realRoots.some((root) => isInside(real, root))) continue;
+    if (!(await stat(real)).isFile()) throw new AppError('not-a-file', `${given} is not a file`);
+    return real;
+  }
+  if (inside) throw new AppError('file-not-found', `there is no file ${given} in the media roots`);
+  throw new AppError('path-outside-roots', `${given} lies outside the media roots`);
+}
+
+function isInside(file: string, root: string): boolean {
+  const relative = path.relative(root, file);
+  return relative === '' || (!relative.startsWith(`..${path.sep}`) && relative !== '..' && !path.isAbsolute(relative));
+}

@@ -1,0 +1,77 @@
+import { isAppError, toAppError } from '../errors.js';
+import { createLogger } from '../logger.js';
+import { AvatarStore } from '../avatar/store.js';
+import { CpuEngine } from '../engine/cpu/cpu-engine.js';
+import type { FromWorker, ToWorker, WorkerSettings } from './protocol.js';
+import { MediaStream } from './media-stream.js';
+
+/** Entry point of a media worker: engine, compositor and encoders of the sessions that the server assigns to it. */
+
+const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings;
+const log = createLogger(settings.logLevel, { process: 'worker', pid: process.pid });
+const streams = new Map<number, MediaStream>();
+
+function send(message: FromWorker): void {
+  if (process.connected) process.send?.(message);
+}
+
+const store = new AvatarStore(settings.avatarsDir);
+const engine = await CpuEngine.create({ modelsDir: settings.modelsDir, log });
+
+async function open(message: Extract<ToWorker, { type: 'open' }>): Promise<void> {
+  const { streamId } = message;
+  try {
+    const stream = await MediaStream.create({ ...message, store, engine, ffmpeg: settings.ffmpeg, send, log });
+    streams.set(streamId, stream);
+    send({ type: 'opened', streamId, widthPx: stream.widthPx, heightPx: stream.heightPx, lookaheadMs: stream.lookaheadMs });
+  } catch (error) {
+    const { code, message: text } = toAppError(error);
+    if (!isAppError(error)) log.error({ err: error }, 'stream could not be opened');
+    send({ type: 'open-failed', streamId, code, message: text });
+  }
+}
+
+let closing: Promise<void> | undefined;
+function shutdown(): Promise<void> {
+  closing ??= (async () => {
+    await Promise.all([...streams.values()].map((stream) => stream.close()));
+    await engine.close();
+    process.disconnect?.();
+  })();
+  return closing;
+}
+
+function handle(message: ToWorker): void {
+  switch (message.type) {
+    case 'open':
+      void open(message);
+      return;
+    case 'sound':
+      streams.get(message.streamId)?.pushSound(message.pcm);
+      return;
+    case 'keyframe':
+      streams.get(message.streamId)?.requestKeyframe();
+      return;
+    case 'jpeg':
+      streams.get(message.streamId)?.setJpeg(message.wanted);
+      return;
+    case 'close': {
+      const stream = streams.get(message.streamId);
+      streams.delete(message.streamId);
+      void (stream?.close() ?? Promise.resolve()).finally(() => send({ type: 'closed', streamId: message.streamId }));
+      return;
+    }
+    case 'shutdown':
+      void shutdown();
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+process.on('message', (message) => handle(message as ToWorker));
+// An orphan ends by itself: its server is gone and nobody will ever close it.
+process.on('disconnect', () => void shutdown().finally(() => process.exit(0)));
+process.on('SIGINT', () => {}); // The server tells us to stop; a terminal's Ctrl-C reaches both.
+process.on('SIGTERM', () => void shutdown());
+send({ type: 'ready' });

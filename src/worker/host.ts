@@ -1,0 +1,269 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { AppError, type ErrorCode } from '../errors.js';
+import type { Log } from '../lib/log.js';
+import type { EncodedPicture } from '../media/frame.js';
+import type { FromWorker, ToWorker, WorkerSettings } from './protocol.js';
+
+const READY_LIMIT_MS = 20_000;
+const OPEN_LIMIT_MS = 15_000;
+const CLOSE_LIMIT_MS = 3_000;
+const FIRST_RESPAWN_MS = 200;
+const MAX_RESPAWN_MS = 10_000;
+/** A worker that lived this long starts its back-off anew. */
+const HEALTHY_MS = 30_000;
+
+export interface WorkerStreamOptions {
+  avatarId: string;
+  fps: number;
+  bitrateBps: number;
+  firstIndex: number;
+  onPicture(picture: EncodedPicture): void;
+  onJpeg(picture: EncodedPicture): void;
+  onStats(stats: { renderMs: number; encodeMs: number; backlogMs: number }): void;
+  /** The stream is gone (worker died, encoder failed); not called after close(). */
+  onLost(reason: string): void;
+}
+
+/** One session's place in a media worker. */
+export interface WorkerStream {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly lookaheadMs: number;
+  pushSound(pcm: Float32Array): void;
+  requestKeyframe(): void;
+  setJpeg(wanted: boolean): void;
+  close(): Promise<void>;
+}
+
+interface Entry {
+  options: WorkerStreamOptions;
+  opened: { resolve(size: { widthPx: number; heightPx: number; lookaheadMs: number }): void; reject(error: Error): void };
+  closed: (() => void) | undefined;
+}
+
+let nextStreamId = 1;
+
+/** One media worker process: started, supervised, restarted with back-off when it dies. */
+export class WorkerHost {
+  readonly #settings: WorkerSettings;
+  readonly #log: Log;
+  #child: ChildProcess | undefined;
+  #ready: Promise<void> = Promise.resolve();
+  #entries = new Map<number, Entry>();
+  #closing: Promise<void> | undefined;
+  #respawnMs = FIRST_RESPAWN_MS;
+  #respawnTimer: NodeJS.Timeout | undefined;
+  restarts = 0;
+
+  private constructor(settings: WorkerSettings, log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  static async create(settings: WorkerSettings, log: Log): Promise<WorkerHost> {
+    const host = new WorkerHost(settings, log);
+    host.#spawn();
+    try {
+      await host.#ready;
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+    return host;
+  }
+
+  get load(): number {
+    return this.#entries.size;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  async open(options: WorkerStreamOptions): Promise<WorkerStream> {
+    await this.#ready;
+    const streamId = nextStreamId++;
+    const size = await new Promise<{ widthPx: number; heightPx: number; lookaheadMs: number }>((resolve, reject) => {
+      const limit = setTimeout(() => reject(new AppError('timeout', `avatar ${options.avatarId} did not open within ${OPEN_LIMIT_MS} ms`)), OPEN_LIMIT_MS);
+      const settle = <T>(callback: (value: T) => void) => (value: T) => {
+        clearTimeout(limit);
+        callback(value);
+      };
+      this.#entries.set(streamId, { options, opened: { resolve: settle(resolve), reject: settle(reject) }, closed: undefined });
+      const { avatarId, fps, bitrateBps, firstIndex } = options;
+      this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex });
+    }).catch((error: unknown) => {
+      this.#entries.delete(streamId);
+      this.#send({ type: 'close', streamId });
+      throw error;
+    });
+    let closing: Promise<void> | undefined;
+    return {
+      ...size,
+      pushSound: (pcm) => this.#send({ type: 'sound', streamId, pcm }),
+      requestKeyframe: () => this.#send({ type: 'keyframe', streamId }),
+      setJpeg: (wanted) => this.#send({ type: 'jpeg', streamId, wanted }),
+      close: () => (closing ??= this.#closeStream(streamId)),
+    };
+  }
+
+  #send(message: ToWorker): void {
+    // A dead worker's messages are dropped on purpose: its streams are told by onLost.
+    if (this.#child?.connected) this.#child.send(message, undefined, undefined, () => {});
+  }
+
+  #spawn(): void {
+    const child = fork(fileURLToPath(new URL('./child.js', import.meta.url)), [JSON.stringify(this.#settings)], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const bornMs = performance.now();
+    this.#child = child;
+    this.#ready = new Promise((resolve, reject) => {
+      const limit = setTimeout(() => reject(new AppError('timeout', `a media worker was not ready within ${READY_LIMIT_MS} ms`)), READY_LIMIT_MS);
+      child.on('message', (message) => {
+        if ((message as FromWorker).type === 'ready') {
+          clearTimeout(limit);
+          resolve();
+        } else this.#receive(message as FromWorker);
+      });
+      child.once('exit', (code, signal) => {
+        clearTimeout(limit);
+        reject(new AppError('worker-died', `a media worker ended before it was ready (${signal ?? `exit code ${code}`})`));
+        this.#exited(child, bornMs, `${signal ?? `exit code ${code}`}`);
+      });
+    });
+    this.#ready.catch(() => {});
+  }
+
+  #exited(child: ChildProcess, bornMs: number, how: string): void {
+    const lost = [...this.#entries.values()];
+    this.#entries.clear();
+    if (this.#closing === undefined) {
+      this.#log.error({ pid: child.pid, how, sessions: lost.length }, 'media worker died');
+      if (performance.now() - bornMs > HEALTHY_MS) this.#respawnMs = FIRST_RESPAWN_MS;
+      // Whoever opens a stream now waits for the new worker instead of failing at once.
+      this.#ready = new Promise((resolve, reject) => {
+        this.#respawnTimer = setTimeout(() => {
+          this.restarts += 1;
+          this.#spawn();
+          this.#ready.then(resolve, reject);
+        }, this.#respawnMs);
+      });
+      this.#ready.catch(() => {});
+      this.#respawnMs = Math.min(this.#respawnMs * 2, MAX_RESPAWN_MS);
+    }
+    for (const entry of lost) {
+      entry.opened.reject(new AppError('worker-died', `the media worker ended (${how})`));
+      if (entry.closed) entry.closed();
+      else entry.options.onLost(`the media worker ended (${how})`);
+    }
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.type === 'ready') return;
+    const entry = this.#entries.get(message.streamId);
+    if (entry === undefined) return;
+    switch (message.type) {
+      case 'opened':
+        entry.opened.resolve(message);
+        return;
+      case 'open-failed':
+        entry.opened.reject(new AppError(message.code as ErrorCode, message.message));
+        return;
+      case 'picture':
+        if (!entry.closed) entry.options.onPicture(message);
+        return;
+      case 'jpeg':
+        if (!entry.closed) entry.options.onJpeg({ index: message.index, key: true, data: message.data });
+        return;
+      case 'stats':
+        entry.options.onStats(message);
+        return;
+      case 'stream-failed':
+        if (entry.closed) return;
+        this.#entries.delete(message.streamId);
+        this.#send({ type: 'close', streamId: message.streamId });
+        entry.options.onLost(message.message);
+        return;
+      case 'closed':
+        this.#entries.delete(message.streamId);
+        entry.closed?.();
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #closeStream(streamId: number): Promise<void> {
+    const entry = this.#entries.get(streamId);
+    if (entry === undefined) return;
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, CLOSE_LIMIT_MS);
+      entry.closed = () => {
+        clearTimeout(limit);
+        resolve();
+      };
+      this.#send({ type: 'close', streamId });
+      if (!this.#child?.connected) entry.closed();
+    });
+    this.#entries.delete(streamId);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      clearTimeout(this.#respawnTimer);
+      const child = this.#child;
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      await new Promise<void>((resolve) => {
+        const kill = setTimeout(() => child.kill('SIGKILL'), CLOSE_LIMIT_MS);
+        child.once('exit', () => {
+          clearTimeout(kill);
+          resolve();
+        });
+        this.#send({ type: 'shutdown' });
+      });
+    })();
+    return this.#closing;
+  }
+}
+
+/** The media workers; a new stream goes to the least loaded. */
+export class WorkerPool {
+  readonly #hosts: readonly WorkerHost[];
+
+  private constructor(hosts: readonly WorkerHost[]) {
+    this.#hosts = hosts;
+  }
+
+  static async create(count: number, settings: WorkerSettings, log: Log): Promise<WorkerPool> {
+    const results = await Promise.allSettled(Array.from({ length: count }, () => WorkerHost.create(settings, log)));
+    const hosts = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) {
+      await Promise.all(hosts.map((host) => host.close()));
+      throw failed.reason;
+    }
+    return new WorkerPool(hosts);
+  }
+
+  open(options: WorkerStreamOptions): Promise<WorkerStream> {
+    const [first, ...rest] = this.#hosts;
+    if (first === undefined) throw new AppError('internal', 'the worker pool is empty');
+    return rest.reduce((least, host) => (host.load < least.load ? host : least), first).open(options);
+  }
+
+  get restarts(): number {
+    return this.#hosts.reduce((sum, host) => sum + host.restarts, 0);
+  }
+
+  /** Process ids, for tests that kill one. */
+  get pids(): number[] {
+    return this.#hosts.flatMap((host) => (host.pid === undefined ? [] : [host.pid]));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#hosts.map((host) => host.close()));
+  }
+}

@@ -1,0 +1,172 @@
+import type { Ffmpeg } from '../adapters/ffmpeg.js';
+import type { AvatarStore } from '../avatar/store.js';
+import { JpegEncoder } from '../encoder/jpeg-encoder.js';
+import { Vp8Encoder } from '../encoder/vp8-encoder.js';
+import type { Engine, EngineStream } from '../engine/engine.js';
+import type { Log } from '../lib/log.js';
+import { Scope } from '../lib/scope.js';
+import { ENGINE_RATE } from '../media/timeline.js';
+import type { FromWorker } from './protocol.js';
+
+interface MediaStreamOptions {
+  streamId: number;
+  avatarId: string;
+  fps: number;
+  bitrateBps: number;
+  /** Frame number of the first picture; later than 0 when a new worker takes over a running session. */
+  firstIndex: number;
+  store: AvatarStore;
+  engine: Engine;
+  ffmpeg: Ffmpeg;
+  send(message: FromWorker): void;
+  log: Log;
+}
+
+/** One session inside a worker: sound in, pictures drawn, VP8 (and JPEG while wanted) out. */
+export class MediaStream {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly #options: MediaStreamOptions;
+  readonly #engine: EngineStream;
+  readonly #vp8: Vp8Encoder;
+  readonly #scope: Scope;
+  #pending: Float32Array[] = [];
+  #pendingSamples = 0;
+  #running: Promise<void> = Promise.resolve();
+  #busy = false;
+  #closed = false;
+  #nextIndex: number;
+  #keyWanted = false;
+  #jpeg: JpegEncoder | undefined;
+  #jpegWanted = false;
+  #stats = { frames: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
+
+  private constructor(options: MediaStreamOptions, engine: EngineStream, vp8: Vp8Encoder, size: { widthPx: number; heightPx: number }, scope: Scope) {
+    this.#options = options;
+    this.#engine = engine;
+    this.#vp8 = vp8;
+    this.#scope = scope;
+    this.#nextIndex = options.firstIndex;
+    this.widthPx = size.widthPx;
+    this.heightPx = size.heightPx;
+  }
+
+  static async create(options: MediaStreamOptions): Promise<MediaStream> {
+    const scope = new Scope();
+    try {
+      const { streamId, fps, send } = options;
+      const avatar = await options.store.open(options.avatarId);
+      scope.defer(() => avatar.close());
+      const engine = await options.engine.open(avatar, { fps });
+      scope.defer(() => engine.close());
+      const { widthPx, heightPx } = avatar;
+      const vp8 = await Vp8Encoder.create({
+        ffmpeg: options.ffmpeg,
+        widthPx,
+        heightPx,
+        fps,
+        bitrateBps: options.bitrateBps,
+        onPicture: ({ index, key, data }) => send({ type: 'picture', streamId, index, key, data }),
+        onFailed: (error) => send({ type: 'stream-failed', streamId, message: error.message }),
+      });
+      scope.defer(() => vp8.close());
+      return new MediaStream(options, engine, vp8, { widthPx, heightPx }, scope);
+    } catch (error) {
+      await scope.close();
+      throw error;
+    }
+  }
+
+  get lookaheadMs(): number {
+    return this.#engine.lookaheadMs;
+  }
+
+  /** Takes ownership of `pcm`. The server paces the sound, so what waits here stays short. */
+  pushSound(pcm: Float32Array): void {
+    if (this.#closed) return;
+    this.#pending.push(pcm);
+    this.#pendingSamples += pcm.length;
+    if (!this.#busy) this.#running = this.#drain();
+  }
+
+  requestKeyframe(): void {
+    this.#keyWanted = true;
+  }
+
+  setJpeg(wanted: boolean): void {
+    this.#jpegWanted = wanted;
+  }
+
+  async #drain(): Promise<void> {
+    this.#busy = true;
+    try {
+      for (let pcm = this.#pending.shift(); pcm !== undefined && !this.#closed; pcm = this.#pending.shift()) {
+        this.#pendingSamples -= pcm.length;
+        let mark = performance.now();
+        for await (const frame of this.#engine.push(pcm)) {
+          if (this.#closed) return;
+          const drawn = performance.now();
+          const index = this.#nextIndex++;
+          const key = this.#keyWanted && index !== this.#options.firstIndex;
+          this.#keyWanted = false;
+          await this.#vp8.push(frame, index, key);
+          await this.#pushJpeg(frame, index);
+          this.#count(drawn - mark, performance.now() - drawn);
+          mark = performance.now();
+        }
+      }
+    } catch (error) {
+      if (!this.#closed) {
+        this.#options.log.error({ err: error, streamId: this.#options.streamId }, 'drawing failed');
+        this.#options.send({ type: 'stream-failed', streamId: this.#options.streamId, message: error instanceof Error ? error.message : String(error) });
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #pushJpeg(frame: Parameters<Vp8Encoder['push']>[0], index: number): Promise<void> {
+    if (!this.#jpegWanted) {
+      const old = this.#jpeg;
+      this.#jpeg = undefined;
+      await old?.close();
+      return;
+    }
+    const { streamId, fps, ffmpeg, send, log } = this.#options;
+    this.#jpeg ??= await JpegEncoder.create({
+      ffmpeg,
+      widthPx: this.widthPx,
+      heightPx: this.heightPx,
+      fps,
+      onPicture: (picture) => send({ type: 'jpeg', streamId, index: picture.index, data: picture.data }),
+      onFailed: (error) => log.warn({ err: error, streamId }, 'jpeg encoder failed'),
+    });
+    await this.#jpeg.push(frame, index, true);
+  }
+
+  #count(renderMs: number, encodeMs: number): void {
+    const stats = this.#stats;
+    stats.frames += 1;
+    stats.renderMs += renderMs;
+    stats.encodeMs += encodeMs;
+    if (performance.now() - stats.since < 1000) return;
+    this.#options.send({
+      type: 'stats',
+      streamId: this.#options.streamId,
+      frames: stats.frames,
+      renderMs: stats.renderMs / stats.frames,
+      encodeMs: stats.encodeMs / stats.frames,
+      backlogMs: (this.#pendingSamples * 1000) / ENGINE_RATE,
+    });
+    this.#stats = { frames: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#pending = [];
+    await this.#running;
+    await this.#jpeg?.close();
+    this.#jpeg = undefined;
+    await this.#scope.close();
+  }
+}
