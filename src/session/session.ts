@@ -1,0 +1,335 @@
+import { randomUUID } from 'node:crypto';
+import { AppError, toAppError } from '../errors.js';
+import type { Clock } from '../lib/clock.js';
+import { Emitter } from '../lib/emitter.js';
+import type { Log } from '../lib/log.js';
+import type { OpusEncoder } from '../encoder/opus-encoder.js';
+import { Downsampler48To16 } from '../media/resample.js';
+import { frameToSamples, MEDIA_RATE, msToSamples, OPUS_FRAME_SAMPLES, samplesToFrame, samplesToMs } from '../media/timeline.js';
+import type { WorkerStream, WorkerStreamOptions } from '../worker/host.js';
+import { FanOut } from './fan-out.js';
+import { JpegWatchers } from './jpeg-watchers.js';
+import type { Peer } from './peer.js';
+import { Playout } from './playout.js';
+import type { Utterance } from './utterance.js';
+
+/** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
+const DRAW_MARGIN_MS = 80;
+const TICK_MS = 5;
+/** The first utterance waits this long for somebody to listen, so that its first words are not lost. */
+const FIRST_VIEWER_WAIT_MS = 3_000;
+/** A pause of the whole process longer than this is skipped instead of being caught up in a burst. */
+const STALL_MS = 1_000;
+
+export interface SessionOptions {
+  id: string;
+  avatarId: string;
+  fps: number;
+  bitrateBps: number;
+  lingerMs: number;
+  openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
+  openPeer(options: { offerSdp: string; onKeyframeNeeded(): void; onConnected(): void; onClosed(reason: string): void }): Promise<Peer>;
+  opus: OpusEncoder;
+  clock: Clock;
+  log: Log;
+}
+
+export type SessionState = 'idle' | 'speaking' | 'ended';
+
+export type SessionEvents = { ended: { reason: string }; speechEnded: { utteranceId: string; playedMs: number } };
+
+/**
+ * One talking avatar on one media clock. Sound is fed to the worker a fixed lead ahead of the clock, pictures come
+ * back in time, and the playout lets both leave together. Silence is fed like speech: idle is not a special case.
+ */
+export class Session {
+  readonly id: string;
+  readonly avatarId: string;
+  readonly fps: number;
+  readonly createdAtMs: number;
+  readonly events = new Emitter<SessionEvents>();
+  readonly #options: SessionOptions;
+  readonly #fanOut: FanOut;
+  readonly #watchers: JpegWatchers;
+  readonly #playout: Playout;
+  readonly #downsampler = new Downsampler48To16();
+  readonly #pcm = new Int16Array(OPUS_FRAME_SAMPLES * 2);
+  #stream: WorkerStream | undefined;
+  /** 16 kHz samples to drop so that a new stream's sound starts at a picture's start. */
+  #trimSamples = 0;
+  #startedMs: number;
+  #fedSamples = 0;
+  #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
+  #utterances: { utterance: Utterance; startSamples: number | undefined; endSamples: number | undefined; waitUntilMs: number }[] = [];
+  #stopTimer: () => void = () => {};
+  #lastReportMs = -Infinity;
+  #lonelySinceMs: number;
+  #underflows = 0;
+  #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
+  #lostStreams = 0;
+  #reopening: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: SessionOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.avatarId = options.avatarId;
+    this.fps = options.fps;
+    this.createdAtMs = options.clock.wall();
+    this.#startedMs = options.clock.now();
+    this.#lonelySinceMs = this.#startedMs;
+    this.#fanOut = new FanOut({ fps: options.fps, clock: options.clock, onKeyframeNeeded: () => this.#stream?.requestKeyframe() });
+    this.#watchers = new JpegWatchers((count) => this.#stream?.setJpeg(count > 0));
+    this.#playout = new Playout(options.fps, {
+      sound: (opus, mediaSamples) => this.#fanOut.sendSound(opus, mediaSamples),
+      picture: (picture) => this.#fanOut.sendPicture(picture),
+      jpeg: (picture) => this.#watchers.push(picture.data),
+    });
+  }
+
+  /** Opens the worker's stream and starts the clock. @throws avatar-not-found, worker-died, timeout */
+  static async create(options: SessionOptions): Promise<Session> {
+    const session = new Session(options);
+    try {
+      await session.#openStream(0);
+    } catch (error) {
+      await session.close('could not be opened');
+      throw error;
+    }
+    session.#startedMs = options.clock.now();
+    session.#lonelySinceMs = session.#startedMs;
+    session.#tick();
+    return session;
+  }
+
+  get widthPx(): number {
+    return this.#stream?.widthPx ?? 0;
+  }
+
+  get heightPx(): number {
+    return this.#stream?.heightPx ?? 0;
+  }
+
+  get state(): SessionState {
+    if (this.#closing) return 'ended';
+    return this.#utterances.length > 0 ? 'speaking' : 'idle';
+  }
+
+  get viewers(): number {
+    return this.#fanOut.count + this.#watchers.count;
+  }
+
+  get stats(): Record<string, number> {
+    return {
+      mediaMs: Math.round(samplesToMs(this.#nowSamples())),
+      playedPictures: this.#playout.playedPictures,
+      latePictures: this.#playout.latePictures,
+      droppedPictures: this.#playout.droppedPictures,
+      queuedPictures: this.#playout.queuedPictures,
+      soundUnderflows: this.#underflows,
+      renderMs: Number(this.#workerStats.renderMs.toFixed(2)),
+      encodeMs: Number(this.#workerStats.encodeMs.toFixed(2)),
+      backlogMs: Number(this.#workerStats.backlogMs.toFixed(1)),
+      workerRestarts: this.#lostStreams,
+      leadMs: Math.round(samplesToMs(this.#leadSamples)),
+    };
+  }
+
+  /** Queues speech behind what is queued already. `untilWatched` holds it back until somebody listens (3 s at most). */
+  say(utterance: Utterance, options: { untilWatched?: boolean } = {}): void {
+    if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    const waitUntilMs = options.untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
+    this.#utterances.push({ utterance, startSamples: undefined, endSamples: undefined, waitUntilMs });
+  }
+
+  /** @throws sdp-invalid, sdp-unsupported, session-closed */
+  async addPeer(offerSdp: string): Promise<Peer> {
+    if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    let closed = false;
+    const peer: Peer = await this.#options.openPeer({
+      offerSdp,
+      onKeyframeNeeded: () => this.#fanOut.requestKeyframe(),
+      onConnected: () => {
+        this.#fanOut.requestKeyframe();
+        this.#lastReportMs = -Infinity;
+      },
+      onClosed: (reason) => {
+        closed = true;
+        if (added !== undefined) this.#dropPeer(added, reason);
+      },
+    });
+    const added: Peer | undefined = peer;
+    if (this.#closing || closed) {
+      await peer.close('the session ended');
+      throw new AppError('session-closed', `session ${this.id} has ended`);
+    }
+    this.#fanOut.add(peer);
+    return peer;
+  }
+
+  peer(id: string): Peer {
+    const peer = this.#fanOut.get(id);
+    if (peer === undefined) throw new AppError('peer-not-found', `session ${this.id} has no viewer ${id}`);
+    return peer;
+  }
+
+  async removePeer(id: string): Promise<void> {
+    const peer = this.peer(id);
+    this.#dropPeer(peer, 'the viewer left');
+    await peer.close('the viewer left');
+  }
+
+  /** JPEG pictures from now on; encoded only while somebody asks for them. */
+  watchJpeg(signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#watchers.watch(signal);
+  }
+
+  #dropPeer(peer: Peer, reason: string): void {
+    this.#fanOut.remove(peer);
+    this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
+  }
+
+  #nowSamples(): number {
+    return Math.floor(((this.#options.clock.now() - this.#startedMs) * MEDIA_RATE) / 1000);
+  }
+
+  #tick(): void {
+    if (this.#closing) return;
+    const nowMs = this.#options.clock.now();
+    let now = this.#nowSamples();
+    const behindMs = samplesToMs(now + this.#leadSamples - this.#fedSamples);
+    if (behindMs > STALL_MS) {
+      // The process was stopped or starved: continue from here rather than send a second of sound in one burst.
+      this.#startedMs += behindMs;
+      now = this.#nowSamples();
+      this.#options.log.warn({ session: this.id, behindMs: Math.round(behindMs) }, 'clock held after a stall');
+    }
+    while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
+    this.#playout.advance(now);
+    this.#retireSpoken(now);
+    if (nowMs - this.#lastReportMs >= 1000) {
+      this.#lastReportMs = nowMs;
+      this.#fanOut.sendSenderReports(now, this.#options.clock.wall());
+    }
+    this.#watchLoneliness(nowMs);
+    if (!this.#closing) this.#stopTimer = this.#options.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  /** Takes the next 20 ms of sound, encodes it for its time, and gives it to the engine at once. */
+  #feed(nowMs: number): void {
+    const current = this.#utterances.find(({ endSamples }) => endSamples === undefined);
+    let spoke = false;
+    if (current !== undefined && (this.viewers > 0 || nowMs >= current.waitUntilMs)) {
+      current.waitUntilMs = 0;
+      spoke = current.utterance.take(this.#pcm);
+      if (spoke) current.startSamples ??= this.#fedSamples;
+      else if (!current.utterance.done && current.startSamples !== undefined) this.#underflows += 1;
+      if (current.utterance.done) current.endSamples = this.#fedSamples + (spoke ? OPUS_FRAME_SAMPLES : 0);
+    }
+    if (!spoke) this.#pcm.fill(0);
+    this.#playout.pushSound(this.#options.opus.encode(this.#pcm), this.#fedSamples);
+    let mono = this.#downsampler.push(this.#pcm);
+    if (this.#stream !== undefined) {
+      if (this.#trimSamples > 0) {
+        const cut = Math.min(this.#trimSamples, mono.length);
+        this.#trimSamples -= cut;
+        mono = mono.subarray(cut);
+      }
+      if (mono.length > 0) this.#stream.pushSound(mono.slice());
+    }
+    this.#fedSamples += OPUS_FRAME_SAMPLES;
+  }
+
+  #retireSpoken(now: number): void {
+    for (let head = this.#utterances[0]; head?.endSamples !== undefined && head.endSamples <= now; head = this.#utterances[0]) {
+      this.#utterances.shift();
+      if (head.utterance.error !== undefined) {
+        this.#options.log.warn({ session: this.id, utterance: head.utterance.id, err: toAppError(head.utterance.error) }, 'speech broke off');
+      }
+      this.events.emit('speechEnded', { utteranceId: head.utterance.id, playedMs: samplesToMs(head.endSamples - (head.startSamples ?? head.endSamples)) });
+    }
+  }
+
+  #watchLoneliness(nowMs: number): void {
+    if (this.viewers > 0 || this.#utterances.length > 0) this.#lonelySinceMs = nowMs;
+    else if (nowMs - this.#lonelySinceMs >= this.#options.lingerMs) void this.close('nobody watched any more').catch(() => {});
+  }
+
+  async #openStream(firstIndex: number): Promise<void> {
+    const stream = await this.#options.openStream({
+      avatarId: this.avatarId,
+      fps: this.fps,
+      bitrateBps: this.#options.bitrateBps,
+      firstIndex,
+      onPicture: (picture) => {
+        if (this.#playout.pushPicture(picture)) this.#fanOut.requestKeyframe();
+        this.#playout.advance(this.#nowSamples());
+      },
+      onJpeg: (picture) => this.#playout.pushJpeg(picture),
+      onStats: (stats) => (this.#workerStats = stats),
+      onLost: (reason) => {
+        this.#options.log.warn({ session: this.id, reason }, 'picture stream lost, opening another');
+        this.#stream = undefined;
+        this.#lostStreams += 1;
+        this.#reopening = this.#reopen();
+      },
+    });
+    if (this.#closing) {
+      await stream.close();
+      return;
+    }
+    this.#leadSamples = msToSamples(stream.lookaheadMs + DRAW_MARGIN_MS);
+    if (this.#watchers.count > 0) stream.setJpeg(true);
+    this.#stream = stream;
+  }
+
+  /** Sound goes on meanwhile; the new stream takes over at a picture's start a little ahead of what is fed. */
+  async #reopen(): Promise<void> {
+    let pauseMs = 100;
+    while (!this.#closing) {
+      try {
+        const firstIndex = samplesToFrame(this.#fedSamples + msToSamples(500), this.fps);
+        await this.#openStream(firstIndex);
+        const startSamples = frameToSamples(firstIndex, this.fps);
+        this.#alignStream(startSamples);
+        this.#fanOut.requestKeyframe();
+        return;
+      } catch (error) {
+        this.#options.log.warn({ session: this.id, err: toAppError(error) }, 'picture stream could not be reopened');
+        await new Promise<void>((resolve) => this.#options.clock.after(pauseMs, resolve));
+        pauseMs = Math.min(pauseMs * 2, 5000);
+      }
+    }
+  }
+
+  #alignStream(startSamples: number): void {
+    const lateSamples = this.#fedSamples - startSamples;
+    if (lateSamples > 0) this.#stream?.pushSound(new Float32Array(Math.round(lateSamples / 3)));
+    else this.#trimSamples = Math.round(-lateSamples / 3);
+  }
+
+  close(reason: string): Promise<void> {
+    this.#closing ??= this.#close(reason);
+    return this.#closing;
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.#stopTimer();
+    this.#watchers.close();
+    const peers = this.#fanOut.close();
+    await Promise.allSettled([
+      peers,
+      this.#stream?.close(),
+      this.#reopening,
+      ...this.#utterances.map(({ utterance }) => utterance.close()),
+    ]);
+    this.#utterances = [];
+    this.#options.opus.close();
+    this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
+    this.events.emit('ended', { reason });
+  }
+}
+
+export function newSessionId(): string {
+  return randomUUID();
+}

@@ -1,0 +1,200 @@
+import { rm, stat } from 'node:fs/promises';
+import { assertDecodable, type Ffmpeg } from '../adapters/ffmpeg.js';
+import { assertAvatarId } from '../avatar/avatar-id.js';
+import type { AvatarManifest } from '../avatar/manifest.js';
+import type { AvatarStore } from '../avatar/store.js';
+import { AppError, isAppError, toAppError } from '../errors.js';
+import { Emitter } from '../lib/emitter.js';
+import type { Log } from '../lib/log.js';
+import { runJob } from './job.js';
+import type { PrepareInput } from './prepare-job.js';
+
+export interface AvatarsOptions {
+  store: AvatarStore;
+  avatarsDir: string;
+  modelsDir: string;
+  ffmpeg: Ffmpeg;
+  fps: number;
+  logLevel: string;
+  inUse(avatarId: string): boolean;
+  log: Log;
+}
+
+interface AvatarView {
+  id: string;
+  state: 'preparing' | 'ready' | 'failed';
+  progress: number;
+  createdAtUnixS: number;
+  error?: { code: string; message: string };
+  widthPx?: number;
+  heightPx?: number;
+  fps?: number;
+  frameCount?: number;
+  still?: boolean;
+  quality?: AvatarManifest['quality'];
+}
+
+interface Preparation {
+  view: AvatarView;
+  done: Promise<AvatarView>;
+  abort: AbortController;
+}
+
+/** How many preparations run at once; the others wait their turn. */
+const PARALLEL = 1;
+
+/** The avatars that clients see: those on disk, and those being prepared now or failed since the start. */
+export class Avatars {
+  readonly #options: AvatarsOptions;
+  readonly #preparations = new Map<string, Preparation>();
+  readonly #changes = new Emitter<Record<string, AvatarView>>();
+  #running = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: AvatarsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts a preparation. The same source under the same id again is no error: the avatar is used as it is.
+   * An upload belongs to this call from here on and is deleted afterwards.
+   */
+  async create(options: { id: string; sourcePath: string; sourceIsUpload?: boolean }): Promise<AvatarView> {
+    const { id, sourcePath } = options;
+    const discard = async () => {
+      if (options.sourceIsUpload) await rm(sourcePath, { force: true });
+    };
+    try {
+      assertAvatarId(id);
+      await assertDecodable(sourcePath);
+      const existing = await this.#existing(id, sourcePath, options.sourceIsUpload ?? false);
+      if (existing) {
+        await discard();
+        return existing;
+      }
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+    const abort = new AbortController();
+    const view: AvatarView = { id, state: 'preparing', progress: 0, createdAtUnixS: Date.now() / 1000 };
+    const preparation: Preparation = { view, abort, done: this.#prepare(view, sourcePath, abort.signal).finally(discard) };
+    preparation.done.catch(() => {});
+    this.#preparations.set(id, preparation);
+    return { ...view };
+  }
+
+  async whenReady(id: string, signal: AbortSignal): Promise<AvatarView> {
+    const preparation = this.#preparations.get(id);
+    if (preparation === undefined) return this.get(id);
+    return new Promise<AvatarView>((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+      preparation.done.then(resolve, reject);
+    });
+  }
+
+  async list(): Promise<AvatarView[]> {
+    const stored = (await this.#options.store.list()).map(viewOf);
+    const names = new Set(stored.map(({ id }) => id));
+    const others = [...this.#preparations.values()].map(({ view }) => ({ ...view })).filter(({ id }) => !names.has(id));
+    return [...stored, ...others].sort((a, b) => a.createdAtUnixS - b.createdAtUnixS);
+  }
+
+  async get(id: string): Promise<AvatarView> {
+    const preparation = this.#preparations.get(id);
+    if (preparation) return { ...preparation.view };
+    return viewOf(await this.#options.store.get(id));
+  }
+
+  /** @throws avatar-not-found, avatar-not-ready (still preparing or failed) */
+  async ready(id: string): Promise<AvatarManifest> {
+    const preparation = this.#preparations.get(id);
+    if (preparation) throw new AppError('avatar-not-ready', `avatar ${id} is ${preparation.view.state === 'failed' ? `unusable: ${preparation.view.error?.message}` : 'still being prepared'}`);
+    return this.#options.store.get(id);
+  }
+
+  async previewPath(id: string): Promise<string> {
+    await this.ready(id);
+    return this.#options.store.previewPath(id);
+  }
+
+  subscribe(id: string, listener: (view: AvatarView) => void): () => void {
+    return this.#changes.on(id, listener);
+  }
+
+  async delete(id: string): Promise<void> {
+    const preparation = this.#preparations.get(id);
+    if (preparation) {
+      preparation.abort.abort(new AppError('avatar-not-found', `avatar ${id} was deleted while it was being prepared`));
+      await preparation.done.catch(() => {});
+      this.#preparations.delete(id);
+      return;
+    }
+    await this.#options.store.get(id);
+    if (this.#options.inUse(id)) throw new AppError('avatar-in-use', `avatar ${id} is shown by a session; stop that first`);
+    await this.#options.store.delete(id);
+  }
+
+  async close(): Promise<void> {
+    for (const { abort } of this.#preparations.values()) abort.abort(new AppError('session-closed', 'the server stops'));
+    await Promise.allSettled([...this.#preparations.values()].map(({ done }) => done));
+  }
+
+  async #existing(id: string, sourcePath: string, isUpload: boolean): Promise<AvatarView | undefined> {
+    const preparation = this.#preparations.get(id);
+    if (preparation?.view.state === 'preparing') throw new AppError('avatar-exists', `avatar ${id} is being prepared already`);
+    if (preparation) this.#preparations.delete(id); // A failed one may be tried again.
+    const manifest = await this.#options.store.get(id).catch((error: unknown) => {
+      if (isAppError(error, 'avatar-not-found')) return undefined;
+      throw error;
+    });
+    if (manifest === undefined) return undefined;
+    const source = await stat(sourcePath);
+    const same = !isUpload && manifest.source.path === sourcePath && manifest.source.sizeBytes === source.size && manifest.source.mtimeMs === source.mtimeMs;
+    if (same) return viewOf(manifest);
+    throw new AppError('avatar-exists', `there is an avatar ${id} already; delete it or choose another id`);
+  }
+
+  async #prepare(view: AvatarView, sourcePath: string, signal: AbortSignal): Promise<AvatarView> {
+    const { id } = view;
+    const { avatarsDir, modelsDir, fps, ffmpeg, logLevel, log } = this.#options;
+    try {
+      await this.#turn();
+      try {
+        const input: PrepareInput = { id, sourcePath, avatarsDir, modelsDir, fps, ffmpeg, logLevel };
+        const manifest = await runJob<AvatarManifest>('prepare-job', input, {
+          signal,
+          niceness: 5,
+          onProgress: (fraction) => {
+            view.progress = fraction;
+            this.#changes.emit(id, { ...view });
+          },
+        });
+        this.#preparations.delete(id);
+        const ready = viewOf(manifest);
+        this.#changes.emit(id, ready);
+        return ready;
+      } finally {
+        this.#running -= 1;
+        this.#waiting.shift()?.();
+      }
+    } catch (error) {
+      const { code, message } = toAppError(error);
+      view.state = 'failed';
+      view.error = { code, message };
+      if (!signal.aborted) log.warn({ avatar: id, code, reason: message }, 'avatar could not be prepared');
+      this.#changes.emit(id, { ...view });
+      throw error;
+    }
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#running >= PARALLEL) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running += 1;
+  }
+}
+
+function viewOf(manifest: AvatarManifest): AvatarView {
+  const { id, createdAtUnixS, widthPx, heightPx, fps, frameCount, still, quality } = manifest;
+  return { id, state: 'ready', progress: 1, createdAtUnixS, widthPx, heightPx, fps, frameCount, still, quality };
+}
