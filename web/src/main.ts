@@ -1,0 +1,273 @@
+/** The studio page: choose or make an avatar, let it speak, watch it live. */
+import './style.css';
+import * as api from './api.js';
+import { AvatarList } from './avatar-list.js';
+import { CreateForm } from './create-form.js';
+import { byId, sentence } from './dom.js';
+import { figuresLine } from './figures.js';
+import { SessionLink, type LinkState } from './session-link.js';
+import { SpeakForm } from './speak-form.js';
+
+type PageState = 'loading' | 'idle' | 'connecting' | 'live' | 'speaking' | 'error';
+
+const STATUS: Record<PageState, string> = {
+  loading: 'Loading',
+  idle: 'Choose an avatar',
+  connecting: 'Connecting',
+  live: 'Live',
+  speaking: 'Speaking',
+  error: 'Error',
+};
+/** The server tells its state once a second: what Speak started is believed for so long without its word. */
+const TRUST_MS = 2500;
+const DEMO_AVATAR = 'demo';
+
+class Studio {
+  readonly #stage = byId('stage', HTMLElement);
+  readonly #video = byId('video', HTMLVideoElement);
+  readonly #mjpeg = byId('mjpeg', HTMLImageElement);
+  readonly #poster = byId('poster', HTMLImageElement);
+  readonly #status = byId('status', HTMLElement);
+  readonly #figures = byId('figures', HTMLElement);
+  readonly #message = byId('message', HTMLElement);
+  readonly #speakButton = byId('speak', HTMLButtonElement);
+  readonly #stopButton = byId('stop', HTMLButtonElement);
+  readonly #muteButton = byId('mute', HTMLButtonElement);
+  readonly #empty = byId('avatars-empty', HTMLElement);
+  readonly #avatars = new Map<string, api.Avatar>();
+  readonly #following = new Set<string>();
+  readonly #list: AvatarList;
+  readonly #speakForm: SpeakForm;
+  #selected: api.Avatar | undefined;
+  #link: SessionLink | undefined;
+  #linkState: LinkState = 'waiting';
+  #speaking = false;
+  #trustUntilMs = 0;
+
+  constructor() {
+    this.#list = new AvatarList({
+      list: byId('avatars', HTMLElement),
+      onSelect: (avatar) => this.#select(avatar),
+      onDelete: (avatar) => void this.#delete(avatar),
+    });
+    this.#speakForm = new SpeakForm(() => void this.#speak());
+    new CreateForm({
+      isTaken: (id) => this.#avatars.has(id),
+      onChange: (avatar) => this.#keep(avatar),
+      onReady: (avatar) => this.#select(avatar),
+    });
+    this.#stopButton.onclick = () => void this.#stop();
+    this.#muteButton.onclick = () => this.#mute(!this.#video.muted);
+    this.#poster.onerror = () => (this.#poster.hidden = true);
+    // What is hidden by the browser's back-and-forward cache comes back without its session.
+    window.addEventListener('pagehide', () => this.#link?.close());
+    window.addEventListener('pageshow', (event) => {
+      if (event.persisted && this.#selected) this.#connect(this.#selected);
+    });
+    this.#mute(true);
+  }
+
+  async load(): Promise<void> {
+    this.#show('loading');
+    try {
+      const avatars = await api.listAvatars();
+      for (const avatar of avatars) this.#avatars.set(avatar.id, avatar);
+      this.#list.show(avatars);
+      this.#empty.hidden = avatars.length > 0;
+      for (const avatar of avatars) if (avatar.state === 'preparing') void this.#follow(avatar.id);
+      const ready = avatars.filter(({ state }) => state === 'ready');
+      const wanted = new URLSearchParams(location.search).get('avatar') ?? DEMO_AVATAR;
+      const first = ready.find(({ id }) => id === wanted) ?? ready[0];
+      if (first) this.#select(first);
+      else this.#show('idle');
+    } catch (error) {
+      this.#fail(error);
+      setTimeout(() => void this.load(), 3000);
+    }
+  }
+
+  #keep(avatar: api.Avatar): void {
+    this.#avatars.set(avatar.id, avatar);
+    this.#list.update(avatar);
+    this.#empty.hidden = true;
+  }
+
+  /** A preparation that was already under way when the page was opened. */
+  async #follow(id: string): Promise<void> {
+    if (this.#following.has(id)) return;
+    this.#following.add(id);
+    try {
+      const onChange = (avatar: api.Avatar): void => this.#keep(avatar);
+      const avatar = await api.followAvatar(id, { signal: new AbortController().signal, onChange });
+      if (avatar.state === 'ready' && !this.#selected) this.#select(avatar);
+    } catch {
+      this.#forget(id);
+    } finally {
+      this.#following.delete(id);
+    }
+  }
+
+  #select(avatar: api.Avatar): void {
+    this.#keep(avatar);
+    if (this.#selected?.id === avatar.id && this.#link) return;
+    this.#selected = avatar;
+    this.#list.select(avatar.id);
+    this.#poster.src = api.previewUrl(avatar);
+    this.#poster.hidden = false;
+    this.#stage.setAttribute('aria-label', `Live picture of ${avatar.id}`);
+    if (avatar.widthPx && avatar.heightPx) this.#stage.style.setProperty('--ratio', `${avatar.widthPx} / ${avatar.heightPx}`);
+    this.#connect(avatar);
+  }
+
+  /** Opens the session and the picture before anybody asks for it, so that Speak is one short request. */
+  #connect(avatar: api.Avatar): void {
+    this.#link?.close();
+    this.#speaking = false;
+    this.#trustUntilMs = 0;
+    this.#message.textContent = '';
+    this.#link = SessionLink.start({
+      video: this.#video,
+      mjpeg: this.#mjpeg,
+      open: async (signal) => ({ session: await api.createSession(avatar.id, signal), owned: true }),
+      onState: (state) => this.#linkChanged(state),
+      onSession: (session) => this.#sessionChanged(session),
+      onFigures: (figures) => (this.#figures.textContent = `${figuresLine(figures)} · WebRTC`),
+      onError: (error) => this.#fail(error),
+    });
+  }
+
+  #linkChanged(state: LinkState): void {
+    this.#linkState = state;
+    const live = state === 'webrtc' || state === 'mjpeg';
+    if (live) this.#message.textContent = '';
+    this.#poster.classList.toggle('covered', live);
+    if (state === 'webrtc') void this.#play();
+    if (state === 'mjpeg') {
+      this.#figures.textContent = `${this.#mjpeg.naturalWidth}×${this.#mjpeg.naturalHeight} · MJPEG, picture only`;
+    } else if (!live) {
+      this.#figures.textContent = '';
+    }
+    if (state === 'waiting' && document.body.dataset['state'] === 'error') return;
+    this.#refresh();
+  }
+
+  #sessionChanged(session: api.Session): void {
+    const speaking = session.state === 'speaking';
+    if (speaking) this.#trustUntilMs = 0;
+    else if (performance.now() < this.#trustUntilMs) return;
+    this.#speaking = speaking;
+    this.#refresh();
+  }
+
+  async #speak(): Promise<void> {
+    this.#message.textContent = '';
+    const link = this.#link;
+    if (!link) {
+      this.#message.textContent = 'Please choose or create an avatar first.';
+      return;
+    }
+    // Inside the click: browsers let sound start only there.
+    this.#mute(false);
+    void this.#play();
+    this.#speakButton.disabled = true;
+    try {
+      const sound = this.#speakForm.sound();
+      try {
+        await api.say(await link.whenSession(8000), sound);
+      } catch (error) {
+        if (!api.isGone(error) || sound.kind === 'path') throw error;
+        // The session ended while nobody looked.
+        link.renew();
+        await api.say(await link.whenSession(8000), sound);
+      }
+      this.#speaking = true;
+      this.#trustUntilMs = performance.now() + TRUST_MS;
+      this.#refresh();
+    } catch (error) {
+      this.#message.textContent = sentence(error);
+    } finally {
+      this.#speakButton.disabled = false;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const link = this.#link;
+    const session = link?.session;
+    if (!link || !session) return;
+    this.#stopButton.disabled = true;
+    try {
+      await api.interrupt(session);
+    } catch {
+      // A server that cannot interrupt falls silent with the end of the session.
+      link.renew();
+    }
+    this.#speaking = false;
+    this.#trustUntilMs = 0;
+    this.#refresh();
+  }
+
+  async #delete(avatar: api.Avatar): Promise<void> {
+    try {
+      if (this.#selected?.id === avatar.id) this.#leave();
+      await api.deleteAvatar(avatar.id);
+      this.#forget(avatar.id);
+    } catch (error) {
+      if (api.isGone(error)) this.#forget(avatar.id);
+      else this.#message.textContent = sentence(error);
+    }
+  }
+
+  #forget(id: string): void {
+    this.#avatars.delete(id);
+    this.#list.remove(id);
+    this.#empty.hidden = this.#avatars.size > 0;
+  }
+
+  #leave(): void {
+    this.#link?.close();
+    this.#link = undefined;
+    this.#selected = undefined;
+    this.#list.select(undefined);
+    this.#poster.hidden = true;
+    this.#figures.textContent = '';
+    this.#speaking = false;
+    this.#show('idle');
+  }
+
+  async #play(): Promise<void> {
+    try {
+      await this.#video.play();
+    } catch {
+      // Without a click sound is not allowed yet; the silent picture always is.
+      this.#mute(true);
+      await this.#video.play().catch(() => undefined);
+    }
+  }
+
+  #mute(muted: boolean): void {
+    this.#video.muted = muted;
+    this.#muteButton.textContent = muted ? 'Sound off' : 'Sound on';
+    this.#muteButton.setAttribute('aria-pressed', String(!muted));
+  }
+
+  #fail(error: unknown): void {
+    this.#message.textContent = sentence(error);
+    this.#show('error');
+  }
+
+  #refresh(): void {
+    if (!this.#link) return;
+    const live = this.#linkState === 'webrtc' || this.#linkState === 'mjpeg';
+    this.#show(!live ? 'connecting' : this.#speaking ? 'speaking' : 'live');
+  }
+
+  #show(state: PageState): void {
+    document.body.dataset['state'] = state;
+    document.body.dataset['transport'] = this.#linkState;
+    this.#status.textContent = STATUS[state];
+    this.#stopButton.disabled = state !== 'speaking';
+    this.#muteButton.hidden = this.#linkState !== 'webrtc';
+  }
+}
+
+void new Studio().load();

@@ -1,0 +1,215 @@
+/**
+ * Keeps one talking picture on the page, for ever: a session that exists, shown by WebRTC, or by MJPEG where
+ * WebRTC does not come through. Whatever ends (connection, session, server) is made anew after a named pause.
+ */
+import { type Session, dropSession, getSession, isGone, mjpegUrl, whepUrl } from './api.js';
+import { pause } from './dom.js';
+import { type Figures, WhepPlayer } from './whep-player.js';
+
+export type LinkState = 'connecting' | 'webrtc' | 'mjpeg' | 'waiting';
+
+export interface SessionLinkOptions {
+  video: HTMLVideoElement;
+  mjpeg: HTMLImageElement;
+  /** Finds or creates a session; `owned` sessions are deleted when the link closes. */
+  open(signal: AbortSignal): Promise<{ session: Session; owned: boolean }>;
+  onState(state: LinkState): void;
+  /** The state of the session as the server tells it, about once a second. */
+  onSession?(session: Session): void;
+  onFigures?(figures: Figures): void;
+  /** Something failed; the link tries again by itself. */
+  onError(error: unknown): void;
+}
+
+const FIRST_PICTURE_MS = 5000;
+const ASK_MS = 1000;
+/** How long MJPEG is kept before WebRTC gets another chance. */
+const MJPEG_HOLD_MS = 30_000;
+
+/** The pause before the next attempt: 1, 2, 4, 8, then 10 s for ever. */
+export const backoffMs = (attempt: number): number => Math.min(10_000, 1000 * 2 ** Math.min(attempt, 4));
+
+export class SessionLink {
+  readonly #options: SessionLinkOptions;
+  readonly #closed = new AbortController();
+  #round = new AbortController();
+  #current: { session: Session; owned: boolean } | undefined;
+  #player: WhepPlayer | undefined;
+  #attempt = 0;
+  #hurry = false;
+  readonly #waiting = new Set<(session: Session) => void>();
+
+  static start(options: SessionLinkOptions): SessionLink {
+    const link = new SessionLink(options);
+    void link.#run();
+    return link;
+  }
+
+  private constructor(options: SessionLinkOptions) {
+    this.#options = options;
+  }
+
+  get session(): Session | undefined {
+    return this.#current?.session;
+  }
+
+  /** The session, as soon as there is one; rejects after the time limit. */
+  whenSession(limitMs: number): Promise<Session> {
+    if (this.#current) return Promise.resolve(this.#current.session);
+    return new Promise((resolve, reject) => {
+      const taken = (session: Session): void => {
+        clearTimeout(timer);
+        resolve(session);
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(taken);
+        reject(new Error('The avatar is not ready to speak yet. Please try again in a moment.'));
+      }, limitMs);
+      this.#waiting.add(taken);
+    });
+  }
+
+  /** Leaves the present session and opens another at once. */
+  renew(): void {
+    this.#drop();
+    this.#hurry = true;
+    this.#round.abort();
+  }
+
+  /** Ends everything; works while the page is being left. */
+  close(): void {
+    this.#closed.abort();
+    this.#round.abort();
+    void this.#player?.close();
+    this.#drop();
+    this.#showMjpeg(undefined);
+  }
+
+  #drop(): void {
+    if (this.#current?.owned) dropSession(this.#current.session.id);
+    this.#current = undefined;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed.signal.aborted) {
+      this.#round = new AbortController();
+      const signal = AbortSignal.any([this.#round.signal, this.#closed.signal]);
+      try {
+        await this.#openAndShow(signal);
+      } catch (error) {
+        if (isGone(error)) this.#current = undefined;
+        if (!signal.aborted) this.#options.onError(error);
+      }
+      if (this.#closed.signal.aborted) return;
+      this.#options.onState('waiting');
+      if (!this.#hurry) await pause(backoffMs(this.#attempt++), signal);
+      this.#hurry = false;
+    }
+  }
+
+  /** Returns when the picture is lost; throws where none could be had. */
+  async #openAndShow(signal: AbortSignal): Promise<void> {
+    this.#options.onState('connecting');
+    let current = this.#current;
+    if (!current) {
+      current = await this.#options.open(signal);
+      if (signal.aborted) {
+        if (current.owned) dropSession(current.session.id);
+        return;
+      }
+      this.#current = current;
+      for (const taken of this.#waiting) taken(current.session);
+      this.#waiting.clear();
+    }
+    const { session } = current;
+    this.#options.onSession?.(session);
+    const ending = new AbortController();
+    const whole = AbortSignal.any([signal, ending.signal]);
+    try {
+      await Promise.race([this.#untilGone(session, whole), this.#show(session, whole)]);
+    } finally {
+      ending.abort();
+    }
+  }
+
+  async #show(session: Session, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (WhepPlayer.isSupported()) {
+        try {
+          await this.#showWebrtc(session, signal);
+          return;
+        } catch (error) {
+          if (signal.aborted) return;
+          if (isGone(error)) throw error;
+        }
+      }
+      await this.#startMjpeg(session, signal);
+      await pause(MJPEG_HOLD_MS, signal);
+    }
+  }
+
+  async #showWebrtc(session: Session, signal: AbortSignal): Promise<void> {
+    const { video, onFigures } = this.#options;
+    const player = await WhepPlayer.create({
+      endpoint: whepUrl(session),
+      video,
+      signal,
+      firstPictureMs: FIRST_PICTURE_MS,
+      ...(onFigures ? { onFigures } : {}),
+    });
+    this.#player = player;
+    this.#showMjpeg(undefined);
+    this.#attempt = 0;
+    this.#options.onState('webrtc');
+    const stop = (): void => void player.close();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    await player.lost;
+    signal.removeEventListener('abort', stop);
+    await player.close();
+    this.#player = undefined;
+  }
+
+  async #startMjpeg(session: Session, signal: AbortSignal): Promise<void> {
+    const { mjpeg } = this.#options;
+    if (!mjpeg.hidden && mjpeg.naturalWidth > 0) return;
+    this.#showMjpeg(mjpegUrl(session));
+    const until = performance.now() + FIRST_PICTURE_MS;
+    // An endless multipart picture has no reliable load event; its size is known with the first part.
+    while (mjpeg.naturalWidth === 0 && !signal.aborted) {
+      if (performance.now() > until) throw new Error('Neither WebRTC nor MJPEG brought a picture.');
+      await pause(50, signal);
+    }
+    if (signal.aborted) return;
+    this.#attempt = 0;
+    this.#options.onState('mjpeg');
+  }
+
+  #showMjpeg(url: string | undefined): void {
+    const { mjpeg, video } = this.#options;
+    if (url === undefined) mjpeg.removeAttribute('src');
+    else mjpeg.src = `${url}${url.includes('?') ? '&' : '?'}t=${Date.now()}`;
+    mjpeg.hidden = url === undefined;
+    video.hidden = url !== undefined;
+  }
+
+  /** Asks for the session's state and returns when the session has ended or the server stays away. */
+  async #untilGone(session: Session, signal: AbortSignal): Promise<void> {
+    let unanswered = 0;
+    while (!signal.aborted) {
+      await pause(ASK_MS, signal);
+      if (signal.aborted) return;
+      try {
+        const now = await getSession(session.id, AbortSignal.any([signal, AbortSignal.timeout(5000)]));
+        unanswered = 0;
+        if (now.state === 'ended') break;
+        this.#options.onSession?.({ ...session, ...now });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isGone(error)) break;
+        if (++unanswered >= 5) throw error;
+      }
+    }
+    if (!signal.aborted) this.#current = undefined;
+  }
+}
