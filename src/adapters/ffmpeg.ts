@@ -42,6 +42,8 @@ export interface RunOptions {
   /** 0 (default) .. 19, POSIX nice value. */
   niceness?: number;
   extraPipes?: number;
+  /** Every piece of text that ffmpeg writes to stderr. */
+  onStderr?: (text: string) => void;
 }
 
 const STDERR_KEPT = 4000;
@@ -78,6 +80,7 @@ export function runFfmpeg(ffmpeg: Pick<Ffmpeg, 'path'>, args: readonly string[],
   let gone = false;
   stderr.setEncoding('utf8').on('data', (text: string) => {
     tail = (tail + text).slice(-STDERR_KEPT);
+    options.onStderr?.(text);
   });
   // A pipe breaks when ffmpeg leaves first; why it left is told by `done`.
   for (const pipe of [stdin, stdout, stderr, ...extra]) pipe.on('error', () => {});

@@ -1,0 +1,44 @@
+import path from 'node:path';
+import { assertDecodable, runFfmpeg, userInputArgs, type Ffmpeg } from '../adapters/ffmpeg.js';
+import { readOutput } from '../adapters/ffmpeg-read.js';
+import { AppError, isAppError } from '../errors.js';
+import { PcmAssembler } from '../media/pcm.js';
+
+const STALL_LIMIT_MS = 15_000;
+
+/**
+ * The first sound track of any file as interleaved stereo at 48 kHz, in pieces as ffmpeg gives them (any even
+ * length). ffmpeg is held back by the reader, so a long file costs no memory and the first piece comes at once. The
+ * sequence just ends when `signal` aborts. Throws `media-undecodable` if there is no sound in it.
+ */
+export async function* decodeAudio(
+  ffmpeg: Ffmpeg,
+  filePath: string,
+  options: { signal?: AbortSignal } = {},
+): AsyncGenerator<Int16Array, void, undefined> {
+  const { signal } = options;
+  const name = path.basename(filePath);
+  await assertDecodable(filePath);
+  if (signal?.aborted) return;
+  const args = [
+    ...['-threads', '1', ...userInputArgs(filePath), '-map', '0:a:0', '-vn', '-sn', '-dn'],
+    ...['-ac', '2', '-ar', '48000', '-c:a', 'pcm_s16le', '-f', 's16le', 'pipe:1'],
+  ];
+  const run = runFfmpeg(ffmpeg, args, signal === undefined ? {} : { signal });
+  run.stdin.end();
+  const assembler = new PcmAssembler(2);
+  let heard = 0;
+  try {
+    for await (const bytes of readOutput(run, STALL_LIMIT_MS)) {
+      const samples = assembler.push(bytes);
+      if (samples.length === 0) continue;
+      heard += samples.length;
+      yield samples;
+    }
+  } catch (error) {
+    // A file that breaks off late still spoke; what there was has been played.
+    if (!isAppError(error, 'ffmpeg-failed')) throw error;
+    if (heard === 0) throw new AppError('media-undecodable', `${name} holds no sound that can be decoded: ${error.message}`, { cause: error });
+  }
+  if (heard === 0 && !signal?.aborted) throw new AppError('media-undecodable', `${name} holds no sound`);
+}
