@@ -1,6 +1,15 @@
+import { existsSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { AppError } from './errors.js';
+
+/** The checkout's folder: the nearest one above this file that holds package.json (sources and build lie at different depths). */
+export function projectRoot(): string {
+  let folder = path.dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(path.join(folder, 'package.json')) && folder !== path.dirname(folder)) folder = path.dirname(folder);
+  return folder;
+}
 
 /**
  * Resolves a path that a client named to a real file inside one of the roots. Links are followed first and the

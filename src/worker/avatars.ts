@@ -48,6 +48,8 @@ export class Avatars {
   readonly #options: AvatarsOptions;
   readonly #preparations = new Map<string, Preparation>();
   readonly #changes = new Emitter<Record<string, AvatarView>>();
+  /** Ids between their check and their preparation, so that two requests at once cannot both pass the check. */
+  readonly #claimed = new Set<string>();
   #running = 0;
   #waiting: (() => void)[] = [];
 
@@ -64,24 +66,29 @@ export class Avatars {
     const discard = async () => {
       if (options.sourceIsUpload) await rm(sourcePath, { force: true });
     };
+    const claimed = !this.#claimed.has(id);
     try {
       assertAvatarId(id);
+      if (!claimed) throw new AppError('avatar-exists', `avatar ${id} is being prepared already`);
+      this.#claimed.add(id);
       await assertDecodable(sourcePath);
       const existing = await this.#existing(id, sourcePath, options.sourceIsUpload ?? false);
       if (existing) {
         await discard();
         return existing;
       }
+      const abort = new AbortController();
+      const view: AvatarView = { id, state: 'preparing', progress: 0, createdAtUnixS: Date.now() / 1000 };
+      const preparation: Preparation = { view, abort, done: this.#prepare(view, sourcePath, abort.signal).finally(discard) };
+      preparation.done.catch(() => {});
+      this.#preparations.set(id, preparation);
+      return { ...view };
     } catch (error) {
       await discard();
       throw error;
+    } finally {
+      if (claimed) this.#claimed.delete(id);
     }
-    const abort = new AbortController();
-    const view: AvatarView = { id, state: 'preparing', progress: 0, createdAtUnixS: Date.now() / 1000 };
-    const preparation: Preparation = { view, abort, done: this.#prepare(view, sourcePath, abort.signal).finally(discard) };
-    preparation.done.catch(() => {});
-    this.#preparations.set(id, preparation);
-    return { ...view };
   }
 
   async whenReady(id: string, signal: AbortSignal): Promise<AvatarView> {

@@ -1,0 +1,135 @@
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { createApp } from '../signaling/app.js';
+import { listen } from '../signaling/server.js';
+import { findFfmpeg } from './adapters/ffmpeg.js';
+import { AvatarStore } from './avatar/store.js';
+import { ConfigError, helpText, readConfig, type Config } from './config.js';
+import { toAppError } from './errors.js';
+import { ensureFaceModels } from './face/models.js';
+import { systemClock } from './lib/clock.js';
+import { Scope } from './lib/scope.js';
+import { createLogger } from './logger.js';
+import { projectRoot, resolveMediaPath } from './paths.js';
+import { Sessions } from './session/sessions.js';
+import { Avatars } from './worker/avatars.js';
+import { WorkerPool } from './worker/host.js';
+
+/** Composition root: builds everything from the configuration, downwards; `close` takes it down in reverse. */
+
+/** Frames per second that avatars are prepared for. */
+const AVATAR_FPS = 25;
+const FORCED_EXIT_MS = 10_000;
+
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  /** Process ids of the media workers, for tests that kill one. */
+  readonly workerPids: readonly number[];
+  close(): Promise<void>;
+}
+
+/** @throws AppError when a part cannot start; what had started is closed again. */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const log = createLogger(config.logLevel);
+  const scope = new Scope();
+  try {
+    const { modelsDir, dataDir, logLevel } = config;
+    const avatarsDir = path.join(dataDir, 'avatars');
+    const uploadsDir = path.join(dataDir, 'uploads');
+    const web = path.join(projectRoot(), 'web');
+    const demoDir = path.join(web, 'public', 'demo');
+    await Promise.all([avatarsDir, uploadsDir].map((folder) => mkdir(folder, { recursive: true })));
+    const [ffmpeg] = await Promise.all([
+      findFfmpeg({ ...(config.ffmpegBin === undefined ? {} : { ffmpegBin: config.ffmpegBin }), log }),
+      ensureFaceModels(modelsDir, log),
+    ]);
+    log.info({ ffmpeg: ffmpeg.path, origin: ffmpeg.origin, version: ffmpeg.version }, 'ffmpeg found');
+
+    const pool = await WorkerPool.create(config.workers, { avatarsDir, modelsDir, logLevel, ffmpeg }, log);
+    scope.defer(() => pool.close());
+
+    const store = new AvatarStore(avatarsDir);
+    await store.sweep();
+    const avatars: Avatars = new Avatars({ store, avatarsDir, modelsDir, ffmpeg, fps: AVATAR_FPS, logLevel, inUse: (id) => sessions.usesAvatar(id), log });
+    scope.defer(() => avatars.close());
+    const sessions: Sessions = new Sessions({
+      pool,
+      ffmpeg,
+      avatar: (id) => avatars.ready(id),
+      avatarsDir,
+      modelsDir,
+      resultsDir: path.join(dataDir, 'results'),
+      maxSessions: config.maxSessions,
+      lingerMs: config.sessionLingerS * 1000,
+      publicHosts: config.publicHosts,
+      icePortRange: config.icePortRange,
+      logLevel,
+      clock: systemClock,
+      log,
+    });
+    scope.defer(() => sessions.close());
+
+    const demo = await avatars.create({ id: 'demo', sourcePath: path.join(demoDir, 'portrait.jpg') }).then(
+      (view) => (view.state === 'ready' ? view : avatars.whenReady('demo', AbortSignal.timeout(60_000))),
+      (error: unknown) => log.warn({ err: toAppError(error) }, 'the demo avatar is not the shipped one'),
+    ).catch((error: unknown) => log.error({ err: toAppError(error) }, 'the demo avatar could not be prepared'));
+    log.debug({ demo }, 'demo avatar');
+
+    const { version } = createRequire(import.meta.url)(path.join(projectRoot(), 'package.json')) as { version: string };
+    const app = createApp({
+      avatars,
+      sessions,
+      paths: { resolve: (given) => resolveMediaPath(given, config.mediaRoots), uploadsDir },
+      log,
+      info: { version, engine: 'cpu', maxUploadBytes: config.maxUploadMb * 2 ** 20, demoAudioPath: path.join(demoDir, 'demo-speech.ogg'), webDir: path.join(web, 'dist') },
+    });
+    const server = await listen(app, { host: config.host, port: config.port });
+    scope.defer(() => server.close());
+    return { url: server.url, port: server.port, workerPids: pool.pids, close: () => scope.close() };
+  } catch (error) {
+    await scope.close().catch(() => {});
+    throw error;
+  }
+}
+
+async function main(): Promise<void> {
+  const argv = process.argv.slice(2);
+  if (argv.includes('--help')) {
+    process.stdout.write(helpText());
+    return;
+  }
+  let config: Config;
+  try {
+    config = readConfig(argv, process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) process.stderr.write(`${problem}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const server = await startServer(config);
+  process.stdout.write(`Musecast listens on ${server.url}\n`);
+  const stop = () => {
+    // A second signal, or a part that hangs, must not keep the process alive.
+    setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref();
+    process.once('SIGINT', () => process.exit(130));
+    server.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`${toAppError(error).message}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+}
+
+if (process.argv[1]?.endsWith('main.js')) {
+  main().catch((error: unknown) => {
+    process.stderr.write(`Musecast cannot start: ${toAppError(error).message}\n`);
+    process.exit(1);
+  });
+}
