@@ -93,7 +93,7 @@ export interface SessionsPort {
   stop(id: string): Promise<void>;
   /** Throws session-not-found, sdp-invalid, sdp-unsupported, no-capacity. `etag` is quoted. */
   addPeer(sessionId: string, offerSdp: string): Promise<{ peerId: string; answerSdp: string; etag: string }>;
-  /** Trickled candidates. Throws peer-not-found, sdp-invalid, and etag-mismatch if `ifMatch` is stale. */
+  /** Trickled candidates; the caller has checked `ifMatch`. Throws peer-not-found, sdp-invalid, sdp-unsupported. */
   patchPeer(sessionId: string, peerId: string, fragment: string, ifMatch?: string): Promise<void>;
   /** Throws session-not-found, peer-not-found. */
   removePeer(sessionId: string, peerId: string): Promise<void>;
