@@ -132,7 +132,8 @@ export function runFfmpeg(ffmpeg: Pick<Ffmpeg, 'path'>, args: readonly string[],
 }
 
 function lastLines(stderr: string): string {
-  const lines = stderr.trim().split(/[\r\n]+/).filter((line) => line.trim() !== '');
+  // Indented lines describe streams; what went wrong stands at the margin.
+  const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim() !== '' && !/^(?: {2}|Input #|Output #)/.test(line));
   return lines.length === 0 ? '' : `: ${lines.slice(-STDERR_LINES).join(' | ')}`;
 }
 

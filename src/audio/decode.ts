@@ -3,6 +3,7 @@ import { assertDecodable, runFfmpeg, userInputArgs, type Ffmpeg } from '../adapt
 import { readOutput } from '../adapters/ffmpeg-read.js';
 import { AppError, isAppError } from '../errors.js';
 import { PcmAssembler } from '../media/pcm.js';
+import { WavHead } from './wav-head.js';
 
 const STALL_LIMIT_MS = 15_000;
 
@@ -22,16 +23,22 @@ export async function* decodeAudio(
   if (signal?.aborted) return;
   const args = [
     ...['-threads', '1', ...userInputArgs(filePath), '-map', '0:a:0', '-vn', '-sn', '-dn'],
-    ...['-ac', '2', '-ar', '48000', '-c:a', 'pcm_s16le', '-f', 's16le', 'pipe:1'],
+    // Mono stays mono here: ffmpeg's own widening makes it 3 dB quieter. WAV tells which of the two came.
+    ...['-af', 'aformat=channel_layouts=mono|stereo', '-ar', '48000', '-c:a', 'pcm_s16le', '-f', 'wav', 'pipe:1'],
   ];
   const run = runFfmpeg(ffmpeg, args, signal === undefined ? {} : { signal });
   run.stdin.end();
-  const assembler = new PcmAssembler(2);
+  const head = new WavHead();
+  let assembler: PcmAssembler | undefined;
   let heard = 0;
   try {
     for await (const bytes of readOutput(run, STALL_LIMIT_MS)) {
-      const samples = assembler.push(bytes);
-      if (samples.length === 0) continue;
+      const body = head.push(bytes);
+      if (head.channels === undefined) continue;
+      assembler ??= new PcmAssembler(head.channels);
+      const pcm = assembler.push(body);
+      if (pcm.length === 0) continue;
+      const samples = head.channels === 1 ? widen(pcm) : pcm;
       heard += samples.length;
       yield samples;
     }
@@ -41,4 +48,14 @@ export async function* decodeAudio(
     if (heard === 0) throw new AppError('media-undecodable', `${name} holds no sound that can be decoded: ${error.message}`, { cause: error });
   }
   if (heard === 0 && !signal?.aborted) throw new AppError('media-undecodable', `${name} holds no sound`);
+}
+
+function widen(mono: Int16Array): Int16Array {
+  const stereo = new Int16Array(mono.length * 2);
+  for (let index = 0; index < mono.length; index++) {
+    const value = mono[index] as number;
+    stereo[2 * index] = value;
+    stereo[2 * index + 1] = value;
+  }
+  return stereo;
 }
