@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { ConfigError, helpText, OPTIONS, readConfig } from '../../src/config.js';
+
+function problemsOf(argv: string[], env: Record<string, string> = {}): readonly string[] {
+  try {
+    readConfig(argv, env);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems;
+  }
+  return [];
+}
+
+test('defaults', () => {
+  const config = readConfig([], {});
+  assert.equal(config.host, '0.0.0.0');
+  assert.equal(config.port, 5000);
+  assert.equal(config.dataDir, path.resolve('data'));
+  assert.deepEqual(config.mediaRoots, [process.cwd(), path.resolve('data')]);
+  assert.ok(config.workers >= 1);
+});
+
+test('a flag wins over the environment, the environment over the default', () => {
+  assert.equal(readConfig([], { MUSECAST_PORT: '6000' }).port, 6000);
+  assert.equal(readConfig(['--port', '7000'], { MUSECAST_PORT: '6000' }).port, 7000);
+  assert.equal(readConfig(['--port=7001'], {}).port, 7001);
+});
+
+test('media roots repeat and resolve', () => {
+  assert.deepEqual(readConfig(['--media-root', '/a', '--media-root', 'b'], {}).mediaRoots, ['/a', path.resolve('b')]);
+});
+
+test('legacy flags keep their names', () => {
+  const config = readConfig(['--reload', '--gpu_id', '1', '--unet_model_path', 'u.onnx', '--whisper_dir', 'w'], {});
+  assert.deepEqual([config.reload, config.gpuId, config.unetModelPath, config.whisperDir], [true, 1, 'u.onnx', 'w']);
+});
+
+test('every problem is told, one line each', () => {
+  const problems = problemsOf(['--port', 'many', '--colour', '--workers', '0']);
+  assert.equal(problems.length, 3);
+  assert.ok(problems.some((line) => line.includes('--colour')));
+  assert.ok(problems.some((line) => line.startsWith('--port') && line.includes('many')));
+  assert.ok(problems.some((line) => line.startsWith('--workers')));
+  assert.deepEqual(problemsOf(['--port']), ['--port: needs a value']);
+  assert.equal(problemsOf([], { MUSECAST_LOG_LEVEL: 'loud' }).length, 1);
+});
+
+test("README's table and --help name every option with its variable and default", () => {
+  const readme = readFileSync('README.md', 'utf8');
+  for (const { flag, env, defaultText } of OPTIONS) {
+    const row = readme.split('\n').find((line) => line.startsWith(`| \`${flag}\``));
+    assert.ok(row, `README has no row for ${flag}`);
+    assert.ok(row.includes(`\`${env}\``) && row.includes(defaultText), `README's row for ${flag} differs: ${row}`);
+    assert.ok(helpText().includes(flag));
+  }
+});

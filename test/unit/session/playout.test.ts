@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MAX_QUEUED_PICTURES, Playout } from '../../../src/session/playout.js';
+
+function arrange() {
+  const sent: string[] = [];
+  const playout = new Playout(25, {
+    sound: (_opus, mediaSamples) => sent.push(`s${mediaSamples}`),
+    picture: ({ index }) => sent.push(`p${index}`),
+    jpeg: ({ index }) => sent.push(`j${index}`),
+  });
+  const picture = (index: number) => ({ index, key: false, data: new Uint8Array(1) });
+  return { playout, sent, picture };
+}
+
+test('sound and picture of one media time leave together, nothing leaves early', () => {
+  const { playout, sent, picture } = arrange();
+  for (const at of [0, 960, 1920]) playout.pushSound(new Uint8Array(1), at);
+  playout.pushPicture(picture(0));
+  playout.pushPicture(picture(1));
+  playout.advance(1919);
+  assert.deepEqual(sent, ['s0', 's960', 'p0']);
+  playout.advance(1920);
+  assert.deepEqual(sent.slice(3), ['s1920', 'p1']);
+});
+
+test('a late picture leaves at once and is counted; sound did not wait for it', () => {
+  const { playout, sent, picture } = arrange();
+  playout.pushSound(new Uint8Array(1), 0);
+  playout.advance(5000);
+  assert.deepEqual(sent, ['s0']);
+  playout.pushPicture(picture(0));
+  playout.advance(5000);
+  assert.deepEqual(sent, ['s0', 'p0']);
+  assert.equal(playout.latePictures, 1);
+});
+
+test('at most 30 pictures wait; a drop asks for a keyframe', () => {
+  const { playout, picture } = arrange();
+  for (let i = 0; i < MAX_QUEUED_PICTURES; i += 1) assert.equal(playout.pushPicture(picture(i)), false);
+  assert.equal(playout.pushPicture(picture(MAX_QUEUED_PICTURES)), true);
+  assert.equal(playout.queuedPictures, MAX_QUEUED_PICTURES);
+  assert.equal(playout.droppedPictures, 1);
+});
