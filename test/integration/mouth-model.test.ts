@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { MouthModel } from '../../src/engine/cpu/mouth-model.js';
+import type { MouthStream } from '../../src/engine/cpu/mouth-model.js';
+import type { MouthShape } from '../../src/media/frame.js';
+
+const MODELS_DIR = path.resolve('models');
+const SPEECH = path.resolve('..', 'shared', 'data', 'audio', 'eng.wav');
+
+let model: MouthModel;
+before(async () => {
+  model = await MouthModel.load(MODELS_DIR);
+});
+after(() => model.close());
+
+/** A buzz whose pitch, formant and level wander: speech enough to move the mouth, the same each time. */
+function buzz(seconds: number): Float32Array {
+  let phase = 0;
+  let state = 1;
+  return Float32Array.from({ length: seconds * 16000 }, (_, n) => {
+    const t = n / 16000;
+    phase += (110 + 30 * Math.sin(t * 5)) / 16000;
+    state = (state * 48271) % 2147483647;
+    let value = 0.01 * (state / 1073741823 - 1);
+    for (let h = 1; h < 24; h++) {
+      const formant = Math.exp(-(((h * 110 - 700 - 400 * Math.sin(t * 9)) / 300) ** 2)) + 0.3 * Math.exp(-(((h * 110 - 1500) / 400) ** 2));
+      value += 0.2 * formant * Math.sin(2 * Math.PI * h * phase);
+    }
+    return value * Math.max(0, Math.sin(t * 11));
+  });
+}
+
+async function readWav16kMono(file: string, seconds: number): Promise<Float32Array> {
+  const bytes = await readFile(file);
+  const data = bytes.indexOf('data', 12, 'latin1') + 8;
+  const count = Math.min(seconds * 16000, Math.floor((bytes.length - data) / 2));
+  return Float32Array.from({ length: count }, (_, i) => bytes.readInt16LE(data + 2 * i) / 32768);
+}
+
+async function shapesOf(stream: MouthStream, sound: Float32Array, sizes: readonly number[]): Promise<MouthShape[]> {
+  const shapes: MouthShape[] = [];
+  for (let at = 0, i = 0; at < sound.length; i++) {
+    const size = sizes[i % sizes.length]!;
+    shapes.push(...(await stream.push(sound.subarray(at, at + size))));
+    at += size;
+  }
+  return shapes;
+}
+
+test('any chunking gives exactly the shapes of the whole file at once', async () => {
+  const sound = buzz(1.5);
+  const whole = await model.open().push(sound);
+  assert.ok(whole.some((shape) => shape.open > 0.2), 'the buzz moves the mouth');
+  for (const sizes of [[160], [320, 1, 999], [640], [4801, 17]]) {
+    assert.deepEqual(await shapesOf(model.open(), sound, sizes), whole, `chunks of ${sizes.join(', ')}`);
+  }
+});
+
+test('overlapping pushes and a reused buffer change nothing', async () => {
+  const sound = buzz(0.6);
+  const whole = await model.open().push(sound);
+  const stream = model.open();
+  const buffer = new Float32Array(480);
+  const pending: Promise<MouthShape[]>[] = [];
+  for (let at = 0; at < sound.length; at += 480) {
+    buffer.set(sound.subarray(at, at + 480));
+    pending.push(stream.push(buffer));
+  }
+  buffer.fill(9);
+  assert.deepEqual((await Promise.all(pending)).flat(), whole);
+});
+
+test('shape k is there once the sound reaches k * 10 ms + lookaheadMs', async () => {
+  assert.ok(model.lookaheadMs <= 120, `${model.lookaheadMs} ms`);
+  const stream = model.open();
+  let shapes = 0;
+  for (let pushed = 160; pushed <= 16000; pushed += 160) {
+    shapes += (await stream.push(new Float32Array(160))).length;
+    const dueMs = pushed / 16 - model.lookaheadMs;
+    assert.ok(shapes >= Math.floor(dueMs / 10) + 1, `${shapes} shapes after ${pushed / 16} ms`);
+  }
+});
+
+test('silence keeps the mouth exactly shut', async () => {
+  const shapes = await model.open().push(new Float32Array(16000));
+  for (const shape of shapes) assert.deepEqual(shape, { open: 0, spread: 0.2, round: 0, tuck: 0 });
+});
+
+test('real speech: the mouth moves, shuts and follows the sound', { skip: existsSync(SPEECH) ? false : 'shared/data is absent' }, async () => {
+  const shapes = await model.open().push(await readWav16kMono(SPEECH, 10));
+  const open = shapes.map((shape) => shape.open).sort((a, b) => a - b);
+  const at = (share: number): number => open[Math.floor(share * (open.length - 1))]!;
+  assert.ok(at(0.05) < 0.03, `5th percentile ${at(0.05)}`);
+  assert.ok(at(0.9) > 0.35, `90th percentile ${at(0.9)}`);
+  const range = (name: 'spread' | 'round' | 'tuck'): number => Math.max(...shapes.map((s) => s[name])) - Math.min(...shapes.map((s) => s[name]));
+  for (const name of ['spread', 'round', 'tuck'] as const) assert.ok(range(name) > 0.15, `${name} moves by ${range(name)}`);
+});
