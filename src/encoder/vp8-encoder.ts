@@ -1,0 +1,84 @@
+import type { Ffmpeg } from '../adapters/ffmpeg.js';
+import type { EncodedPicture, I420Frame } from '../media/frame.js';
+import { IvfReader } from './ivf-reader.js';
+import { RawVideoPipe } from './raw-video-pipe.js';
+
+export interface Vp8EncoderOptions {
+  readonly ffmpeg: Ffmpeg;
+  /** Even. */
+  readonly widthPx: number;
+  /** Even. */
+  readonly heightPx: number;
+  readonly fps: number;
+  /** Default: {@link defaultBitrateBps}. */
+  readonly bitrateBps?: number;
+  /** In order, one call a picture pushed; the data is the receiver's to keep. */
+  onPicture(picture: EncodedPicture): void;
+  /** Once, if the encoder dies before it is closed. */
+  onFailed(error: Error): void;
+}
+
+/** 800 kbit/s for 512x512, 1.5 Mbit/s for 1280x720: grows with the side, not the area. Rounded to 10 kbit/s. */
+export function defaultBitrateBps(widthPx: number, heightPx: number): number {
+  return Math.max(150_000, Math.round(80 * Math.sqrt((widthPx * heightPx) / (512 * 512))) * 10_000);
+}
+
+/**
+ * Real-time VP8 by libvpx in an ffmpeg pipe, without a frame of delay. A key picture is asked for in the time stamp:
+ * a picture half a frame late has an odd count of half frames, and ffmpeg is told to make odd ones key.
+ */
+export class Vp8Encoder {
+  #pipe: RawVideoPipe;
+
+  private constructor(pipe: RawVideoPipe) {
+    this.#pipe = pipe;
+  }
+
+  static create(options: Vp8EncoderOptions): Promise<Vp8Encoder> {
+    const { fps, ffmpeg, widthPx, heightPx } = options;
+    const bitrate = String(options.bitrateBps ?? defaultBitrateBps(widthPx, heightPx));
+    const halfFramesPerSecond = 2 * fps;
+    const reader = new IvfReader(({ pts, data }) => {
+      // RFC 6386 section 9.1: the lowest bit of a frame is 0 on a key frame.
+      const key = ((data[0] ?? 1) & 1) === 0;
+      options.onPicture({ index: Math.floor(pts / 2) + (pipe.firstIndex ?? 0), key, data });
+    });
+    const pipe = new RawVideoPipe({
+      ...{ ffmpeg, widthPx, heightPx, fps },
+      outputArgs: [
+        ...['-c:v', 'libvpx', '-deadline', 'realtime', '-lag-in-frames', '0', '-auto-alt-ref', '0', '-threads', '1'],
+        // Negative: a fixed speed; positive values adapt to the load of the machine.
+        ...['-cpu-used', '-8', '-error-resilient', 'default', '-static-thresh', '0', '-max-intra-rate', '300'],
+        ...['-b:v', bitrate, '-minrate', bitrate, '-maxrate', bitrate, '-bufsize', bitrate, '-undershoot-pct', '95'],
+        ...['-qmin', '4', '-qmax', '56', '-g', '9999', '-keyint_min', '0', ...ffmpeg.vsyncArgs],
+        ...['-enc_time_base', timeBase(halfFramesPerSecond)],
+        ...['-force_key_frames', `expr:mod(round(t*${halfFramesPerSecond}),2)`, '-flush_packets', '1', '-f', 'ivf', 'pipe:1'],
+      ],
+      onBytes: (bytes) => reader.push(bytes),
+      onFailed: (error) => options.onFailed(error),
+    });
+    return Promise.resolve(new Vp8Encoder(pipe));
+  }
+
+  /**
+   * Codes picture `index`; indices rise but may skip. Resolves when the picture has left the caller's buffer, which
+   * is the backpressure: push one at a time. `key` asks for a key picture (the first is one in any case).
+   */
+  push(frame: I420Frame, index: number, key: boolean): Promise<void> {
+    return this.#pipe.push(frame, index, key);
+  }
+
+  /** Resolves when every pushed picture was handed out and ffmpeg is gone. */
+  close(): Promise<void> {
+    return this.#pipe.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** `1:rate`, with a whole denominator also for rates such as 29.97. */
+function timeBase(rate: number): string {
+  return Number.isInteger(rate) ? `1:${rate}` : `1000:${Math.round(rate * 1000)}`;
+}
