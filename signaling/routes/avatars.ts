@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { z, type OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { route } from '../describe.js';
+import { avatarIdParam } from '../params.js';
+import type { AvatarInfo, AvatarsPort, MediaPathsPort } from '../ports.js';
+import { HttpRefusal } from '../problem.js';
+import { mediaTypeOf, readJson, validate } from '../request-body.js';
+import { avatarFormSchema, avatarFromPathSchema, avatarSchema } from '../schemas.js';
+import { SSE_HEADERS, sseResponse } from '../sse.js';
+import { discard, receiveForm } from '../uploads.js';
+
+export interface AvatarRoutesOptions {
+  readonly maxUploadBytes: number;
+  readonly keepAliveMs: number;
+}
+
+export function avatarRoutes(
+  app: OpenAPIHono,
+  ports: { avatars: AvatarsPort; paths: MediaPathsPort },
+  options: AvatarRoutesOptions,
+): void {
+  const { avatars, paths } = ports;
+  const limits = { uploadsDir: paths.uploadsDir, maxUploadBytes: options.maxUploadBytes };
+
+  route(
+    app,
+    {
+      method: 'get',
+      path: '/v1/avatars',
+      tag: 'avatars',
+      summary: 'List the avatars',
+      status: 200,
+      answer: 'All avatars',
+      schema: z.object({ avatars: z.array(avatarSchema) }),
+    },
+    async (c) => c.json({ avatars: await avatars.list() }),
+  );
+
+  route(
+    app,
+    {
+      method: 'post',
+      path: '/v1/avatars',
+      tag: 'avatars',
+      summary: 'Prepare an avatar from a video or a photo',
+      body: {
+        'application/json': avatarFromPathSchema,
+        'multipart/form-data': avatarFormSchema.extend({ file: z.string().openapi({ format: 'binary' }) }),
+      },
+      status: 202,
+      answer: 'Preparing; Location names the avatar',
+      schema: avatarSchema,
+      refusals: [400, 403, 404, 409, 413, 415, 422, 429, 503],
+    },
+    async function createAvatar(c) {
+      const info = mediaTypeOf(c) === 'multipart/form-data' ? await fromForm(c) : await fromPath(c);
+      return c.json(info, 202, { Location: `/v1/avatars/${info.id}` });
+    },
+  );
+
+  async function fromPath(c: Context): Promise<AvatarInfo> {
+    const body = await readJson(c, avatarFromPathSchema);
+    return avatars.create({ id: body.id, sourcePath: await paths.resolve(body.path) });
+  }
+
+  async function fromForm(c: Context): Promise<AvatarInfo> {
+    const form = await receiveForm(c, limits);
+    try {
+      const { id } = validate(avatarFormSchema, form.fields);
+      return await avatars.create({ id, sourcePath: form.file.path, sourceIsUpload: true });
+    } catch (error) {
+      await discard(form.file);
+      throw error;
+    }
+  }
+
+  route(
+    app,
+    { method: 'get', path: '/v1/avatars/{id}', tag: 'avatars', summary: 'Describe an avatar', status: 200, answer: 'The avatar', schema: avatarSchema, refusals: [404] },
+    async (c) => c.json(await avatars.get(avatarIdParam(c))),
+  );
+
+  route(
+    app,
+    { method: 'get', path: '/v1/avatars/{id}/preview.jpg', tag: 'avatars', summary: 'Show an avatar', status: 200, answer: 'A picture', answerType: 'image/jpeg', refusals: [404, 409] },
+    async function previewAvatar(c) {
+      const jpeg = await readPreview(await avatars.previewPath(avatarIdParam(c)));
+      // An avatar may be deleted and made anew under the same id, so the picture is checked again each time.
+      return c.body(new Uint8Array(jpeg), 200, { 'Content-Type': 'image/jpeg', 'Cache-Control': 'no-cache' });
+    },
+  );
+
+  route(
+    app,
+    { method: 'get', path: '/v1/avatars/{id}/events', tag: 'avatars', summary: 'Follow the preparation', status: 200, answer: 'Events named progress, each with the avatar as JSON, until it is ready or has failed', answerType: 'text/event-stream', refusals: [404] },
+    async function followAvatar(c) {
+      const id = avatarIdParam(c);
+      const first = await avatars.get(id);
+      if (c.req.method === 'HEAD') return c.body(null, 200, { ...SSE_HEADERS });
+      const source = {
+        first,
+        subscribe: (listener: (info: AvatarInfo) => void) => avatars.subscribe(id, listener),
+        isLast: (info: AvatarInfo) => info.state !== 'preparing',
+      };
+      return sseResponse('progress', source, { clientSignal: c.req.raw.signal, keepAliveMs: options.keepAliveMs });
+    },
+  );
+
+  route(
+    app,
+    { method: 'delete', path: '/v1/avatars/{id}', tag: 'avatars', summary: 'Delete an avatar', status: 204, answer: 'Deleted', refusals: [404, 409] },
+    async function deleteAvatar(c) {
+      await avatars.delete(avatarIdParam(c));
+      return c.body(null, 204);
+    },
+  );
+}
+
+async function readPreview(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new HttpRefusal(404, 'file-not-found', 'the avatar has no preview');
+  }
+}

@@ -1,0 +1,127 @@
+import { z } from '@hono/zod-openapi';
+
+/** First character never a dot or dash: an id is also a folder name. */
+export const AVATAR_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+export const avatarIdSchema = z
+  .string()
+  .regex(AVATAR_ID, 'must be 1 to 64 letters, digits, dots, underscores or dashes, and begin with a letter or digit')
+  .openapi({ example: 'avatar1' });
+
+const pathSchema = z.string().min(1, 'must not be empty').max(4096);
+
+/** Pictures a second. */
+export const fpsSchema = z.number().int().min(5).max(60).openapi({ example: 25 });
+
+export const legacyAvatarCreateSchema = z
+  .object({
+    avatar_id: avatarIdSchema,
+    video_path: pathSchema.openapi({ example: 'data/video/yongen.mp4' }),
+    bbox_shift: z.number().int().min(-100).max(100).default(0),
+    batch_size: z.number().int().min(1).max(256).default(20),
+  })
+  .openapi('LegacyAvatarCreate');
+
+export const legacyInferenceStartSchema = z
+  .object({
+    avatar_id: avatarIdSchema,
+    audio_path: pathSchema.openapi({ example: 'data/audio/yongen.wav' }),
+    fps: fpsSchema.default(25),
+    skip_save_images: z.boolean().default(true),
+  })
+  .openapi('LegacyInferenceStart');
+
+export const legacyErrorSchema = z
+  .object({
+    detail: z.union([
+      z.string(),
+      z.array(z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string(), type: z.string() })),
+    ]),
+  })
+  .openapi('LegacyError');
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string().openapi({ description: 'Stable; meant for programs.', example: 'avatar-not-found' }),
+    instance: z.string(),
+    errors: z
+      .array(z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string(), type: z.string() }))
+      .optional(),
+  })
+  .openapi('Problem');
+
+export const avatarSchema = z
+  .object({
+    id: z.string(),
+    state: z.enum(['preparing', 'ready', 'failed']),
+    progress: z.number().min(0).max(1),
+    createdAtUnixS: z.number(),
+    error: z.object({ code: z.string(), message: z.string() }).optional(),
+    widthPx: z.number().int().optional(),
+    heightPx: z.number().int().optional(),
+    fps: z.number().optional(),
+    frameCount: z.number().int().optional(),
+    still: z.boolean().optional(),
+    quality: z
+      .object({
+        framesUsed: z.number().int(),
+        framesWithoutFace: z.number().int(),
+        framesTooSmall: z.number().int(),
+        framesTurnedAway: z.number().int(),
+        mouthOpening: z.object({ min: z.number(), median: z.number(), max: z.number() }),
+        notes: z.array(z.string()),
+      })
+      .optional(),
+  })
+  .openapi('Avatar');
+
+export const avatarFromPathSchema = z.object({ id: avatarIdSchema, path: pathSchema }).openapi('AvatarFromPath');
+export const avatarFormSchema = z.object({ id: avatarIdSchema });
+
+/** Sound that is already on the server: a path inside the media roots, or the demo that is shipped. */
+export const soundSchema = z
+  .union([z.object({ path: pathSchema }), z.object({ demo: z.literal(true) })])
+  .openapi('Sound');
+
+export const utteranceSchema = z
+  .object({
+    path: pathSchema.optional(),
+    demo: z.literal(true).optional(),
+    text: z.string().optional(),
+    mode: z.enum(['append', 'replace']).default('append'),
+  })
+  .refine((body) => [body.path, body.demo, body.text].filter((one) => one !== undefined).length === 1, {
+    message: 'exactly one of path, demo and text is needed',
+  })
+  .openapi('Utterance');
+
+export const sessionCreateSchema = z
+  .object({
+    avatar: avatarIdSchema,
+    engine: z.string().max(64).optional(),
+    fps: fpsSchema.optional(),
+    audio: soundSchema.optional(),
+    saveImages: z.boolean().optional(),
+    endAfterSpeech: z.boolean().optional(),
+  })
+  .openapi('SessionCreate');
+
+export const sessionSchema = z
+  .object({
+    id: z.string(),
+    avatar: z.string(),
+    state: z.enum(['idle', 'speaking', 'ended']),
+    fps: z.number(),
+    createdAtUnixS: z.number(),
+    viewers: z.number().int(),
+    widthPx: z.number().int(),
+    heightPx: z.number().int(),
+    engine: z.string(),
+    stats: z.record(z.string(), z.number()),
+    urls: z.object({ whep: z.string(), mjpeg: z.string(), utterances: z.string() }),
+  })
+  .openapi('Session');
