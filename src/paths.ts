@@ -21,17 +21,21 @@ export async function resolveMediaPath(given: string, roots: readonly string[]):
   const realRoots = (await Promise.all(roots.map((root) => realpath(root).catch(() => undefined)))).filter((root) => root !== undefined);
   const candidates = path.isAbsolute(given) ? [path.normalize(given)] : roots.map((root) => path.resolve(root, given));
   let inside = false;
+  let escapes = false;
   for (const candidate of candidates) {
     const real = await realpath(candidate).catch(() => undefined);
     if (real === undefined) {
       inside ||= [...roots, ...realRoots].some((root) => isInside(candidate, root));
       continue;
     }
-    if (!realRoots.some((root) => isInside(real, root))) continue;
+    if (!realRoots.some((root) => isInside(real, root))) {
+      escapes = true;
+      continue;
+    }
     if (!(await stat(real)).isFile()) throw new AppError('not-a-file', `${given} is not a file`);
     return real;
   }
-  if (inside) throw new AppError('file-not-found', `there is no file ${given} in the media roots`);
+  if (inside && !escapes) throw new AppError('file-not-found', `there is no file ${given} in the media roots`);
   throw new AppError('path-outside-roots', `${given} lies outside the media roots`);
 }
 

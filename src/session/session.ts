@@ -50,6 +50,7 @@ export class Session {
   readonly events = new Emitter<SessionEvents>();
   readonly #options: SessionOptions;
   readonly #fanOut: FanOut;
+  readonly #peers = new Map<string, Peer>();
   readonly #watchers: JpegWatchers;
   readonly #playout: Playout;
   readonly #downsampler = new Downsampler48To16();
@@ -78,11 +79,15 @@ export class Session {
     this.createdAtMs = options.clock.wall();
     this.#startedMs = options.clock.now();
     this.#lonelySinceMs = this.#startedMs;
-    this.#fanOut = new FanOut({ fps: options.fps, clock: options.clock, onKeyframeNeeded: () => this.#stream?.requestKeyframe() });
+    this.#fanOut = new FanOut({
+      clock: options.clock,
+      onKeyframeNeeded: () => this.#stream?.requestKeyframe(),
+      onPeerError: (peer, error) => options.log.warn({ session: options.id, peer, err: error }, 'sending to a viewer failed'),
+    });
     this.#watchers = new JpegWatchers((count) => this.#stream?.setJpeg(count > 0));
     this.#playout = new Playout(options.fps, {
       sound: (opus, mediaSamples) => this.#fanOut.sendSound(opus, mediaSamples),
-      picture: (picture) => this.#fanOut.sendPicture(picture),
+      picture: (picture) => this.#fanOut.sendPicture(picture, options.fps),
       jpeg: (picture) => this.#watchers.push(picture.data),
     });
   }
@@ -116,7 +121,7 @@ export class Session {
   }
 
   get viewers(): number {
-    return this.#fanOut.count + this.#watchers.count;
+    return this.#peers.size + this.#watchers.count;
   }
 
   get stats(): Record<string, number> {
@@ -145,30 +150,29 @@ export class Session {
   /** @throws sdp-invalid, sdp-unsupported, session-closed */
   async addPeer(offerSdp: string): Promise<Peer> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    let added: Peer | undefined;
     let closed = false;
-    const peer: Peer = await this.#options.openPeer({
+    const peer = await this.#options.openPeer({
       offerSdp,
       onKeyframeNeeded: () => this.#fanOut.requestKeyframe(),
-      onConnected: () => {
-        this.#fanOut.requestKeyframe();
-        this.#lastReportMs = -Infinity;
-      },
+      onConnected: () => this.#fanOut.requestKeyframe(),
       onClosed: (reason) => {
         closed = true;
         if (added !== undefined) this.#dropPeer(added, reason);
       },
     });
-    const added: Peer | undefined = peer;
+    added = peer;
     if (this.#closing || closed) {
       await peer.close('the session ended');
       throw new AppError('session-closed', `session ${this.id} has ended`);
     }
+    this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
     return peer;
   }
 
   peer(id: string): Peer {
-    const peer = this.#fanOut.get(id);
+    const peer = this.#peers.get(id);
     if (peer === undefined) throw new AppError('peer-not-found', `session ${this.id} has no viewer ${id}`);
     return peer;
   }
@@ -185,7 +189,8 @@ export class Session {
   }
 
   #dropPeer(peer: Peer, reason: string): void {
-    this.#fanOut.remove(peer);
+    this.#peers.delete(peer.id);
+    this.#fanOut.remove(peer.id);
     this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
   }
 
@@ -316,13 +321,14 @@ export class Session {
   async #close(reason: string): Promise<void> {
     this.#stopTimer();
     this.#watchers.close();
-    const peers = this.#fanOut.close();
+    this.#fanOut.close();
     await Promise.allSettled([
-      peers,
+      ...[...this.#peers.values()].map((peer) => peer.close('the session ended')),
       this.#stream?.close(),
       this.#reopening,
       ...this.#utterances.map(({ utterance }) => utterance.close()),
     ]);
+    this.#peers.clear();
     this.#utterances = [];
     this.#options.opus.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');

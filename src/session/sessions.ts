@@ -3,8 +3,8 @@ import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import { decodeAudio } from '../audio/decode.js';
-import { defaultBitrateBps } from '../encoder/bitrate.js';
 import { OpusEncoder } from '../encoder/opus-encoder.js';
+import { defaultBitrateBps } from '../encoder/vp8-encoder.js';
 import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
@@ -75,7 +75,7 @@ export class Sessions {
           id,
           avatarId: avatar.id,
           fps,
-          bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx, fps),
+          bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx),
           lingerMs: this.#options.lingerMs,
           openStream: (streamOptions) => this.#options.pool.open(streamOptions),
           openPeer: (peerOptions) => this.#openPeer(peerOptions),
