@@ -17,5 +17,9 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: { input: { index: inWeb('index.html'), bot: inWeb('bot.html') } },
   },
-  server: { proxy: Object.fromEntries(['/v1', '/api', '/whep', '/assets/ffmpeg'].map((path) => [path, 'http://127.0.0.1:5000'])) },
+  server: {
+    proxy: Object.fromEntries(
+      ['/v1', '/api', '/whep', '/assets/ffmpeg'].map((path) => [path, 'http://127.0.0.1:5000']),
+    ),
+  },
 });

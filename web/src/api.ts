@@ -43,7 +43,8 @@ export class ApiError extends Error {
   }
 }
 
-export const isGone = (error: unknown): boolean => error instanceof ApiError && (error.status === 404 || error.status === 410);
+export const isGone = (error: unknown): boolean =>
+  error instanceof ApiError && (error.status === 404 || error.status === 410);
 
 /** The sentence of a problem+json body; `detail` is a list where a body did not validate. */
 export function problemSentence(status: number, body: string): string {
@@ -51,7 +52,9 @@ export function problemSentence(status: number, body: string): string {
     const problem = JSON.parse(body) as { detail?: unknown; title?: unknown };
     if (typeof problem.detail === 'string' && problem.detail !== '') return problem.detail;
     if (Array.isArray(problem.detail)) {
-      const parts = (problem.detail as { msg?: unknown }[]).map((part) => String(part.msg ?? '')).filter((part) => part !== '');
+      const parts = (problem.detail as { msg?: unknown }[])
+        .map((part) => String(part.msg ?? ''))
+        .filter((part) => part !== '');
       if (parts.length > 0) return parts.join('; ');
     }
     if (typeof problem.title === 'string' && problem.title !== '') return problem.title;
@@ -63,7 +66,8 @@ export function problemSentence(status: number, body: string): string {
 
 async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(path, init);
-  if (!response.ok) throw new ApiError(response.status, problemSentence(response.status, await response.text()));
+  if (!response.ok)
+    throw new ApiError(response.status, problemSentence(response.status, await response.text()));
   return response;
 }
 
@@ -79,11 +83,15 @@ function form(fields: Record<string, string>, file: File): FormData {
   return data;
 }
 
-const at = (kind: 'avatars' | 'sessions', id: string, rest = ''): string => `/v1/${kind}/${encodeURIComponent(id)}${rest}`;
+const at = (kind: 'avatars' | 'sessions', id: string, rest = ''): string =>
+  `/v1/${kind}/${encodeURIComponent(id)}${rest}`;
 
-export const previewUrl = (avatar: Avatar): string => `${at('avatars', avatar.id, '/preview.jpg')}?v=${avatar.createdAtUnixS}`;
-export const whepUrl = (session: Session): string => session.urls?.whep ?? `/whep/${encodeURIComponent(session.id)}`;
-export const mjpegUrl = (session: Session): string => session.urls?.mjpeg ?? `/api/stream/${encodeURIComponent(session.id)}`;
+export const previewUrl = (avatar: Avatar): string =>
+  `${at('avatars', avatar.id, '/preview.jpg')}?v=${avatar.createdAtUnixS}`;
+export const whepUrl = (session: Session): string =>
+  session.urls?.whep ?? `/whep/${encodeURIComponent(session.id)}`;
+export const mjpegUrl = (session: Session): string =>
+  session.urls?.mjpeg ?? `/api/stream/${encodeURIComponent(session.id)}`;
 
 export async function listAvatars(): Promise<Avatar[]> {
   return ((await (await request('/v1/avatars')).json()) as { avatars: Avatar[] }).avatars;
@@ -126,7 +134,10 @@ export async function createAvatar(
 }
 
 /** Follows a preparation to its end: server-sent events, or asking once a second where they do not come through. */
-export function followAvatar(id: string, options: { signal: AbortSignal; onChange(avatar: Avatar): void }): Promise<Avatar> {
+export function followAvatar(
+  id: string,
+  options: { signal: AbortSignal; onChange(avatar: Avatar): void },
+): Promise<Avatar> {
   return new Promise((resolve, reject) => {
     const source = new EventSource(at('avatars', id, '/events'));
     let asking: ReturnType<typeof setInterval> | undefined;
@@ -150,13 +161,17 @@ export function followAvatar(id: string, options: { signal: AbortSignal; onChang
         if (error instanceof ApiError) fail(error);
       });
     };
-    source.addEventListener('progress', (event: MessageEvent<string>) => take(JSON.parse(event.data) as Avatar));
+    source.addEventListener('progress', (event: MessageEvent<string>) =>
+      take(JSON.parse(event.data) as Avatar),
+    );
     source.onerror = () => {
       source.close();
       asking ??= setInterval(ask, 1000);
       ask();
     };
-    options.signal.addEventListener('abort', () => fail(new DOMException('cancelled', 'AbortError')), { once: true });
+    options.signal.addEventListener('abort', () => fail(new DOMException('cancelled', 'AbortError')), {
+      once: true,
+    });
   });
 }
 

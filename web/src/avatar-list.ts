@@ -62,7 +62,10 @@ class Row {
   constructor(avatar: Avatar, options: AvatarListOptions) {
     this.avatar = avatar;
     this.element.dataset['avatarId'] = avatar.id;
-    this.#choose.append(this.#picture, make('span', { className: 'texts' }, this.#name, this.#note, this.#progress));
+    this.#choose.append(
+      this.#picture,
+      make('span', { className: 'texts' }, this.#name, this.#note, this.#progress),
+    );
     this.#choose.onclick = () => options.onSelect(this.avatar);
     this.#picture.onerror = () => (this.#picture.style.visibility = 'hidden');
     this.#picture.onload = () => (this.#picture.style.visibility = 'visible');

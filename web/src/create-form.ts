@@ -14,7 +14,12 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** An id made from a file's name, free of what an id may not contain. */
 export function idFromName(name: string, isTaken: (id: string) => boolean): string {
   const stem = name.replace(/^.*[\\/]/, '').replace(/\.[^.]*$/, '');
-  const base = stem.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '').replace(/-+$/, '').slice(0, 56) || 'avatar';
+  const base =
+    stem
+      .replace(/[^A-Za-z0-9._-]+/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .replace(/-+$/, '')
+      .slice(0, 56) || 'avatar';
   let id = base;
   for (let n = 2; isTaken(id); n++) id = `${base}-${n}`;
   return id;
@@ -60,9 +65,15 @@ export class CreateForm {
       const { id, footage } = this.#read();
       this.#busy(true);
       const smaller: Footage =
-        footage.kind === 'file' ? { kind: 'file', file: await this.#smaller(footage.file, cancel.signal) } : footage;
-      this.#step(smaller.kind === 'file' ? 'Uploading' : 'Asking the server', smaller.kind === 'file' ? 0 : undefined);
-      const onUploaded = (fraction: number): void => this.#step(fraction < 1 ? 'Uploading' : 'Preparing', fraction);
+        footage.kind === 'file'
+          ? { kind: 'file', file: await this.#smaller(footage.file, cancel.signal) }
+          : footage;
+      this.#step(
+        smaller.kind === 'file' ? 'Uploading' : 'Asking the server',
+        smaller.kind === 'file' ? 0 : undefined,
+      );
+      const onUploaded = (fraction: number): void =>
+        this.#step(fraction < 1 ? 'Uploading' : 'Preparing', fraction);
       await createAvatar(id, smaller, { signal: cancel.signal, onUploaded });
       // From here the avatar has a row with its own progress and its own Delete.
       this.#cancel.hidden = true;
@@ -99,7 +110,10 @@ export class CreateForm {
     }
     const name = footage.kind === 'path' ? footage.path : footage.file.name;
     const id = this.#id.value.trim() || idFromName(name, this.#options.isTaken);
-    if (!ID.test(id)) throw new Error('A name starts with a letter or digit and has only letters, digits, ".", "_" and "-" (at most 64).');
+    if (!ID.test(id))
+      throw new Error(
+        'A name starts with a letter or digit and has only letters, digits, ".", "_" and "-" (at most 64).',
+      );
     if (this.#options.isTaken(id)) throw new Error(`There is already an avatar named "${id}".`);
     return { id, footage };
   }
@@ -123,7 +137,11 @@ export class CreateForm {
       return await shrinkVideo(file, {
         durationS: facts.durationS,
         signal: AbortSignal.any([signal, skip.signal]),
-        onStage: (stage) => this.#step(stage === 'loading' ? `${reason} Getting the converter` : 'Making it smaller', undefined),
+        onStage: (stage) =>
+          this.#step(
+            stage === 'loading' ? `${reason} Getting the converter` : 'Making it smaller',
+            undefined,
+          ),
         onProgress: (fraction) => this.#step('Making it smaller', fraction),
       });
     } catch (error) {
@@ -144,7 +162,8 @@ export class CreateForm {
   }
 
   #step(text: string, fraction: number | undefined): void {
-    this.#text.textContent = fraction === undefined ? `${text} …` : `${text}: ${Math.round(fraction * 100)} %`;
+    this.#text.textContent =
+      fraction === undefined ? `${text} …` : `${text}: ${Math.round(fraction * 100)} %`;
     if (fraction === undefined) this.#bar.removeAttribute('value');
     else this.#bar.value = fraction;
   }

@@ -49,6 +49,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** One sentence for a person, whatever was thrown. */
 export function sentence(error: unknown): string {
-  if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) return 'The server cannot be reached.';
+  if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message))
+    return 'The server cannot be reached.';
   return error instanceof Error ? error.message : String(error);
 }

@@ -21,6 +21,7 @@ const STATUS: Record<PageState, string> = {
 /** The server tells its state once a second: what Speak started is believed for so long without its word. */
 const TRUST_MS = 2500;
 const DEMO_AVATAR = 'demo';
+const DEMO_SOUND = '/demo/speech.wav';
 
 class Studio {
   readonly #stage = byId('stage', HTMLElement);
@@ -43,6 +44,8 @@ class Studio {
   #linkState: LinkState = 'waiting';
   #speaking = false;
   #trustUntilMs = 0;
+  /** MJPEG has no sound: what the browser has itself, it plays itself. */
+  readonly #ownSound = new Audio();
 
   constructor() {
     this.#list = new AvatarList({
@@ -115,13 +118,15 @@ class Studio {
     this.#poster.src = api.previewUrl(avatar);
     this.#poster.hidden = false;
     this.#stage.setAttribute('aria-label', `Live picture of ${avatar.id}`);
-    if (avatar.widthPx && avatar.heightPx) this.#stage.style.setProperty('--ratio', `${avatar.widthPx} / ${avatar.heightPx}`);
+    if (avatar.widthPx && avatar.heightPx)
+      this.#stage.style.setProperty('--ratio', `${avatar.widthPx} / ${avatar.heightPx}`);
     this.#connect(avatar);
   }
 
   /** Opens the session and the picture before anybody asks for it, so that Speak is one short request. */
   #connect(avatar: api.Avatar): void {
     this.#link?.close();
+    this.#ownSound.pause();
     this.#speaking = false;
     this.#trustUntilMs = 0;
     this.#message.textContent = '';
@@ -143,7 +148,7 @@ class Studio {
     this.#poster.classList.toggle('covered', live);
     if (state === 'webrtc') void this.#play();
     if (state === 'mjpeg') {
-      this.#figures.textContent = `${this.#mjpeg.naturalWidth}×${this.#mjpeg.naturalHeight} · MJPEG, picture only`;
+      this.#figures.textContent = `${this.#mjpeg.naturalWidth}×${this.#mjpeg.naturalHeight} · MJPEG`;
     } else if (!live) {
       this.#figures.textContent = '';
     }
@@ -173,13 +178,14 @@ class Studio {
     try {
       const sound = this.#speakForm.sound();
       try {
-        await api.say(await link.whenSession(8000), sound);
+        await api.say(await link.whenLive(8000), sound);
       } catch (error) {
         if (!api.isGone(error) || sound.kind === 'path') throw error;
         // The session ended while nobody looked.
         link.renew();
-        await api.say(await link.whenSession(8000), sound);
+        await api.say(await link.whenLive(8000), sound);
       }
+      this.#playOwnSound(sound);
       this.#speaking = true;
       this.#trustUntilMs = performance.now() + TRUST_MS;
       this.#refresh();
@@ -195,6 +201,7 @@ class Studio {
     const session = link?.session;
     if (!link || !session) return;
     this.#stopButton.disabled = true;
+    this.#ownSound.pause();
     try {
       await api.interrupt(session);
     } catch {
@@ -225,6 +232,7 @@ class Studio {
 
   #leave(): void {
     this.#link?.close();
+    this.#ownSound.pause();
     this.#link = undefined;
     this.#selected = undefined;
     this.#list.select(undefined);
@@ -244,10 +252,17 @@ class Studio {
     }
   }
 
+  #playOwnSound(sound: api.Sound): void {
+    if (this.#linkState !== 'mjpeg' || sound.kind === 'path') return;
+    URL.revokeObjectURL(this.#ownSound.src);
+    this.#ownSound.src = sound.kind === 'demo' ? DEMO_SOUND : URL.createObjectURL(sound.file);
+    // A format that this browser cannot play leaves the picture silent.
+    this.#ownSound.play().catch(() => undefined);
+  }
+
   #mute(muted: boolean): void {
     this.#video.muted = muted;
-    this.#muteButton.textContent = muted ? 'Sound off' : 'Sound on';
-    this.#muteButton.setAttribute('aria-pressed', String(!muted));
+    this.#muteButton.textContent = muted ? 'Unmute' : 'Mute';
   }
 
   #fail(error: unknown): void {

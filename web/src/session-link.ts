@@ -37,7 +37,9 @@ export class SessionLink {
   #player: WhepPlayer | undefined;
   #attempt = 0;
   #hurry = false;
-  readonly #waiting = new Set<(session: Session) => void>();
+  #live = false;
+  #mjpegOf: string | undefined;
+  readonly #waiting = new Set<() => void>();
 
   static start(options: SessionLinkOptions): SessionLink {
     const link = new SessionLink(options);
@@ -53,25 +55,28 @@ export class SessionLink {
     return this.#current?.session;
   }
 
-  /** The session, as soon as there is one; rejects after the time limit. */
-  whenSession(limitMs: number): Promise<Session> {
-    if (this.#current) return Promise.resolve(this.#current.session);
+  /**
+   * The session, as soon as its picture is seen, so that nothing is spoken to nobody. After the limit a session
+   * without a picture will do; rejects where there is none at all.
+   */
+  whenLive(limitMs: number): Promise<Session> {
+    if (this.#current && this.#live) return Promise.resolve(this.#current.session);
     return new Promise((resolve, reject) => {
-      const taken = (session: Session): void => {
+      const done = (): void => {
         clearTimeout(timer);
-        resolve(session);
+        this.#waiting.delete(done);
+        if (this.#current) resolve(this.#current.session);
+        else reject(new Error('The avatar is not ready to speak yet. Please try again in a moment.'));
       };
-      const timer = setTimeout(() => {
-        this.#waiting.delete(taken);
-        reject(new Error('The avatar is not ready to speak yet. Please try again in a moment.'));
-      }, limitMs);
-      this.#waiting.add(taken);
+      const timer = setTimeout(done, limitMs);
+      this.#waiting.add(done);
     });
   }
 
   /** Leaves the present session and opens another at once. */
   renew(): void {
     this.#drop();
+    this.#live = false;
     this.#hurry = true;
     this.#round.abort();
   }
@@ -101,15 +106,21 @@ export class SessionLink {
         if (!signal.aborted) this.#options.onError(error);
       }
       if (this.#closed.signal.aborted) return;
-      this.#options.onState('waiting');
+      this.#tell('waiting');
       if (!this.#hurry) await pause(backoffMs(this.#attempt++), signal);
       this.#hurry = false;
     }
   }
 
+  #tell(state: LinkState): void {
+    this.#live = state === 'webrtc' || state === 'mjpeg';
+    if (this.#live) for (const done of this.#waiting) done();
+    this.#options.onState(state);
+  }
+
   /** Returns when the picture is lost; throws where none could be had. */
   async #openAndShow(signal: AbortSignal): Promise<void> {
-    this.#options.onState('connecting');
+    this.#tell('connecting');
     let current = this.#current;
     if (!current) {
       current = await this.#options.open(signal);
@@ -118,8 +129,6 @@ export class SessionLink {
         return;
       }
       this.#current = current;
-      for (const taken of this.#waiting) taken(current.session);
-      this.#waiting.clear();
     }
     const { session } = current;
     this.#options.onSession?.(session);
@@ -160,7 +169,7 @@ export class SessionLink {
     this.#player = player;
     this.#showMjpeg(undefined);
     this.#attempt = 0;
-    this.#options.onState('webrtc');
+    this.#tell('webrtc');
     const stop = (): void => void player.close();
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -172,7 +181,9 @@ export class SessionLink {
 
   async #startMjpeg(session: Session, signal: AbortSignal): Promise<void> {
     const { mjpeg } = this.#options;
-    if (!mjpeg.hidden && mjpeg.naturalWidth > 0) return;
+    // A picture of this very session may stay until the fresh stream replaces it.
+    if (this.#mjpegOf !== session.id) this.#showMjpeg(undefined);
+    this.#mjpegOf = session.id;
     this.#showMjpeg(mjpegUrl(session));
     const until = performance.now() + FIRST_PICTURE_MS;
     // An endless multipart picture has no reliable load event; its size is known with the first part.
@@ -182,13 +193,17 @@ export class SessionLink {
     }
     if (signal.aborted) return;
     this.#attempt = 0;
-    this.#options.onState('mjpeg');
+    this.#tell('mjpeg');
   }
 
   #showMjpeg(url: string | undefined): void {
     const { mjpeg, video } = this.#options;
-    if (url === undefined) mjpeg.removeAttribute('src');
-    else mjpeg.src = `${url}${url.includes('?') ? '&' : '?'}t=${Date.now()}`;
+    if (url === undefined) {
+      mjpeg.removeAttribute('src');
+      this.#mjpegOf = undefined;
+    } else {
+      mjpeg.src = `${url}${url.includes('?') ? '&' : '?'}t=${Date.now()}`;
+    }
     mjpeg.hidden = url === undefined;
     video.hidden = url !== undefined;
   }

@@ -53,11 +53,13 @@ async function convert(ffmpeg: FFmpeg, file: File, options: ShrinkOptions, log: 
   const code = await ffmpeg.exec([
     ...['-t', String(MAX_SECONDS), '-i', '/in/video', '-map', '0:v:0', '-an', '-sn', '-dn'],
     ...['-vf', `scale='if(gt(iw,ih),-2,trunc(${short}/2)*2)':'if(gt(iw,ih),trunc(${short}/2)*2,-2)'`],
-    ...['-fpsmax', '30', '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '20', '-pix_fmt', 'yuv420p'],
+    ...['-fpsmax', '30', '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '23', '-pix_fmt', 'yuv420p'],
     ...['-movflags', '+faststart', '/out.mp4'],
   ]);
   if (code !== 0) throw new Error(`The video could not be converted: ${log.at(-1) ?? 'no reason given'}`);
   const data = await ffmpeg.readFile('/out.mp4');
   if (typeof data === 'string') throw new Error('The converted video could not be read.');
-  return new File([data as Uint8Array<ArrayBuffer>], file.name.replace(/\.[^.]*$/, '') + '.mp4', { type: 'video/mp4' });
+  return new File([data as Uint8Array<ArrayBuffer>], file.name.replace(/\.[^.]*$/, '') + '.mp4', {
+    type: 'video/mp4',
+  });
 }

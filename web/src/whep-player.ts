@@ -70,7 +70,10 @@ export class WhepPlayer {
   static async create(options: WhepPlayerOptions): Promise<WhepPlayer> {
     const player = new WhepPlayer(options);
     const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(new Error('No picture arrived in time.')), options.firstPictureMs ?? 5000);
+    const timer = setTimeout(
+      () => limit.abort(new Error('No picture arrived in time.')),
+      options.firstPictureMs ?? 5000,
+    );
     const signal = AbortSignal.any([limit.signal, options.signal]);
     try {
       options.onState?.('connecting');
@@ -256,7 +259,8 @@ export class WhepPlayer {
       figures.bitrateBps = ((now.bytes - last.bytes) * 8000) / (now.atMs - last.atMs);
       const emitted = now.bufferEmitted - last.bufferEmitted;
       if (emitted > 0) {
-        figures.delayMs = ((now.bufferDelayS - last.bufferDelayS) * 1000) / emitted + (figures.rttMs ?? 0) / 2;
+        figures.delayMs =
+          ((now.bufferDelayS - last.bufferDelayS) * 1000) / emitted + (figures.rttMs ?? 0) / 2;
       }
     }
     return { now, figures };
