@@ -38,7 +38,9 @@ export class OnnxModel {
       });
       return new OnnxModel(session);
     } catch (error) {
-      throw new AppError('model-invalid', `cannot load the model ${path}: ${messageOf(error)}`, { cause: error });
+      throw new AppError('model-invalid', `cannot load the model ${path}: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 

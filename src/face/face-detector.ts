@@ -47,7 +47,8 @@ export class FaceDetector {
     const faces = await this.detectIn(image, whole, MIN_SCORE);
     if (faces.length > 0) return faces;
     const inParts: DetectedFace[] = [];
-    for (const tile of tilesOf(image, longPx / 2)) inParts.push(...(await this.detectIn(image, tile, MIN_TILE_SCORE)));
+    for (const tile of tilesOf(image, longPx / 2))
+      inParts.push(...(await this.detectIn(image, tile, MIN_TILE_SCORE)));
     return mergeFaces(inParts);
   }
 
@@ -67,7 +68,12 @@ export class FaceDetector {
     return this.#model.close();
   }
 
-  #decode(regressors: Float32Array, scores: Float32Array, square: SquareRoi, minScore: number): DetectedFace[] {
+  #decode(
+    regressors: Float32Array,
+    scores: Float32Array,
+    square: SquareRoi,
+    minScore: number,
+  ): DetectedFace[] {
     const scale = square.sidePx / INPUT_PX;
     const left = square.centreX - square.sidePx / 2;
     const top = square.centreY - square.sidePx / 2;

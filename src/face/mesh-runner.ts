@@ -10,10 +10,10 @@ export const MESH_INPUT_PX = 192;
 
 /** Mesh index of each refined lip point, in the order of the model's `lips` output. */
 export const REFINED_LIPS: readonly number[] = [
-  61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409, 78, 95, 88, 178, 87, 14,
-  317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415, 76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306,
-  184, 74, 73, 72, 11, 302, 303, 304, 408, 62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292, 183, 42, 41, 38, 12, 268,
-  271, 272, 407,
+  61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409, 78, 95, 88, 178,
+  87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415, 76, 77, 90, 180, 85, 16, 315, 404,
+  320, 307, 306, 184, 74, 73, 72, 11, 302, 303, 304, 408, 62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292,
+  183, 42, 41, 38, 12, 268, 271, 272, 407,
 ];
 
 export interface MeshResult {
@@ -38,11 +38,17 @@ export class MeshRunner {
 
   async run(image: RgbImage, roi: SquareRoi): Promise<MeshResult> {
     cropSquare(image, roi, MESH_INPUT_PX, { low: 0, high: 1, outside: 'zero' }, this.#input);
-    const results = await this.#model.run({ image: { data: this.#input, dims: [1, 3, MESH_INPUT_PX, MESH_INPUT_PX] } });
+    const results = await this.#model.run({
+      image: { data: this.#input, dims: [1, 3, MESH_INPUT_PX, MESH_INPUT_PX] },
+    });
     const mesh = results['mesh']?.data;
     const lips = results['lips']?.data;
     const flag = results['faceflag']?.data[0];
-    if (mesh?.length !== LANDMARK_COUNT * 3 || lips?.length !== REFINED_LIPS.length * 2 || flag === undefined) {
+    if (
+      mesh?.length !== LANDMARK_COUNT * 3 ||
+      lips?.length !== REFINED_LIPS.length * 2 ||
+      flag === undefined
+    ) {
       throw new AppError('model-invalid', 'the face mesh has outputs of an unexpected size');
     }
     REFINED_LIPS.forEach((index, k) => {

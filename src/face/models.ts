@@ -91,7 +91,9 @@ export async function readPackedAssets(): Promise<Uint8Array> {
   try {
     return await readFile(createRequire(import.meta.url).resolve(`${FACE_MODEL_PACKAGE}/${PACKED_ASSETS}`));
   } catch (error) {
-    throw new AppError('model-invalid', `the package ${FACE_MODEL_PACKAGE} is not installed`, { cause: error });
+    throw new AppError('model-invalid', `the package ${FACE_MODEL_PACKAGE} is not installed`, {
+      cause: error,
+    });
   }
 }
 

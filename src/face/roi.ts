@@ -15,7 +15,11 @@ export interface Box {
 const ROI_SCALE = 1.5;
 
 /** The mesh model's square for a detected face: its box, turned so that the eyes lie level. */
-export function roiFromDetection(box: Box, leftEye: readonly [number, number], rightEye: readonly [number, number]): SquareRoi {
+export function roiFromDetection(
+  box: Box,
+  leftEye: readonly [number, number],
+  rightEye: readonly [number, number],
+): SquareRoi {
   return {
     centreX: (box.left + box.right) / 2,
     centreY: (box.top + box.bottom) / 2,

@@ -53,7 +53,11 @@ function jumps(a: Landmarks, b: Landmarks): boolean {
   return sum / (a.length / 3) > JUMP_INTER_OCULARS * Math.max(interOcularPx(a), 1);
 }
 
-function weightedMean(frames: readonly (Landmarks | undefined)[], k: number, weights: readonly number[]): Landmarks {
+function weightedMean(
+  frames: readonly (Landmarks | undefined)[],
+  k: number,
+  weights: readonly number[],
+): Landmarks {
   const length = frames[k]!.length;
   const sums = new Float64Array(length);
   let total = 0;

@@ -8,8 +8,7 @@ import type { FaceModelPaths } from './models.js';
 import { boxOf, overlap, roiFromDetection, roiFromLandmarks } from './roi.js';
 
 export type TrackResult =
-  | { face: { landmarks: Landmarks; score: number } }
-  | { face: undefined; reason: 'none-found' | 'lost' };
+  { face: { landmarks: Landmarks; score: number } } | { face: undefined; reason: 'none-found' | 'lost' };
 
 /** The mesh's own face flag stays up through cuts and black pictures, so the detector is asked this often. */
 const REDETECT_EVERY_PICTURES = 25;

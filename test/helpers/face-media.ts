@@ -21,7 +21,12 @@ export function testFfmpegPath(): string | undefined {
 }
 
 /** The first `count` pictures of a file as RGB, all in memory; `filter` is ffmpeg's -vf. */
-export async function readPictures(ffmpeg: string, path: string, count: number, filter = 'null'): Promise<RgbImage[]> {
+export async function readPictures(
+  ffmpeg: string,
+  path: string,
+  count: number,
+  filter = 'null',
+): Promise<RgbImage[]> {
   const args = ['-v', 'error', '-i', path, '-frames:v', String(count), '-vf', filter, '-vcodec', 'ppm'];
   const bytes = await output(ffmpeg, [...args, '-f', 'image2pipe', '-']);
   const images: RgbImage[] = [];
@@ -39,7 +44,20 @@ export async function readPictures(ffmpeg: string, path: string, count: number, 
 
 /** The first picture of a file as PNG bytes, exactly the pixels that `readPictures` gives. */
 export function readPng(ffmpeg: string, path: string, filter = 'null'): Promise<Buffer> {
-  const args = ['-v', 'error', '-i', path, '-frames:v', '1', '-vf', filter, '-pix_fmt', 'rgb24', '-vcodec', 'png'];
+  const args = [
+    '-v',
+    'error',
+    '-i',
+    path,
+    '-frames:v',
+    '1',
+    '-vf',
+    filter,
+    '-pix_fmt',
+    'rgb24',
+    '-vcodec',
+    'png',
+  ];
   return output(ffmpeg, [...args, '-f', 'image2pipe', '-']);
 }
 
@@ -49,6 +67,8 @@ function output(command: string, args: readonly string[]): Promise<Buffer> {
     const parts: Buffer[] = [];
     child.stdout.on('data', (part: Buffer) => parts.push(part));
     child.on('error', fail);
-    child.on('close', (code) => (code === 0 ? done(Buffer.concat(parts)) : fail(new Error(`ffmpeg ended with ${code}`))));
+    child.on('close', (code) =>
+      code === 0 ? done(Buffer.concat(parts)) : fail(new Error(`ffmpeg ended with ${code}`)),
+    );
   });
 }

@@ -27,7 +27,9 @@ import { silentLog } from '../../src/lib/log.js';
 import type { RgbImage } from '../../src/media/frame.js';
 import { readPictures, readPng, testDataDir, testFfmpegPath } from '../helpers/face-media.js';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path),
+);
 const dataDir = testDataDir();
 const ffmpeg = testFfmpegPath();
 const skip = !CHROMIUM ? 'no Chromium' : !dataDir ? 'no test media' : !ffmpeg ? 'no ffmpeg for tests' : false;
@@ -149,7 +151,9 @@ describe('converted face models against @mediapipe/face_mesh in a browser', { sk
       const depth = Math.abs(landmarks[1 * 3 + 2]! - expected[1 * 3 + 2]! * image!.widthPx) * unit;
       const mean = distances.reduce((sum, value) => sum + value, 0) / distances.length;
       const max = Math.max(...distances);
-      context.diagnostic(`mean ${mean.toFixed(3)} px, max ${max.toFixed(3)} px, depth ${depth.toFixed(3)} px`);
+      context.diagnostic(
+        `mean ${mean.toFixed(3)} px, max ${max.toFixed(3)} px, depth ${depth.toFixed(3)} px`,
+      );
       assert.ok(max < 1, `the worst point is ${max} px off`);
       assert.ok(mean < 0.25, `the points are ${mean} px off on average`);
       assert.ok(depth < 1, `the nose is ${depth} px off in depth`);

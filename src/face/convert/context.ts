@@ -28,7 +28,8 @@ export class ConvertContext {
 
   tensor(index: number | undefined): TfliteTensor {
     const tensor = index === undefined ? undefined : this.#source.tensors[index];
-    if (!tensor) throw new AppError('model-invalid', `the model refers to tensor ${index}, which does not exist`);
+    if (!tensor)
+      throw new AppError('model-invalid', `the model refers to tensor ${index}, which does not exist`);
     return tensor;
   }
 

@@ -49,7 +49,10 @@ function landmarksToMatrix(context: ConvertContext, operator: TfliteOperator): s
   const cell = graph.node('Mul', [size, graph.floats(cellScale, [1, 1, 2])]);
   const linear = graph.node('Mul', [turnBack, cell]);
   const linearRows = graph.node('Transpose', [linear], { perm: [0, 2, 1] });
-  const halfOutput = graph.floats(outputSize.map((value) => value / 2), [1, 1, 2]);
+  const halfOutput = graph.floats(
+    outputSize.map((value) => value / 2),
+    [1, 1, 2],
+  );
   const shift = graph.node('Sub', [centre, graph.node('MatMul', [halfOutput, linearRows])]);
   const shiftColumn = graph.node('Transpose', [shift], { perm: [0, 2, 1] });
 

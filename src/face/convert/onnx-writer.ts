@@ -26,7 +26,12 @@ export class OnnxGraphBuilder {
   #nameCount = 0;
 
   /** Adds a node with one output and gives the output's name back. Number lists are `ints`, numbers are `int`. */
-  node(type: string, inputs: readonly string[], attributes: Record<string, OnnxAttribute> = {}, output?: string): string {
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Record<string, OnnxAttribute> = {},
+    output?: string,
+  ): string {
     const name = output ?? `v${this.#nameCount++}`;
     this.#nodes.push({ type, inputs, outputs: [name], attributes });
     return name;
@@ -126,7 +131,10 @@ function textField(field: number, text: string): Uint8Array {
 }
 
 function lengthField(field: number, bytes: Uint8Array): Uint8Array {
-  return message(Uint8Array.from([...varint(BigInt((field << 3) | 2)), ...varint(BigInt(bytes.length))]), bytes);
+  return message(
+    Uint8Array.from([...varint(BigInt((field << 3) | 2)), ...varint(BigInt(bytes.length))]),
+    bytes,
+  );
 }
 
 function varint(value: bigint): number[] {

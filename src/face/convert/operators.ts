@@ -148,7 +148,9 @@ function concatenation(context: ConvertContext, operator: TfliteOperator): strin
   const rank = context.shape(operator.outputs[0]).length;
   const axis = (options.int32(0) + rank) % rank;
   const names = operator.inputs.map((_, position) => context.input(operator, position));
-  const result = context.graph.node('Concat', names, { axis: rank === 4 ? ([0, 2, 3, 1][axis] ?? axis) : axis });
+  const result = context.graph.node('Concat', names, {
+    axis: rank === 4 ? ([0, 2, 3, 1][axis] ?? axis) : axis,
+  });
   return withActivation(context, result, options.int8(1));
 }
 
@@ -156,7 +158,8 @@ function concatenation(context: ConvertContext, operator: TfliteOperator): strin
 function wholeSlice(context: ConvertContext, operator: TfliteOperator): string {
   const [begin, , strides] = [1, 2, 3].map((position) => {
     const tensor = context.tensor(operator.inputs[position]);
-    if (tensor.type !== TFLITE_INT32) throw new AppError('model-invalid', 'a slice with bounds that are not int32');
+    if (tensor.type !== TFLITE_INT32)
+      throw new AppError('model-invalid', 'a slice with bounds that are not int32');
     return int32sOf(tensor);
   });
   const sameShape = context.shape(operator.inputs[0]).join() === context.shape(operator.outputs[0]).join();
@@ -173,7 +176,11 @@ function withActivation(context: ConvertContext, value: string, activation: numb
     case 1:
       return context.graph.node('Relu', [value]);
     case 3:
-      return context.graph.node('Clip', [value, context.graph.floats([0], []), context.graph.floats([6], [])]);
+      return context.graph.node('Clip', [
+        value,
+        context.graph.floats([0], []),
+        context.graph.floats([6], []),
+      ]);
     default:
       throw new AppError('model-invalid', `fused activation ${activation} is not supported`);
   }

@@ -147,7 +147,9 @@ export function floatsOf(tensor: TfliteTensor): Float32Array {
     return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
   }
   if (tensor.type === TFLITE_FLOAT16) {
-    return Float32Array.from({ length: bytes.length / 2 }, (_, i) => halfToFloat(view.getUint16(2 * i, true)));
+    return Float32Array.from({ length: bytes.length / 2 }, (_, i) =>
+      halfToFloat(view.getUint16(2 * i, true)),
+    );
   }
   throw new AppError('model-invalid', `tensor ${tensor.name} has type ${tensor.type}, expected floats`);
 }

@@ -33,7 +33,11 @@ export function tfliteToOnnx(file: Uint8Array, options: ConvertOptions): Uint8Ar
     if (index === undefined) throw new AppError('model-invalid', `the model has no output ${sourceName}`);
     return { index, name };
   });
-  for (const operator of neededOperators(source, kept.map((output) => output.index), context)) {
+  for (const operator of neededOperators(
+    source,
+    kept.map((output) => output.index),
+    context,
+  )) {
     const [output] = operator.outputs;
     if (output === undefined) throw new AppError('model-invalid', 'an operator without an output');
     context.name(output, handlerOf(operator)(context, operator));
@@ -47,7 +51,11 @@ export function tfliteToOnnx(file: Uint8Array, options: ConvertOptions): Uint8Ar
 }
 
 /** The operators on which the outputs depend, in the source's order (which is an order of computation). */
-function neededOperators(source: TfliteGraph, outputs: readonly number[], context: ConvertContext): TfliteOperator[] {
+function neededOperators(
+  source: TfliteGraph,
+  outputs: readonly number[],
+  context: ConvertContext,
+): TfliteOperator[] {
   const wanted = new Set(outputs);
   const needed: TfliteOperator[] = [];
   for (const operator of [...source.operators].reverse()) {
@@ -59,7 +67,8 @@ function neededOperators(source: TfliteGraph, outputs: readonly number[], contex
 }
 
 function handlerOf(operator: TfliteOperator): (context: ConvertContext, operator: TfliteOperator) => string {
-  const handler = operator.code === CUSTOM ? CUSTOM_HANDLERS[operator.customName] : BUILTIN_HANDLERS[operator.code];
+  const handler =
+    operator.code === CUSTOM ? CUSTOM_HANDLERS[operator.customName] : BUILTIN_HANDLERS[operator.code];
   if (!handler) {
     throw new AppError('model-invalid', `operator ${operator.code} ${operator.customName} is not supported`);
   }

@@ -36,7 +36,10 @@ function borderLoops(): Set<number>[] {
     for (const loop of touching) loops.splice(loops.indexOf(loop), 1);
     loops.push(merged);
   }
-  assert.ok([...uses.values()].every((use) => use[2] <= 2), 'an edge belongs to two triangles at most');
+  assert.ok(
+    [...uses.values()].every((use) => use[2] <= 2),
+    'an edge belongs to two triangles at most',
+  );
   return loops;
 }
 
@@ -55,7 +58,10 @@ test('the mesh has 852 triangles, uses every point and winds every triangle the 
 
 test('the borders of the mesh are the face oval, the inner lips and the two eyes', () => {
   const loops = borderLoops();
-  assert.deepEqual(loops.map((loop) => loop.size).sort((a, b) => a - b), [16, 16, 20, 36]);
+  assert.deepEqual(
+    loops.map((loop) => loop.size).sort((a, b) => a - b),
+    [16, 16, 20, 36],
+  );
   const oval = loops.find((loop) => loop.size === 36)!;
   assert.deepEqual([...oval].sort(), [...FACE_OVAL].sort());
   const mouth = loops.find((loop) => loop.size === 20)!;
@@ -79,7 +85,11 @@ test('measures read a face of known size', () => {
   put(152, 150, 250);
   put(61, 125, 200);
   put(291, 175, 200);
-  for (const [upper, lower] of [[13, 14], [312, 317], [82, 87]] as const) {
+  for (const [upper, lower] of [
+    [13, 14],
+    [312, 317],
+    [82, 87],
+  ] as const) {
     put(upper, 150, 190);
     put(lower, 150, 210);
   }
