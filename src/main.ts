@@ -83,7 +83,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       sessions,
       paths: { resolve: (given) => resolveMediaPath(given, config.mediaRoots), uploadsDir },
       log,
-      info: { version, engine: 'cpu', maxUploadBytes: config.maxUploadMb * 2 ** 20, demoAudioPath: path.join(demoDir, 'demo-speech.ogg'), webDir: path.join(web, 'dist') },
+      info: { version, engine: 'cpu', maxUploadBytes: config.maxUploadMb * 2 ** 20, demoAudioPath: path.join(demoDir, 'speech.wav'), webDir: path.join(web, 'dist') },
     });
     const server = await listen(app, { host: config.host, port: config.port });
     scope.defer(() => server.close());

@@ -137,8 +137,9 @@ export class Sessions {
     return { peerId: id, answerSdp, etag };
   }
 
-  peer(sessionId: string, peerId: string): Peer {
-    return this.#find(sessionId).peer(peerId);
+  /** Trickled candidates. @throws session-not-found, peer-not-found, sdp-invalid */
+  async patchPeer(sessionId: string, peerId: string, fragment: string): Promise<void> {
+    await this.#find(sessionId).peer(peerId).addCandidates(fragment);
   }
 
   async removePeer(sessionId: string, peerId: string): Promise<void> {

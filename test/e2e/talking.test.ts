@@ -96,7 +96,7 @@ describe('a face that talks', { skip }, () => {
   });
 
   test('the legacy API streams MJPEG into an <img> while it generates', async () => {
-    const started = await post('/api/inference/start', { avatar_id: 'demo', audio_path: 'demo/demo-speech.ogg' });
+    const started = await post('/api/inference/start', { avatar_id: 'demo', audio_path: 'demo/speech.wav' });
     assert.equal(started.status, 200, JSON.stringify(started.json));
     const page = await browser.newPage();
     await page.goto(`${server.url}/healthz`);
