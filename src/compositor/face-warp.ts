@@ -1,0 +1,191 @@
+import {
+  FACE_OVAL,
+  INNER_LIP_LOWER,
+  INNER_LIP_UPPER,
+  LEFT_MOUTH_CORNER,
+  LOWER_LIP_RINGS,
+  NOSE_BASE,
+  RIGHT_MOUTH_CORNER,
+  TRIANGLES,
+  UPPER_LIP_RINGS,
+} from '../media/face-topology.js';
+import { LANDMARK_COUNT } from '../media/frame.js';
+import { closeEyelids } from './eyelids.js';
+import type { FacePose } from './face-pose.js';
+import type { HeadFrame } from './head-frame.js';
+import type { MouthBasis } from './mouth-basis.js';
+import { smoothstep } from './smooth.js';
+
+const RING_SCALE = 1.35;
+const RING_COUNT = FACE_OVAL.length;
+export const VERTEX_COUNT = LANDMARK_COUNT + RING_COUNT;
+
+/** Opening of the inner lips in iod at `open` 1. */
+const OPEN_IOD = 0.21;
+/** Share of the largest gap at the nine columns between the mouth's corners. */
+const GAP_PROFILE = [0.35, 0.62, 0.82, 0.95, 1, 0.95, 0.82, 0.62, 0.35];
+/** A pursed mouth is open in the middle only. */
+const ROUND_PROFILE = [0.12, 0.45, 0.78, 0.96, 1, 0.96, 0.78, 0.45, 0.12];
+const RING_DECAY = [1, 0.85, 0.6, 0.35];
+/** Below the first a picture's mouth counts as shut, above the second as open (iod). */
+const SHUT_GAP_IOD = 0.03;
+const OPEN_GAP_IOD = 0.05;
+
+/**
+ * The triangles to draw: the mesh, then a band from the face oval to a ring around it that never moves. The band
+ * lets the skin and background beside a moving jaw give way, instead of showing the old jaw below the new one.
+ */
+export const WARP_TRIANGLES: Uint16Array = buildTriangles();
+
+/** Mean gap of the picture's inner lips at the three middle columns, in iod. */
+export function sourceGapIod(points: Float32Array, head: HeadFrame): number {
+  const gap = (a: number, b: number): number =>
+    (points[b * 3]! - points[a * 3]!) * head.downX + (points[b * 3 + 1]! - points[a * 3 + 1]!) * head.downY;
+  return Math.max(0, (gap(13, 14) + gap(312, 317) + gap(82, 87)) / 3 / head.iodPx);
+}
+
+/** Moves the vertices of one face. Holds its buffers; one instance a stream. */
+export class FaceWarp {
+  /** Where the vertices are in the picture and where they shall be: x, y interleaved, 468 points then the ring. */
+  readonly from = new Float32Array(VERTEX_COUNT * 2);
+  readonly to = new Float32Array(VERTEX_COUNT * 2);
+  /** Gap of the inner lips before and after, in iod. */
+  gapBefore = 0;
+  gapAfter = 0;
+  #basis: MouthBasis;
+
+  constructor(basis: MouthBasis) {
+    this.#basis = basis;
+  }
+
+  update(points: Float32Array, head: HeadFrame, pose: FacePose, widthPx: number, heightPx: number): void {
+    const { open, spread, round, tuck } = pose.mouth;
+    const { from, to } = this;
+    const iod = head.iodPx;
+    for (let i = 0; i < LANDMARK_COUNT; i += 1) {
+      from[i * 2] = points[i * 3]!;
+      from[i * 2 + 1] = points[i * 3 + 1]!;
+    }
+    this.#placeRing(widthPx, heightPx);
+
+    const gapBefore = sourceGapIod(points, head);
+    const ownGap = gapBefore * (1 - smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore)) * (1 - pose.speaking);
+    // "f": the lower lip stays a little below the teeth's edge, which the eye must see.
+    const gapAfter = Math.max(OPEN_IOD * open * (1 - 0.25 * round), 0.03 * tuck, ownGap);
+    this.gapBefore = gapBefore;
+    this.gapAfter = gapAfter;
+
+    const left = LEFT_MOUTH_CORNER * 3;
+    const right = RIGHT_MOUTH_CORNER * 3;
+    const widthBefore = Math.hypot(points[right]! - points[left]!, points[right + 1]! - points[left + 1]!) / iod;
+    // A broad grin has little left to stretch, a small mouth little to purse.
+    const wider = 0.1 * (spread - 0.2) * (spread > 0.2 ? 1 - smoothstep(0.6, 0.8, widthBefore) : 1);
+    const purse = Math.max(0, round - 0.1) * (0.16 + 0.3 * Math.max(0, widthBefore - 0.58));
+    const widthAfter = Math.max(widthBefore * 0.68, widthBefore + wider - purse);
+
+    this.#moveByBasis(points, head, gapAfter - gapBefore, widthAfter - widthBefore);
+    this.#shapeLips(head, round, tuck, gapAfter);
+    if (pose.blink > 0) closeEyelids(to, pose.blink);
+  }
+
+  #placeRing(widthPx: number, heightPx: number): void {
+    const { from, to } = this;
+    let centreX = 0;
+    let centreY = 0;
+    for (const point of FACE_OVAL) {
+      centreX += from[point * 2]! / RING_COUNT;
+      centreY += from[point * 2 + 1]! / RING_COUNT;
+    }
+    for (let i = 0; i < RING_COUNT; i += 1) {
+      const point = FACE_OVAL[i]! * 2;
+      const at = (LANDMARK_COUNT + i) * 2;
+      const x = centreX + (from[point]! - centreX) * RING_SCALE;
+      const y = centreY + (from[point + 1]! - centreY) * RING_SCALE;
+      from[at] = to[at] = Math.min(widthPx, Math.max(0, x));
+      from[at + 1] = to[at + 1] = Math.min(heightPx, Math.max(0, y));
+    }
+  }
+
+  #moveByBasis(points: Float32Array, head: HeadFrame, byOpen: number, byWidth: number): void {
+    const { open, width } = this.#basis;
+    const { axes, iodPx } = head;
+    const { from, to } = this;
+    const baseX = points[NOSE_BASE * 3]!;
+    const baseY = points[NOSE_BASE * 3 + 1]!;
+    for (let i = 0; i < LANDMARK_COUNT; i += 1) {
+      const x = from[i * 2]!;
+      const y = from[i * 2 + 1]!;
+      const below = ((x - baseX) * head.downX + (y - baseY) * head.downY) / iodPx;
+      const weight = smoothstep(0, 0.3, below) * iodPx;
+      if (weight === 0) {
+        to[i * 2] = x;
+        to[i * 2 + 1] = y;
+        continue;
+      }
+      const dx = open[i * 3]! * byOpen + width[i * 3]! * byWidth;
+      const dy = open[i * 3 + 1]! * byOpen + width[i * 3 + 1]! * byWidth;
+      const dz = open[i * 3 + 2]! * byOpen + width[i * 3 + 2]! * byWidth;
+      to[i * 2] = x + weight * (dx * axes[0]! + dy * axes[3]! + dz * axes[6]!);
+      to[i * 2 + 1] = y + weight * (dx * axes[1]! + dy * axes[4]! + dz * axes[7]!);
+    }
+  }
+
+  /** Puckers and tucks the lips, then sets the gap of each column to the exact wanted one. */
+  #shapeLips(head: HeadFrame, round: number, tuck: number, gapAfter: number): void {
+    const { from, to } = this;
+    const { downX, downY, iodPx } = head;
+    const middle = gapAlong(from, 13, 14, downX, downY) / iodPx;
+    for (let column = 0; column < 9; column += 1) {
+      const bell = GAP_PROFILE[column]!;
+      // Outer rings move away from the mouth when it purses; the lower lip rolls in when it is tucked.
+      for (let ring = 1; ring < 4; ring += 1) {
+        const swell = (0.012 * round * bell * ring * iodPx) / 3;
+        shift(to, UPPER_LIP_RINGS[ring]![column]!, -swell * downX, -swell * downY);
+        const roll = swell * 1.2 - 0.03 * tuck * bell * iodPx * (ring / 3);
+        shift(to, LOWER_LIP_RINGS[ring]![column]!, roll * downX, roll * downY);
+      }
+      const upper = UPPER_LIP_RINGS[0]![column]!;
+      const lower = LOWER_LIP_RINGS[0]![column]!;
+      const standard = GAP_PROFILE[column]! + (ROUND_PROFILE[column]! - GAP_PROFILE[column]!) * round;
+      // While little is asked of the mouth its own gap profile is kept: no column moves for nothing.
+      const own = gapAlong(from, upper, lower, downX, downY) / iodPx;
+      const closeness = smoothstep(0.02, 0, Math.abs(gapAfter - this.gapBefore)) * smoothstep(0, 0.005, middle);
+      const wanted = gapAfter * standard * (1 - closeness) + own * closeness;
+      const missing = wanted * iodPx - gapAlong(to, upper, lower, downX, downY);
+      const upShare = 0.25 + 0.35 * tuck;
+      for (let ring = 0; ring < 4; ring += 1) {
+        const up = -missing * upShare * RING_DECAY[ring]!;
+        const down = missing * (1 - upShare) * RING_DECAY[ring]!;
+        shift(to, UPPER_LIP_RINGS[ring]![column]!, up * downX, up * downY);
+        shift(to, LOWER_LIP_RINGS[ring]![column]!, down * downX, down * downY);
+      }
+    }
+  }
+}
+
+function shift(xy: Float32Array, point: number, dx: number, dy: number): void {
+  xy[point * 2] = xy[point * 2]! + dx;
+  xy[point * 2 + 1] = xy[point * 2 + 1]! + dy;
+}
+
+function gapAlong(xy: Float32Array, upper: number, lower: number, downX: number, downY: number): number {
+  return (xy[lower * 2]! - xy[upper * 2]!) * downX + (xy[lower * 2 + 1]! - xy[upper * 2 + 1]!) * downY;
+}
+
+function buildTriangles(): Uint16Array {
+  const lips = new Set([...INNER_LIP_UPPER, ...INNER_LIP_LOWER]);
+  const skin: number[] = [];
+  const last: number[] = [];
+  for (let i = 0; i < TRIANGLES.length; i += 3) {
+    const corners = [TRIANGLES[i]!, TRIANGLES[i + 1]!, TRIANGLES[i + 2]!];
+    // The innermost lip goes last, so that it lies on top where a hard closure folds the mesh.
+    (corners.some((corner) => lips.has(corner)) ? last : skin).push(...corners);
+  }
+  const band: number[] = [];
+  for (let i = 0; i < RING_COUNT; i += 1) {
+    const next = (i + 1) % RING_COUNT;
+    band.push(FACE_OVAL[i]!, FACE_OVAL[next]!, LANDMARK_COUNT + i);
+    band.push(FACE_OVAL[next]!, LANDMARK_COUNT + next, LANDMARK_COUNT + i);
+  }
+  return Uint16Array.from([...band, ...skin, ...last]);
+}

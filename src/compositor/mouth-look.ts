@@ -1,0 +1,84 @@
+import type { RgbPatch } from './raster.js';
+
+/** Points on the cheeks and the nose's bridge, where skin is lit and bare in most pictures. */
+const SKIN_POINTS = [50, 280, 205, 425, 36, 266, 195, 5];
+/** Neighbouring pictures share their look, so that noise in one does not make the teeth flicker. */
+const FOLLOW = 0.08;
+
+/**
+ * Colours of the mouth's inside, fitted to the light of the picture: teeth follow the skin's brightness and, partly,
+ * its tint. Where the picture shows real teeth, their colour is taken instead. All values are 0..255 RGB.
+ */
+export class MouthLook {
+  readonly tooth = new Float32Array(3);
+  /** Brightness of the light on the face, about 1 on a well lit face. */
+  light = 1;
+  #skin = new Float32Array(3);
+  #real = new Float32Array(3);
+  /** 0: teeth are invented; 1: their colour has been seen. */
+  #seen = 0;
+  #fresh = true;
+
+  /** Looks at the skin; `patch` must hold the points (x, y interleaved in patch pixels). */
+  lookAtSkin(patch: RgbPatch, xy: Float32Array, offsetX: number, offsetY: number): void {
+    let red = 0;
+    let green = 0;
+    let blue = 0;
+    let count = 0;
+    for (const point of SKIN_POINTS) {
+      const x = Math.round(xy[point * 2]! - offsetX);
+      const y = Math.round(xy[point * 2 + 1]! - offsetY);
+      if (x < 0 || y < 0 || x >= patch.widthPx || y >= patch.heightPx) continue;
+      const at = (y * patch.widthPx + x) * 3;
+      red += patch.data[at]!;
+      green += patch.data[at + 1]!;
+      blue += patch.data[at + 2]!;
+      count += 1;
+    }
+    if (count === 0) return;
+    follow(this.#skin, this.#fresh ? 1 : FOLLOW, red / count, green / count, blue / count);
+    this.#fresh = false;
+    this.#update();
+  }
+
+  /** Brightness (0..255) from which a pixel inside the picture's own mouth counts as tooth. */
+  get toothThreshold(): number {
+    return 0.62 * Math.max(90, luma(this.#skin[0]!, this.#skin[1]!, this.#skin[2]!));
+  }
+
+  /** Reports the mean colour of `count` tooth-like pixels seen in the picture's open mouth. */
+  lookAtTeeth(red: number, green: number, blue: number, count: number): void {
+    if (count >= 12) {
+      follow(this.#real, this.#seen === 0 ? 1 : FOLLOW, red, green, blue);
+      this.#seen += (1 - this.#seen) * (this.#seen === 0 ? 1 : FOLLOW);
+    }
+    this.#update();
+  }
+
+  #update(): void {
+    const [red, green, blue] = [this.#skin[0]!, this.#skin[1]!, this.#skin[2]!];
+    const bright = luma(red, green, blue);
+    this.light = Math.min(1.15, Math.max(0.35, bright / 170));
+    const white = Math.min(222, Math.max(70, bright * 1.1 + 12));
+    // An eighth of the skin's colour cast: teeth are nearly neutral, but a blue one in warm light looks false.
+    const cast = 0.14;
+    const invented = [
+      white * (1.02 + cast * (red / bright - 1)),
+      white * (0.975 + cast * (green / bright - 1)),
+      white * (0.89 + cast * (blue / bright - 1)),
+    ];
+    for (let i = 0; i < 3; i += 1) {
+      this.tooth[i] = Math.min(240, invented[i]! * (1 - this.#seen) + this.#real[i]! * this.#seen);
+    }
+  }
+}
+
+export function luma(red: number, green: number, blue: number): number {
+  return 0.299 * red + 0.587 * green + 0.114 * blue;
+}
+
+function follow(target: Float32Array, share: number, red: number, green: number, blue: number): void {
+  target[0] = target[0]! + (red - target[0]!) * share;
+  target[1] = target[1]! + (green - target[1]!) * share;
+  target[2] = target[2]! + (blue - target[2]!) * share;
+}
