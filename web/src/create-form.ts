@@ -135,7 +135,6 @@ export class CreateForm {
       this.#step(`${reason} Getting the converter`, undefined);
       const { shrinkVideo } = await import('./shrink-video.js');
       return await shrinkVideo(file, {
-        durationS: facts.durationS,
         signal: AbortSignal.any([signal, skip.signal]),
         onStage: (stage) =>
           this.#step(

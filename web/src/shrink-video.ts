@@ -9,8 +9,6 @@ const CORE = '/assets/ffmpeg/esm/ffmpeg-core';
 const SHORT_SIDE_PX = 720;
 
 export interface ShrinkOptions {
-  /** Undefined where the browser cannot tell; progress is then measured against the limit. */
-  durationS: number | undefined;
   signal: AbortSignal;
   onStage(stage: 'loading' | 'converting'): void;
   /** 0..1 of the conversion. */
@@ -21,6 +19,7 @@ export async function shrinkVideo(file: File, options: ShrinkOptions): Promise<F
   options.signal.throwIfAborted();
   const ffmpeg = new FFmpeg();
   const log: string[] = [];
+  let limitS = MAX_SECONDS;
   // A running conversion cannot be talked to: ending its worker is the way to stop it.
   const aborted = new Promise<never>((_, reject) => {
     options.signal.addEventListener('abort', () => reject(options.signal.reason as Error), { once: true });
@@ -28,11 +27,12 @@ export async function shrinkVideo(file: File, options: ShrinkOptions): Promise<F
   ffmpeg.on('log', ({ message }) => {
     log.push(message);
     if (log.length > 20) log.shift();
+    const length = /Duration: (\d+):(\d+):(\d+(?:\.\d+)?)/.exec(message);
+    if (length) limitS = Math.min(MAX_SECONDS, secondsOf(length)) || MAX_SECONDS;
     // "time=00:00:03.20": how much of the output is written. The progress event counts against the whole input.
     const time = /time=(\d+):(\d+):(\d+(?:\.\d+)?)/.exec(message);
     if (!time) return;
-    const doneS = Number(time[1]) * 3600 + Number(time[2]) * 60 + Number(time[3]);
-    options.onProgress(Math.min(1, doneS / Math.min(MAX_SECONDS, options.durationS ?? MAX_SECONDS)));
+    options.onProgress(Math.min(1, secondsOf(time) / limitS));
   });
   try {
     return await Promise.race([convert(ffmpeg, file, options, log), aborted]);
@@ -40,6 +40,10 @@ export async function shrinkVideo(file: File, options: ShrinkOptions): Promise<F
     ffmpeg.terminate();
   }
 }
+
+/** Hours, minutes, seconds. */
+const secondsOf = (match: RegExpExecArray): number =>
+  Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3]);
 
 async function convert(ffmpeg: FFmpeg, file: File, options: ShrinkOptions, log: string[]): Promise<File> {
   options.onStage('loading');
