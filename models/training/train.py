@@ -122,7 +122,7 @@ def augment(mel, strong):
         x[:, cut:] -= random.uniform(2, 8)
     if random.random() < 0.15:
         x[:, :random.integers(1, 5)] -= random.uniform(2, 6)
-    x = x + random.normal() * 1.2
+    x = x + random.uniform(-6.5, 1.5)  # some 35 dB between a quiet and a loud recording
     top = np.percentile(x, 95)
     if random.random() < 0.75:  # steady noise
         colour = random.normal() * (bands - 20) / 20 * 1.5 + random.normal(size=40) * 0.4

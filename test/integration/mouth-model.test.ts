@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -26,7 +27,9 @@ function buzz(seconds: number): Float32Array {
     state = (state * 48271) % 2147483647;
     let value = 0.01 * (state / 1073741823 - 1);
     for (let h = 1; h < 24; h++) {
-      const formant = Math.exp(-(((h * 110 - 700 - 400 * Math.sin(t * 9)) / 300) ** 2)) + 0.3 * Math.exp(-(((h * 110 - 1500) / 400) ** 2));
+      const formant =
+        Math.exp(-(((h * 110 - 700 - 400 * Math.sin(t * 9)) / 300) ** 2)) +
+        0.3 * Math.exp(-(((h * 110 - 1500) / 400) ** 2));
       value += 0.2 * formant * Math.sin(2 * Math.PI * h * phase);
     }
     return value * Math.max(0, Math.sin(t * 11));
@@ -40,7 +43,11 @@ async function readWav16kMono(file: string, seconds: number): Promise<Float32Arr
   return Float32Array.from({ length: count }, (_, i) => bytes.readInt16LE(data + 2 * i) / 32768);
 }
 
-async function shapesOf(stream: MouthStream, sound: Float32Array, sizes: readonly number[]): Promise<MouthShape[]> {
+async function shapesOf(
+  stream: MouthStream,
+  sound: Float32Array,
+  sizes: readonly number[],
+): Promise<MouthShape[]> {
   const shapes: MouthShape[] = [];
   for (let at = 0, i = 0; at < sound.length; i++) {
     const size = sizes[i % sizes.length]!;
@@ -50,10 +57,26 @@ async function shapesOf(stream: MouthStream, sound: Float32Array, sizes: readonl
   return shapes;
 }
 
+test('the shipped files are those that the manifest and the card name', async () => {
+  const manifest: unknown = JSON.parse(await readFile(path.join(MODELS_DIR, 'manifest.json'), 'utf8'));
+  const card = await readFile(path.join(MODELS_DIR, 'cpu', 'README.md'), 'utf8');
+  for (const file of ['cpu/audio2mouth.onnx', 'cpu/basis.json']) {
+    const sha256 = createHash('sha256')
+      .update(await readFile(path.join(MODELS_DIR, file)))
+      .digest('hex');
+    assert.ok(JSON.stringify(manifest).includes(`"file":"${file}"`), `${file} is in the manifest`);
+    assert.ok(JSON.stringify(manifest).includes(sha256), `${file}: manifest`);
+    assert.ok(card.includes(sha256), `${file}: card`);
+  }
+});
+
 test('any chunking gives exactly the shapes of the whole file at once', async () => {
   const sound = buzz(1.5);
   const whole = await model.open().push(sound);
-  assert.ok(whole.some((shape) => shape.open > 0.2), 'the buzz moves the mouth');
+  assert.ok(
+    whole.some((shape) => shape.open > 0.2),
+    'the buzz moves the mouth',
+  );
   for (const sizes of [[160], [320, 1, 999], [640], [4801, 17]]) {
     assert.deepEqual(await shapesOf(model.open(), sound, sizes), whole, `chunks of ${sizes.join(', ')}`);
   }
@@ -89,12 +112,18 @@ test('silence keeps the mouth exactly shut', async () => {
   for (const shape of shapes) assert.deepEqual(shape, { open: 0, spread: 0.2, round: 0, tuck: 0 });
 });
 
-test('real speech: the mouth moves, shuts and follows the sound', { skip: existsSync(SPEECH) ? false : 'shared/data is absent' }, async () => {
-  const shapes = await model.open().push(await readWav16kMono(SPEECH, 10));
-  const open = shapes.map((shape) => shape.open).sort((a, b) => a - b);
-  const at = (share: number): number => open[Math.floor(share * (open.length - 1))]!;
-  assert.ok(at(0.05) < 0.03, `5th percentile ${at(0.05)}`);
-  assert.ok(at(0.9) > 0.35, `90th percentile ${at(0.9)}`);
-  const range = (name: 'spread' | 'round' | 'tuck'): number => Math.max(...shapes.map((s) => s[name])) - Math.min(...shapes.map((s) => s[name]));
-  for (const name of ['spread', 'round', 'tuck'] as const) assert.ok(range(name) > 0.15, `${name} moves by ${range(name)}`);
-});
+test(
+  'real speech: the mouth moves, shuts and follows the sound',
+  { skip: existsSync(SPEECH) ? false : 'shared/data is absent' },
+  async () => {
+    const shapes = await model.open().push(await readWav16kMono(SPEECH, 10));
+    const open = shapes.map((shape) => shape.open).sort((a, b) => a - b);
+    const at = (share: number): number => open[Math.floor(share * (open.length - 1))]!;
+    assert.ok(at(0.05) < 0.03, `5th percentile ${at(0.05)}`);
+    assert.ok(at(0.9) > 0.35, `90th percentile ${at(0.9)}`);
+    const range = (name: 'spread' | 'round' | 'tuck'): number =>
+      Math.max(...shapes.map((s) => s[name])) - Math.min(...shapes.map((s) => s[name]));
+    for (const name of ['spread', 'round', 'tuck'] as const)
+      assert.ok(range(name) > 0.15, `${name} moves by ${range(name)}`);
+  },
+);

@@ -7,6 +7,9 @@ export const CURVE_LOOKAHEAD_FRAMES = 8;
 // The network hedges: its openings crowd in the middle. Stretched so that closures close and open vowels open.
 const OPEN_OFFSET = 0.1;
 const OPEN_GAIN = 1.45;
+// Labio-dentals are rare and short, so the network is shy of them.
+const TUCK_OFFSET = 0.06;
+const TUCK_GAIN = 1.6;
 // Below this the lips touch: a slit of less than a pixel would only flicker.
 const OPEN_SHUT_BELOW = 0.04;
 // Largest change of the opening in 10 ms. Jaws close faster than they open.
@@ -41,7 +44,12 @@ export class MouthCurves {
   next(raw: MouthShape, levelsDb: Float32Array): MouthShape {
     const voice = this.#voice(levelsDb);
     const stretched = Math.min(1, Math.max(0, (raw.open - OPEN_OFFSET) * OPEN_GAIN)) * voice;
-    const open = limit(this.#last.open, stretched < OPEN_SHUT_BELOW ? 0 : stretched, OPENING_STEP, CLOSING_STEP);
+    const open = limit(
+      this.#last.open,
+      stretched < OPEN_SHUT_BELOW ? 0 : stretched,
+      OPENING_STEP,
+      CLOSING_STEP,
+    );
     this.#last = {
       open,
       spread: this.#form('spread', raw, voice),
@@ -52,7 +60,8 @@ export class MouthCurves {
   }
 
   #form(name: 'spread' | 'round' | 'tuck', raw: MouthShape, voice: number): number {
-    const wanted = REST_MOUTH[name] + (Math.min(1, Math.max(0, raw[name])) - REST_MOUTH[name]) * voice;
+    const heard = name === 'tuck' ? (raw.tuck - TUCK_OFFSET) * TUCK_GAIN : raw[name];
+    const wanted = REST_MOUTH[name] + (Math.min(1, Math.max(0, heard)) - REST_MOUTH[name]) * voice;
     return limit(this.#last[name], wanted, FORM_STEP, FORM_STEP);
   }
 

@@ -85,7 +85,8 @@ class RunningMouth implements MouthStream {
     for (const { bands, levelDb } of frames) {
       // Rows are contiguous, so one shift moves them all; the stray value at each row's end is overwritten.
       this.#window.copyWithin(0, 1);
-      for (let band = 0; band < MEL_BANDS; band++) this.#window[(band + 1) * WINDOW_FRAMES - 1] = bands[band]!;
+      for (let band = 0; band < MEL_BANDS; band++)
+        this.#window[(band + 1) * WINDOW_FRAMES - 1] = bands[band]!;
       this.#levelsDb.copyWithin(0, 1);
       this.#levelsDb[this.#levelsDb.length - 1] = levelDb;
       this.#frames++;
@@ -96,9 +97,14 @@ class RunningMouth implements MouthStream {
   }
 
   async #run(shapes: MouthShape[]): Promise<void> {
-    const { mouth } = await this.#model.run({ mel: { data: this.#window, dims: [1, MEL_BANDS, WINDOW_FRAMES] } });
+    const { mouth } = await this.#model.run({
+      mel: { data: this.#window, dims: [1, MEL_BANDS, WINDOW_FRAMES] },
+    });
     if (mouth?.data.length !== CHANNELS * FRAMES_PER_RUN) {
-      throw new AppError('model-invalid', `audio2mouth gave ${mouth?.data.length} values, expected ${CHANNELS * FRAMES_PER_RUN}`);
+      throw new AppError(
+        'model-invalid',
+        `audio2mouth gave ${mouth?.data.length} values, expected ${CHANNELS * FRAMES_PER_RUN}`,
+      );
     }
     const at = (channel: number, frame: number): number => mouth.data[channel * FRAMES_PER_RUN + frame]!;
     // The first run ends at shape 0; what stands before it is silence that nobody asked for.

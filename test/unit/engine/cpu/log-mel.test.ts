@@ -21,10 +21,19 @@ test('the picture is the one the network was trained on (numbers from models/tra
   const frames = picture([twoTones()]);
   assert.equal(frames.length, 9);
   const golden: [frame: number, band: number, value: number][] = [
-    [0, 0, 0.2431], [0, 9, 0.2796], [3, 9, -1.3092], [3, 30, -2.1052], [7, 28, -1.7363], [7, 29, -2.099], [7, 39, -2.1052],
+    [0, 0, 0.2431],
+    [0, 9, 0.2796],
+    [3, 9, -1.3092],
+    [3, 30, -2.1052],
+    [7, 28, -1.7363],
+    [7, 29, -2.099],
+    [7, 39, -2.1052],
   ];
   for (const [k, band, value] of golden) {
-    assert.ok(Math.abs(frames[k]![band]! - value) < 2e-4, `frame ${k} band ${band}: ${frames[k]![band]} is not ${value}`);
+    assert.ok(
+      Math.abs(frames[k]![band]! - value) < 2e-4,
+      `frame ${k} band ${band}: ${frames[k]![band]} is not ${value}`,
+    );
   }
 });
 
