@@ -183,11 +183,9 @@ export async function getSession(id: string, signal: AbortSignal): Promise<Sessi
   return (await (await request(at('sessions', id), { signal })).json()) as Session;
 }
 
-/** Deletes without waiting, in a way that survives the page. */
-export function dropSession(id: string): void {
-  fetch(at('sessions', id), { method: 'DELETE', keepalive: true }).catch(() => {
-    // Nobody is left to tell; the server ends forgotten sessions by itself.
-  });
+/** Deletes in a way that survives the page. Never rejects: the server ends forgotten sessions by itself. */
+export async function dropSession(id: string): Promise<void> {
+  await fetch(at('sessions', id), { method: 'DELETE', keepalive: true }).catch(() => undefined);
 }
 
 export async function say(session: Session, sound: Sound): Promise<void> {

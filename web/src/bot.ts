@@ -52,7 +52,7 @@ const start = (): SessionLink =>
   });
 
 let link = start();
-window.addEventListener('pagehide', () => link.close());
+window.addEventListener('pagehide', () => void link.close());
 window.addEventListener('pageshow', (event) => {
   if (event.persisted) link = start();
 });

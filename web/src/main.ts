@@ -63,7 +63,7 @@ class Studio {
     this.#muteButton.onclick = () => this.#mute(!this.#video.muted);
     this.#poster.onerror = () => (this.#poster.hidden = true);
     // What is hidden by the browser's back-and-forward cache comes back without its session.
-    window.addEventListener('pagehide', () => this.#link?.close());
+    window.addEventListener('pagehide', () => void this.#link?.close());
     window.addEventListener('pageshow', (event) => {
       if (event.persisted && this.#selected) this.#connect(this.#selected);
     });
@@ -125,7 +125,7 @@ class Studio {
 
   /** Opens the session and the picture before anybody asks for it, so that Speak is one short request. */
   #connect(avatar: api.Avatar): void {
-    this.#link?.close();
+    void this.#link?.close();
     this.#ownSound.pause();
     this.#speaking = false;
     this.#trustUntilMs = 0;
@@ -215,7 +215,8 @@ class Studio {
 
   async #delete(avatar: api.Avatar): Promise<void> {
     try {
-      if (this.#selected?.id === avatar.id) this.#leave();
+      // An avatar that is in use cannot be deleted.
+      if (this.#selected?.id === avatar.id) await this.#leave();
       await api.deleteAvatar(avatar.id);
       this.#forget(avatar.id);
     } catch (error) {
@@ -230,8 +231,8 @@ class Studio {
     this.#empty.hidden = this.#avatars.size > 0;
   }
 
-  #leave(): void {
-    this.#link?.close();
+  async #leave(): Promise<void> {
+    const link = this.#link;
     this.#ownSound.pause();
     this.#link = undefined;
     this.#selected = undefined;
@@ -240,6 +241,7 @@ class Studio {
     this.#figures.textContent = '';
     this.#speaking = false;
     this.#show('idle');
+    await link?.close();
   }
 
   async #play(): Promise<void> {

@@ -75,24 +75,24 @@ export class SessionLink {
 
   /** Leaves the present session and opens another at once. */
   renew(): void {
-    this.#drop();
+    void this.#drop();
     this.#live = false;
     this.#hurry = true;
     this.#round.abort();
   }
 
-  /** Ends everything; works while the page is being left. */
-  close(): void {
+  /** Ends everything; the requests leave at once, so it works while the page is being left. */
+  async close(): Promise<void> {
     this.#closed.abort();
     this.#round.abort();
-    void this.#player?.close();
-    this.#drop();
     this.#showMjpeg(undefined);
+    await Promise.all([this.#player?.close(), this.#drop()]);
   }
 
-  #drop(): void {
-    if (this.#current?.owned) dropSession(this.#current.session.id);
+  async #drop(): Promise<void> {
+    const current = this.#current;
     this.#current = undefined;
+    if (current?.owned) await dropSession(current.session.id);
   }
 
   async #run(): Promise<void> {
@@ -125,7 +125,7 @@ export class SessionLink {
     if (!current) {
       current = await this.#options.open(signal);
       if (signal.aborted) {
-        if (current.owned) dropSession(current.session.id);
+        if (current.owned) await dropSession(current.session.id);
         return;
       }
       this.#current = current;
