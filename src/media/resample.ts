@@ -59,7 +59,7 @@ export class Downsampler48To16 {
     const outputs = Math.floor((this.#filled - (TAPS - 1)) / FACTOR);
     const out = new Float32Array(outputs);
     for (let index = 0; index < outputs; index++) {
-      const from = index * FACTOR + FACTOR - 1;
+      const from = index * FACTOR;
       let sum = 0;
       for (let tap = 0; tap < TAPS; tap++) sum += (LOW_PASS[tap] as number) * (line[from + tap] as number);
       out[index] = sum;
