@@ -7,7 +7,7 @@ import type { MediaPathsPort, SessionInfo, SessionsPort } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
 import { mediaTypeOf, readJson } from '../request-body.js';
 import { sessionCreateSchema, sessionSchema, utteranceSchema } from '../schemas.js';
-import { discard, receiveForm, receiveRaw } from '../uploads.js';
+import { discard, receiveForm, receiveRaw, type UploadedFile } from '../uploads.js';
 
 export interface SessionRoutesOptions {
   readonly maxUploadBytes: number;
@@ -118,7 +118,7 @@ export function sessionRoutes(
     }
   }
 
-  async function receiveSound(c: Context, mediaType: string): Promise<{ path: string }> {
+  async function receiveSound(c: Context, mediaType: string): Promise<UploadedFile> {
     if (mediaType === 'multipart/form-data') return (await receiveForm(c, limits)).file;
     if (/^(audio|video)\//.test(mediaType) || mediaType === 'application/octet-stream' || mediaType === 'application/ogg') {
       return receiveRaw(c, limits);

@@ -1,0 +1,65 @@
+import { getConnInfo } from '@hono/node-server/conninfo';
+import type { Context, MiddlewareHandler } from 'hono';
+import type { Log } from '../src/lib/log.js';
+import { HttpRefusal } from './problem.js';
+import { RateLimiter, type RateLimit } from './rate-limit.js';
+import type { RequestCounts } from './request-counts.js';
+import { whepOptionsHeaders } from './routes/whep.js';
+
+const METHODS = 'OPTIONS, GET, HEAD, POST, PATCH, DELETE';
+
+/** Every origin may call: there are no cookies here that a foreign page could abuse. */
+export const cors: MiddlewareHandler = async function cors(c, next) {
+  if (c.req.method === 'OPTIONS') {
+    return c.body(null, 204, {
+      ...CORS_HEADERS,
+      'Access-Control-Allow-Methods': METHODS,
+      'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Match, Last-Event-ID',
+      'Access-Control-Max-Age': '86400',
+      ...whepOptionsHeaders(c.req.path),
+    });
+  }
+  await next();
+  for (const [name, value] of Object.entries(CORS_HEADERS)) c.res.headers.set(name, value);
+  return undefined;
+};
+
+const CORS_HEADERS: Readonly<Record<string, string>> = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers': 'Link, Location, ETag, Accept-Patch, Accept-Post, Retry-After, ID',
+  // Pages that isolate themselves may still show our pictures.
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+};
+
+/** Counts every answer, and logs the ones that are not routine. */
+export function observed(log: Log, counts: RequestCounts): MiddlewareHandler {
+  return async function observed(c, next) {
+    const startedMs = performance.now();
+    await next();
+    counts.add(c.req.method, c.res.status);
+    const durationMs = Math.round(performance.now() - startedMs);
+    log.debug({ method: c.req.method, path: c.req.path, status: c.res.status, durationMs }, 'request');
+  };
+}
+
+export function rateLimited(limit: RateLimit | false, nowMs: () => number): MiddlewareHandler {
+  const limiter = limit === false ? undefined : new RateLimiter(limit, nowMs);
+  return async function rateLimited(c, next) {
+    if (limiter && c.req.method === 'POST') {
+      const waitS = limiter.take(clientAddress(c));
+      if (waitS > 0) {
+        throw new HttpRefusal(429, 'too-many-requests', `too many requests: try again in ${waitS} s`, { headers: { 'Retry-After': String(waitS) } });
+      }
+    }
+    await next();
+  };
+}
+
+/** Headers such as X-Forwarded-For are not read: any client can write them. */
+function clientAddress(c: Context): string {
+  try {
+    return getConnInfo(c).remote.address ?? 'unknown';
+  } catch {
+    return 'unknown'; // no socket: a request that was made in process
+  }
+}

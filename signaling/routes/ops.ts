@@ -1,0 +1,60 @@
+import { z, type OpenAPIHono } from '@hono/zod-openapi';
+import { route } from '../describe.js';
+import { metricsText } from '../metrics-text.js';
+import type { AvatarsPort, SessionsPort } from '../ports.js';
+import { HttpRefusal } from '../problem.js';
+import type { RequestCounts } from '../request-counts.js';
+
+export interface OpsOptions {
+  readonly version: string;
+  readonly engine: string;
+  readonly isReady: () => boolean;
+  readonly counts: RequestCounts;
+}
+
+export function opsRoutes(
+  app: OpenAPIHono,
+  ports: { avatars: AvatarsPort; sessions: SessionsPort },
+  options: OpsOptions,
+): void {
+  const status = z.object({ status: z.string() });
+
+  route(
+    app,
+    { method: 'get', path: '/healthz', tag: 'operations', summary: 'Alive?', status: 200, answer: 'Alive', schema: status },
+    (c) => c.json({ status: 'ok', version: options.version, engine: options.engine }, 200, NO_STORE),
+  );
+
+  route(
+    app,
+    { method: 'get', path: '/readyz', tag: 'operations', summary: 'Ready for work?', status: 200, answer: 'Ready', schema: status, refusals: [503] },
+    async function ready(c) {
+      if (!options.isReady()) throw notReady('the server is starting or stopping');
+      await ports.avatars.list().catch((error: unknown) => {
+        throw notReady(`the avatars cannot be listed: ${error instanceof Error ? error.message : String(error)}`);
+      });
+      return c.json({ status: 'ready' }, 200, NO_STORE);
+    },
+  );
+
+  route(
+    app,
+    { method: 'get', path: '/metrics', tag: 'operations', summary: 'Figures for Prometheus', status: 200, answer: 'Figures', answerType: 'text/plain' },
+    async function metrics(c) {
+      const text = metricsText({
+        version: options.version,
+        engine: options.engine,
+        avatars: await ports.avatars.list(),
+        sessions: ports.sessions.list(),
+        requests: options.counts.entries(),
+      });
+      return c.body(text, 200, { ...NO_STORE, 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
+    },
+  );
+}
+
+const NO_STORE = { 'Cache-Control': 'no-store' };
+
+function notReady(sentence: string): HttpRefusal {
+  return new HttpRefusal(503, 'not-ready', sentence, { headers: { 'Retry-After': '2' } });
+}
