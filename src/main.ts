@@ -45,7 +45,6 @@ export async function startServer(config: Config): Promise<RunningServer> {
       findFfmpeg({ ...(config.ffmpegBin === undefined ? {} : { ffmpegBin: config.ffmpegBin }), log }),
       ensureFaceModels(modelsDir, log),
     ]);
-    log.info({ ffmpeg: ffmpeg.path, origin: ffmpeg.origin, version: ffmpeg.version }, 'ffmpeg found');
 
     const pool = await WorkerPool.create(config.workers, { avatarsDir, modelsDir, logLevel, ffmpeg }, log);
     scope.defer(() => pool.close());
