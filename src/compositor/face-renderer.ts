@@ -55,14 +55,14 @@ export class FaceRenderer {
     this.#source.heightPx = this.#target.heightPx = roi.heightPx;
     i420RoiToRgb(picture, this.#widthPx, this.#heightPx, roi, this.#source.data);
     copyBytes(this.#source.data, this.#target.data, bytes);
-    this.#look.lookAtSkin(this.#source, warp.from, roi.x, roi.y);
+    this.#look.lookAtSkin(picture, this.#widthPx, this.#heightPx, warp.from);
     this.#drawMesh();
     this.#drawFringe();
     const opened = smoothstep(0.002, 0.012, warp.gapAfter);
     // A mouth that keeps the picture's own small gap keeps the picture's own inside too.
     const kept = warp.gapAfter - warp.gapBefore < 0.001 && warp.gapBefore < 0.04 && pose.speaking < 0.01 ? 0 : 1;
     if (opened * kept > 0) {
-      this.#interior.paint(this.#target, this.#source, roi.x, roi.y, warp, this.#head, this.#look, opened);
+      this.#interior.paint(this.#target, this.#source, roi.x, roi.y, warp, this.#head, this.#look, opened, pose.mouth.round);
     }
     rgbToI420Roi(this.#target.data, roi, picture, this.#widthPx, this.#heightPx);
     return roi;

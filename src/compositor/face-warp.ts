@@ -27,6 +27,12 @@ const GAP_PROFILE = [0.35, 0.62, 0.82, 0.95, 1, 0.95, 0.82, 0.62, 0.35];
 /** A pursed mouth is open in the middle only. */
 const ROUND_PROFILE = [0.12, 0.45, 0.78, 0.96, 1, 0.96, 0.78, 0.45, 0.12];
 const RING_DECAY = [1, 0.85, 0.6, 0.35];
+/** The skin below the lower lip takes up the rest of its correction, so that the mesh never folds there. */
+const BELOW_LIP: readonly (readonly number[])[] = [
+  [43, 106, 182, 83, 18, 313, 406, 335, 273],
+  [202, 204, 194, 201, 200, 421, 418, 424, 422],
+];
+const BELOW_DECAY = [0.22, 0.1];
 /** Below the first a picture's mouth counts as shut, above the second as open (iod). */
 const SHUT_GAP_IOD = 0.03;
 const OPEN_GAP_IOD = 0.05;
@@ -67,8 +73,9 @@ export class FaceWarp {
       from[i * 2 + 1] = points[i * 3 + 1]!;
     }
     this.#placeRing(widthPx, heightPx);
-
     const gapBefore = sourceGapIod(points, head);
+    this.#insetLips(head, smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore) * Math.max(0.8, 0.01 * iod));
+
     const ownGap = gapBefore * (1 - smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore)) * (1 - pose.speaking);
     // "f": the lower lip stays a little below the teeth's edge, which the eye must see.
     const gapAfter = Math.max(OPEN_IOD * open * (1 - 0.25 * round), 0.03 * tuck, ownGap);
@@ -106,17 +113,29 @@ export class FaceWarp {
     }
   }
 
+  /** Leaves out the blurred rim of an open mouth, where lip and tooth mix: stretched, it would be a bright seam. */
+  #insetLips(head: HeadFrame, byPx: number): void {
+    if (byPx === 0) return;
+    for (let column = 0; column < 9; column += 1) {
+      const px = byPx * GAP_PROFILE[column]!;
+      shift(this.from, UPPER_LIP_RINGS[0]![column]!, -px * head.downX, -px * head.downY);
+      shift(this.from, LOWER_LIP_RINGS[0]![column]!, px * head.downX, px * head.downY);
+    }
+  }
+
   #moveByBasis(points: Float32Array, head: HeadFrame, byOpen: number, byWidth: number): void {
     const { open, width } = this.#basis;
     const { axes, iodPx } = head;
     const { from, to } = this;
     const baseX = points[NOSE_BASE * 3]!;
     const baseY = points[NOSE_BASE * 3 + 1]!;
+    const lipBelow = ((points[13 * 3]! - baseX) * head.downX + (points[13 * 3 + 1]! - baseY) * head.downY) / iodPx;
+    const fullAt = Math.min(0.3, Math.max(0.1, lipBelow));
     for (let i = 0; i < LANDMARK_COUNT; i += 1) {
       const x = from[i * 2]!;
       const y = from[i * 2 + 1]!;
       const below = ((x - baseX) * head.downX + (y - baseY) * head.downY) / iodPx;
-      const weight = smoothstep(0, 0.3, below) * iodPx;
+      const weight = smoothstep(0, fullAt, below) * iodPx;
       if (weight === 0) {
         to[i * 2] = x;
         to[i * 2 + 1] = y;
@@ -158,6 +177,10 @@ export class FaceWarp {
         const down = missing * (1 - upShare) * RING_DECAY[ring]!;
         shift(to, UPPER_LIP_RINGS[ring]![column]!, up * downX, up * downY);
         shift(to, LOWER_LIP_RINGS[ring]![column]!, down * downX, down * downY);
+      }
+      for (let ring = 0; ring < 2; ring += 1) {
+        const down = missing * (1 - upShare) * BELOW_DECAY[ring]!;
+        shift(to, BELOW_LIP[ring]![column]!, down * downX, down * downY);
       }
     }
   }

@@ -11,6 +11,7 @@ const CAVITY = [48, 18, 18];
 const TONGUE = [158, 76, 78];
 /** Half of the upper teeth's borders from the middle outwards, in iod: incisors, canine, and two behind. */
 const TOOTH_BORDERS = [0, 0.086, 0.15, 0.205, 0.25, 0.285];
+const LOWER_BORDERS = [0, 0.05, 0.105];
 const MAX_COLUMNS = 2048;
 
 /**
@@ -28,7 +29,7 @@ export class MouthInterior {
   #toothShade = new Float32Array(MAX_COLUMNS);
   #colour = new Float32Array(3);
 
-  /** `offsetX/Y` is the patches' top left corner in the picture. `tongueUp` 0..1 lifts the tongue (e.g. for "ee"). */
+  /** `offsetX/Y` is the patches' top left corner in the picture. `strength` 0..1 fades all of it. */
   paint(
     target: RgbPatch,
     source: RgbPatch,
@@ -38,6 +39,7 @@ export class MouthInterior {
     head: HeadFrame,
     look: MouthLook,
     strength: number,
+    round: number,
   ): void {
     const { acrossX, acrossY, iodPx } = head;
     const { from, to } = warp;
@@ -79,7 +81,7 @@ export class MouthInterior {
     if (sourceOpen > 0 && warp.gapBefore < 0.11) {
       edgeV += sourceOpen * (Math.max(edgeV, Math.min(sourceLow[middleK]!, edgeV + 0.02 * iodPx)) - edgeV);
     }
-    this.#fillTeeth(count, firstU, middleU, edgeV, iodPx);
+    this.#fillTeeth(count, firstU, middleU, edgeV, iodPx, 1 - 0.6 * smoothstep(0.2, 0.9, round));
 
     const gapIod = widestGap / iodPx;
     const light = look.light * (0.72 + 0.28 * smoothstep(0.02, 0.14, gapIod));
@@ -87,7 +89,8 @@ export class MouthInterior {
     const tongueV = low[middleK]! + (0.035 - 0.02 * smoothstep(0.04, 0.14, gapIod)) * iodPx;
     const tongueRadiusU = 0.2 * iodPx;
     const tongueRadiusV = (0.03 + 0.42 * gapIod) * iodPx;
-    const lowerTooth = 0.028 * smoothstep(0.07, 0.17, gapIod) * iodPx;
+    const lowerTooth = 0.03 * smoothstep(0.07, 0.17, gapIod) * iodPx;
+    const lowerTopV = low[middleK]! - lowerTooth;
     let realRed = 0;
     let realGreen = 0;
     let realBlue = 0;
@@ -136,19 +139,20 @@ export class MouthInterior {
         }
 
         const across = Math.abs(u - middleU) / iodPx;
-        if (lowerTooth > 0.5 && fromLower < lowerTooth + 1 && across < 0.17) {
-          const cover = Math.min(1, lowerTooth + 0.5 - fromLower) * smoothstep(0.17, 0.11, across) * 0.85;
-          if (cover > 0) {
-            const shade = (0.58 - 1.2 * across) * light;
-            red += (look.tooth[0]! * shade - red) * cover;
-            green += (look.tooth[1]! * shade - green) * cover;
-            blue += (look.tooth[2]! * shade - blue) * cover;
-          }
+        // The lower row is nearly straight, so the lip that bends up hides all but its middle.
+        const overLower = v - lowerTopV - 0.25 * across * across * iodPx;
+        if (lowerTooth > 0.5 && overLower > -0.5 && across < 0.16) {
+          const cover = Math.min(1, overLower + 0.5) * smoothstep(0.16, 0.1, across) * 0.9;
+          const shade = (0.66 - across) * light * (1 - 0.12 * smoothstep(0.006, 0, borderDistance(across, LOWER_BORDERS)));
+          red += (look.tooth[0]! * shade - red) * cover;
+          green += (look.tooth[1]! * shade * 0.97 - green) * cover;
+          blue += (look.tooth[2]! * shade * 0.94 - blue) * cover;
         }
 
         const toothCover = Math.min(1, this.#toothEdge[k]! + 0.5 - v);
         if (toothCover > 0 && this.#toothShade[k]! > 0) {
-          const shade = this.#toothShade[k]! * light;
+          // Thin and see-through at the edge, in the dark towards the gum.
+          const shade = this.#toothShade[k]! * light * (1 - 0.12 * smoothstep(0.012 * iodPx, 0, this.#toothEdge[k]! - v));
           const cover = toothCover * smoothstep(0, 0.35, this.#toothShade[k]!);
           red += (look.tooth[0]! * shade - red) * cover;
           green += (look.tooth[1]! * shade - green) * cover;
@@ -199,22 +203,23 @@ export class MouthInterior {
   }
 
   /** For each column: where the upper teeth end (v) and how brightly they are lit (0: no tooth there). */
-  #fillTeeth(count: number, firstU: number, middleU: number, edgeV: number, iodPx: number): void {
+  #fillTeeth(count: number, firstU: number, middleU: number, edgeV: number, iodPx: number, lit: number): void {
     for (let k = 0; k < count; k += 1) {
       const across = Math.abs(firstU + k - middleU) / iodPx;
-      let nearest = 1;
-      let index = 0;
-      for (let i = 0; i < TOOTH_BORDERS.length; i += 1) {
-        const distance = Math.abs(across - TOOTH_BORDERS[i]!);
-        if (distance < nearest) nearest = distance;
-        if (across >= TOOTH_BORDERS[i]!) index = i;
-      }
+      const nearest = borderDistance(across, TOOTH_BORDERS);
       // The row bends up towards the cheeks; second incisors are a little shorter; rounded at the borders, barely.
-      const shorter = index === 1 ? 0.007 : 0;
-      const notch = 0.006 * smoothstep(0.014, 0, nearest);
+      const shorter = 0.006 * smoothstep(0.076, 0.094, across) * smoothstep(0.16, 0.142, across);
+      const notch = 0.007 * smoothstep(0.02, 0, nearest) ** 2;
       this.#toothEdge[k] = edgeV - (0.5 * across * across + shorter + notch) * iodPx;
-      const line = 1 - 0.16 * smoothstep(0.008, 0.001, nearest);
-      this.#toothShade[k] = line * (1 - 5 * across * across) * smoothstep(0.3, 0.22, across);
+      // Each tooth is a little brighter in its middle; the line between two is soft.
+      const line = 1 - 0.09 * smoothstep(0.03, 0, nearest) - 0.08 * smoothstep(0.008, 0, nearest);
+      this.#toothShade[k] = lit * line * (1 - 6 * across * across) * smoothstep(0.3, 0.2, across);
     }
   }
+}
+
+function borderDistance(across: number, borders: readonly number[]): number {
+  let nearest = 1;
+  for (const border of borders) nearest = Math.min(nearest, Math.abs(across - border));
+  return nearest;
 }

@@ -1,5 +1,3 @@
-import type { RgbPatch } from './raster.js';
-
 /** Points on the cheeks and the nose's bridge, where skin is lit and bare in most pictures. */
 const SKIN_POINTS = [50, 280, 205, 425, 36, 266, 195, 5];
 /** Neighbouring pictures share their look, so that noise in one does not make the teeth flicker. */
@@ -19,20 +17,25 @@ export class MouthLook {
   #seen = 0;
   #fresh = true;
 
-  /** Looks at the skin; `patch` must hold the points (x, y interleaved in patch pixels). */
-  lookAtSkin(patch: RgbPatch, xy: Float32Array, offsetX: number, offsetY: number): void {
+  /** Looks at the skin of an I420 picture; `xy` are the face's points there, x, y interleaved. */
+  lookAtSkin(picture: Uint8Array, widthPx: number, heightPx: number, xy: Float32Array): void {
+    const uPlane = widthPx * heightPx;
+    const vPlane = uPlane + (uPlane >> 2);
     let red = 0;
     let green = 0;
     let blue = 0;
     let count = 0;
     for (const point of SKIN_POINTS) {
-      const x = Math.round(xy[point * 2]! - offsetX);
-      const y = Math.round(xy[point * 2 + 1]! - offsetY);
-      if (x < 0 || y < 0 || x >= patch.widthPx || y >= patch.heightPx) continue;
-      const at = (y * patch.widthPx + x) * 3;
-      red += patch.data[at]!;
-      green += patch.data[at + 1]!;
-      blue += patch.data[at + 2]!;
+      const x = Math.round(xy[point * 2]!);
+      const y = Math.round(xy[point * 2 + 1]!);
+      if (x < 0 || y < 0 || x >= widthPx || y >= heightPx) continue;
+      const chroma = (y >> 1) * (widthPx >> 1) + (x >> 1);
+      const light = 1.164 * (picture[y * widthPx + x]! - 16);
+      const u = picture[uPlane + chroma]! - 128;
+      const v = picture[vPlane + chroma]! - 128;
+      red += light + 1.596 * v;
+      green += light - 0.392 * u - 0.813 * v;
+      blue += light + 2.017 * u;
       count += 1;
     }
     if (count === 0) return;
@@ -57,7 +60,7 @@ export class MouthLook {
 
   #update(): void {
     const [red, green, blue] = [this.#skin[0]!, this.#skin[1]!, this.#skin[2]!];
-    const bright = luma(red, green, blue);
+    const bright = Math.max(20, luma(red, green, blue));
     this.light = Math.min(1.15, Math.max(0.35, bright / 170));
     const white = Math.min(222, Math.max(70, bright * 1.1 + 12));
     // An eighth of the skin's colour cast: teeth are nearly neutral, but a blue one in warm light looks false.

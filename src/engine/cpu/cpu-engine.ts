@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseMouthBasis } from '../../compositor/mouth-basis.js';
+import type { MouthBasis } from '../../compositor/mouth-basis.js';
+import { AppError } from '../../errors.js';
+import type { Log } from '../../lib/log.js';
+import type { AvatarSource, Engine, EngineStream, EngineStreamOptions } from '../engine.js';
+import { CpuEngineStream } from './cpu-stream.js';
+import { MouthModel } from './mouth-model.js';
+
+/** The engine that needs no GPU and no download: a small network hears the mouth, a mesh warp draws it. */
+export class CpuEngine implements Engine {
+  readonly name = 'cpu';
+  #model: MouthModel;
+  #basis: MouthBasis;
+  #closing: Promise<void> | undefined;
+
+  private constructor(model: MouthModel, basis: MouthBasis) {
+    this.#model = model;
+    this.#basis = basis;
+  }
+
+  /** @param options.modelsDir the folder that holds cpu/basis.json and cpu/audio2mouth.onnx */
+  static async create(options: { modelsDir: string; log: Log }): Promise<CpuEngine> {
+    const basis = await loadMouthBasis(options.modelsDir);
+    const model = await MouthModel.load(options.modelsDir);
+    options.log.info({ engine: 'cpu', lookaheadMs: model.lookaheadMs }, 'engine ready');
+    return new CpuEngine(model, basis);
+  }
+
+  open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
+    if (this.#closing !== undefined) return Promise.reject(new AppError('session-closed', 'the cpu engine is closed'));
+    const ear = this.#model.open();
+    const { lookaheadMs } = this.#model;
+    return Promise.resolve(
+      new CpuEngineStream({
+        avatar,
+        basis: this.#basis,
+        ear: { lookaheadMs, push: (pcm) => ear.push(pcm) },
+        fps: options.fps,
+      }),
+    );
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#model.close();
+    return this.#closing;
+  }
+}
+
+/** Reads cpu/basis.json; AppError model-invalid if it is absent, not JSON or of the wrong shape. */
+export async function loadMouthBasis(modelsDir: string): Promise<MouthBasis> {
+  const path = join(modelsDir, 'cpu', 'basis.json');
+  try {
+    return parseMouthBasis(JSON.parse(await readFile(path, 'utf8')));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError('model-invalid', `cannot use ${path}: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,95 @@
+import { FaceRenderer } from '../../compositor/face-renderer.js';
+import type { MouthBasis } from '../../compositor/mouth-basis.js';
+import { SwayWarp } from '../../compositor/sway.js';
+import { AppError } from '../../errors.js';
+import { interOcularPx } from '../../media/face-topology.js';
+import { i420SizeBytes } from '../../media/frame.js';
+import type { I420Frame, MouthShape } from '../../media/frame.js';
+import { idleIndex } from '../../media/idle-index.js';
+import type { AvatarSource, EngineStream, EngineStreamOptions } from '../engine.js';
+import { HALF_WINDOW_MS, MouthTimeline } from './mouth-timeline.js';
+import { StillMotion, seedOf } from './still-motion.js';
+
+/** Sound is heard in pieces of 40 ms, so that a long push gives its first picture at once and holds few shapes. */
+const PIECE_SAMPLES = 640;
+
+/** What listens: sound in, mouth shapes at 100 Hz out (the k-th belongs to k * 10 ms), `lookaheadMs` late. */
+export interface MouthEar {
+  readonly lookaheadMs: number;
+  push(pcm16k: Float32Array): Promise<MouthShape[]>;
+}
+
+/** One avatar that speaks. Owns its buffers, not the avatar, which the caller closes. */
+export class CpuEngineStream implements EngineStream {
+  readonly lookaheadMs: number;
+  #avatar: AvatarSource;
+  #fps: number;
+  #ear: MouthEar;
+  #timeline = new MouthTimeline();
+  #renderer: FaceRenderer;
+  #picture: Uint8Array;
+  #next = 0;
+  #closed = false;
+  #still: { motion: StillMotion; sway: SwayWarp; base: Uint8Array; drawn: Uint8Array } | undefined;
+
+  constructor(options: { avatar: AvatarSource; ear: MouthEar; basis: MouthBasis } & EngineStreamOptions) {
+    const { avatar, ear, basis, fps } = options;
+    if (!(fps > 0 && fps <= 100)) throw new AppError('invalid-argument', `fps must be above 0 and at most 100, got ${fps}`);
+    if (avatar.frameCount < 1) throw new AppError('avatar-not-ready', `avatar ${avatar.id} holds no picture`);
+    const { widthPx, heightPx } = avatar;
+    this.#avatar = avatar;
+    this.#fps = fps;
+    this.#ear = ear;
+    this.lookaheadMs = ear.lookaheadMs + HALF_WINDOW_MS;
+    this.#renderer = new FaceRenderer({ basis, widthPx, heightPx });
+    this.#picture = new Uint8Array(i420SizeBytes(widthPx, heightPx));
+    if (avatar.still) {
+      const landmarks = avatar.landmarks(0);
+      const base = new Uint8Array(this.#picture.length);
+      avatar.readFrame(0, base);
+      this.#still = {
+        motion: new StillMotion({ seed: seedOf(avatar.id), iodPx: interOcularPx(landmarks) }),
+        sway: new SwayWarp({ widthPx, heightPx, landmarks }),
+        base,
+        drawn: new Uint8Array(this.#picture.length),
+      };
+    }
+  }
+
+  async *push(pcm: Float32Array): AsyncIterable<I420Frame> {
+    for (let at = 0; at < pcm.length; at += PIECE_SAMPLES) {
+      this.#timeline.append(await this.#ear.push(pcm.subarray(at, at + PIECE_SAMPLES)));
+      while (!this.#closed && this.#timeline.covers(this.#timeMs())) yield this.#draw();
+      if (this.#closed) return;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  #timeMs(): number {
+    return (this.#next * 1000) / this.#fps;
+  }
+
+  #draw(): I420Frame {
+    const timeMs = this.#timeMs();
+    const avatar = this.#avatar;
+    const { mouth, speaking } = this.#timeline.at(timeMs);
+    const still = this.#still;
+    if (still === undefined) {
+      // Footage runs at its own speed whatever the session's frame rate is.
+      const index = idleIndex(Math.floor((this.#next * avatar.fps) / this.#fps + 1e-6), avatar.frameCount);
+      avatar.readFrame(index, this.#picture);
+      this.#renderer.render(this.#picture, avatar.landmarks(index), { mouth, speaking, blink: 0 });
+    } else {
+      still.drawn.set(still.base);
+      const pose = { mouth, speaking, blink: still.motion.blink(timeMs) };
+      this.#renderer.render(still.drawn, avatar.landmarks(0), pose);
+      still.sway.apply(still.drawn, this.#picture, still.motion.sway(timeMs));
+    }
+    this.#next += 1;
+    return { widthPx: avatar.widthPx, heightPx: avatar.heightPx, data: this.#picture };
+  }
+}

@@ -1,0 +1,106 @@
+import { REST_MOUTH } from '../../media/frame.js';
+import type { MouthShape } from '../../media/frame.js';
+
+const STEP_MS = 10;
+/** A picture shows the mean of this much on both sides of its moment. */
+export const HALF_WINDOW_MS = 20;
+/** After the last motion of the mouth speech is held this long, then fades over FADE_MS. */
+const HOLD_MS = 300;
+const ATTACK_MS = 60;
+const FADE_MS = 300;
+
+export interface TimelineMoment {
+  mouth: MouthShape;
+  /** 0..1: somebody is speaking, as far as the mouth shows. */
+  speaking: number;
+}
+
+/** Mouth shapes at 100 Hz in, the shape of any moment out. Shapes before the newest asked moment are forgotten. */
+export class MouthTimeline {
+  #shapes: MouthShape[] = [];
+  #speaking: number[] = [];
+  /** Index of the first shape held. */
+  #first = 0;
+  #level = 0;
+  #stillMs = Infinity;
+  #moment: TimelineMoment = { mouth: { ...REST_MOUTH }, speaking: 0 };
+
+  /** The shapes that follow the ones appended before; the k-th of all belongs to k * 10 ms. */
+  append(shapes: readonly MouthShape[]): void {
+    for (const shape of shapes) {
+      this.#stillMs = moves(shape) ? 0 : this.#stillMs + STEP_MS;
+      const up = this.#stillMs === 0;
+      if (up) this.#level = Math.min(1, this.#level + STEP_MS / ATTACK_MS);
+      else if (this.#stillMs > HOLD_MS) this.#level = Math.max(0, this.#level - STEP_MS / FADE_MS);
+      this.#shapes.push(shape);
+      this.#speaking.push(this.#level);
+    }
+  }
+
+  /** True when everything that `at(timeMs)` needs has been appended. */
+  covers(timeMs: number): boolean {
+    return this.#first + this.#shapes.length > Math.floor((timeMs + HALF_WINDOW_MS) / STEP_MS);
+  }
+
+  /**
+   * The mouth at `timeMs`: a weighted mean (triangle) of the shapes around it. A closure inside the window is not
+   * averaged away, because the eye misses it at once. Moments must not go backwards. The object is reused.
+   */
+  at(timeMs: number): Readonly<TimelineMoment> {
+    const from = Math.max(0, Math.ceil((timeMs - HALF_WINDOW_MS) / STEP_MS));
+    const to = Math.floor((timeMs + HALF_WINDOW_MS) / STEP_MS);
+    this.#forgetBefore(from);
+    const { mouth } = this.#moment;
+    let total = 0;
+    let open = 0;
+    let spread = 0;
+    let round = 0;
+    let tuck = 0;
+    let speaking = 0;
+    let least = 1;
+    for (let k = from; k <= to; k += 1) {
+      const shape = this.#shapes[k - this.#first];
+      if (shape === undefined) continue;
+      const weight = HALF_WINDOW_MS + STEP_MS / 2 - Math.abs(k * STEP_MS - timeMs);
+      total += weight;
+      open += weight * shape.open;
+      spread += weight * shape.spread;
+      round += weight * shape.round;
+      tuck += weight * shape.tuck;
+      speaking += weight * this.#speaking[k - this.#first]!;
+      least = Math.min(least, shape.open);
+    }
+    if (total === 0) {
+      Object.assign(mouth, REST_MOUTH);
+      this.#moment.speaking = 0;
+      return this.#moment;
+    }
+    mouth.open = clamp01(open / total);
+    // Fully shut in the window pulls the mean most of the way down; above a tenth nothing changes.
+    if (least < 0.1) mouth.open -= (mouth.open - least) * 0.75 * (1 - least / 0.1);
+    mouth.spread = clamp01(spread / total);
+    mouth.round = clamp01(round / total);
+    mouth.tuck = clamp01(tuck / total);
+    this.#moment.speaking = clamp01(speaking / total);
+    return this.#moment;
+  }
+
+  #forgetBefore(index: number): void {
+    const surplus = index - this.#first;
+    // In large steps: removing from the front of a list costs its length.
+    if (surplus < 200) return;
+    this.#shapes.splice(0, surplus);
+    this.#speaking.splice(0, surplus);
+    this.#first = index;
+  }
+}
+
+function moves(shape: MouthShape): boolean {
+  return (
+    shape.open > 0.04 || shape.round > 0.12 || shape.tuck > 0.12 || Math.abs(shape.spread - REST_MOUTH.spread) > 0.12
+  );
+}
+
+function clamp01(value: number): number {
+  return value < 0 ? 0 : value > 1 ? 1 : value;
+}
