@@ -17,13 +17,16 @@ const OPENING_STEP = 0.1;
 const CLOSING_STEP = 0.14;
 const FORM_STEP = 0.09;
 
-// Sound counts as speech this far above the noise floor, and never below the absolute level.
-const SPEECH_ABOVE_FLOOR_DB = 9;
+// Sound counts as speech this far above the noise floor, not too far below the loudest of late, and never below an
+// absolute level.
+const SPEECH_ABOVE_FLOOR_DB = 8;
+const SPEECH_BELOW_PEAK_DB = 38;
 const SPEECH_MIN_DB = -58;
-// The floor falls at once and rises slowly: 100 frames a second.
-const FLOOR_RISE_DB = 0.04;
+// Per frame of 10 ms. The floor falls at once and rises slowly, the peak the other way round.
+const FLOOR_RISE_DB = 0.08;
 const FLOOR_MIN_DB = -75;
-const FLOOR_MAX_DB = -42;
+const FLOOR_MAX_DB = -46;
+const PEAK_FALL_DB = 0.03;
 // The mouth may stay open this long after the last loud frame (a stop inside a word is silent, too) and then fades.
 const HOLD_FRAMES = 4;
 const FADE_FRAMES = 5;
@@ -33,7 +36,8 @@ const FADE_FRAMES = 5;
  * flutter on low noise, no jump faster than a jaw. In silence of 120 ms and more the opening is exactly 0.
  */
 export class MouthCurves {
-  #floorDb = FLOOR_MIN_DB;
+  #floorDb = FLOOR_MAX_DB;
+  #peakDb = SPEECH_MIN_DB;
   #sinceLoud = Number.MAX_SAFE_INTEGER;
   #last: MouthShape = REST_MOUTH;
 
@@ -70,7 +74,12 @@ export class MouthCurves {
     const nowDb = levelsDb[0]!;
     this.#floorDb = Math.min(nowDb, this.#floorDb + FLOOR_RISE_DB, FLOOR_MAX_DB);
     this.#floorDb = Math.max(this.#floorDb, FLOOR_MIN_DB);
-    const threshold = Math.max(SPEECH_MIN_DB, this.#floorDb + SPEECH_ABOVE_FLOOR_DB);
+    this.#peakDb = Math.max(nowDb, this.#peakDb - PEAK_FALL_DB, SPEECH_MIN_DB);
+    const threshold = Math.max(
+      SPEECH_MIN_DB,
+      this.#floorDb + SPEECH_ABOVE_FLOOR_DB,
+      this.#peakDb - SPEECH_BELOW_PEAK_DB,
+    );
     if (nowDb > threshold) this.#sinceLoud = 0;
     else this.#sinceLoud++;
     if (this.#sinceLoud <= HOLD_FRAMES) return 1;
