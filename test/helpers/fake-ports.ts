@@ -1,0 +1,235 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createApp, type AppOptions } from '../../signaling/app.js';
+import type {
+  AvatarInfo,
+  AvatarsPort,
+  MediaPathsPort,
+  SessionCreateOptions,
+  SessionInfo,
+  SessionsPort,
+} from '../../signaling/ports.js';
+import { AppError } from '../../src/errors.js';
+import { deferred } from './deferred.js';
+import { silentLog } from '../../src/lib/log.js';
+
+const CREATED_AT_UNIX_S = 1_234_567_890.123;
+
+export const OFFER = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=recvonly\r\n';
+export const ANSWER = 'v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=sendonly\r\n';
+export const FRAGMENT = 'a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 5000 typ host\r\n';
+
+/** Avatars in memory. A preparation goes on until the test calls `finish` or `fail`. */
+export class FakeAvatars implements AvatarsPort {
+  readonly infos = new Map<string, AvatarInfo>();
+  readonly created: { id: string; sourcePath: string; sourceIsUpload?: boolean }[] = [];
+  readonly listeners = new Map<string, Set<(info: AvatarInfo) => void>>();
+  previews = new Map<string, string>();
+  /** Thrown by the next call of `create`. */
+  refusal: Error | undefined;
+  /** Resolves the moment somebody waits in `whenReady`. */
+  awaited = deferred<void>();
+  prepareAtOnce = true;
+
+  add(id: string, state: AvatarInfo['state'] = 'ready'): AvatarInfo {
+    const info: AvatarInfo = { id, state, progress: state === 'ready' ? 1 : 0, createdAtUnixS: CREATED_AT_UNIX_S };
+    this.infos.set(id, info);
+    return info;
+  }
+
+  change(id: string, change: Partial<AvatarInfo>): void {
+    const info = { ...this.infos.get(id)!, ...change };
+    this.infos.set(id, info);
+    for (const listener of [...(this.listeners.get(id) ?? [])]) listener(info);
+  }
+
+  async create(options: { id: string; sourcePath: string; sourceIsUpload?: boolean }): Promise<AvatarInfo> {
+    if (this.refusal) throw this.refusal;
+    if (this.infos.has(options.id)) throw new AppError('avatar-exists', `avatar ${options.id} exists`);
+    this.created.push(options);
+    return this.add(options.id, this.prepareAtOnce ? 'ready' : 'preparing');
+  }
+
+  async whenReady(id: string, signal: AbortSignal): Promise<AvatarInfo> {
+    this.awaited.resolve();
+    const done = deferred<AvatarInfo>();
+    const look = (info: AvatarInfo): void => {
+      if (info.state === 'ready') done.resolve(info);
+      if (info.state === 'failed') done.reject(new AppError('no-face', `no face was found for avatar ${id}`));
+    };
+    signal.addEventListener('abort', () => done.reject(signal.reason as Error), { once: true });
+    const off = this.subscribe(id, look);
+    look(await this.get(id));
+    return done.promise.finally(off);
+  }
+
+  async list(): Promise<AvatarInfo[]> {
+    return [...this.infos.values()];
+  }
+
+  async get(id: string): Promise<AvatarInfo> {
+    const info = this.infos.get(id);
+    if (!info) throw new AppError('avatar-not-found', `there is no avatar "${id}"`);
+    return info;
+  }
+
+  async previewPath(id: string): Promise<string> {
+    const info = await this.get(id);
+    if (info.state !== 'ready') throw new AppError('avatar-not-ready', `avatar ${id} is ${info.state}`);
+    return this.previews.get(id) ?? '/nonexistent/preview.jpg';
+  }
+
+  subscribe(id: string, listener: (info: AvatarInfo) => void): () => void {
+    const set = this.listeners.get(id) ?? new Set();
+    this.listeners.set(id, set.add(listener));
+    return () => void set.delete(listener);
+  }
+
+  listenerCount(id: string): number {
+    return this.listeners.get(id)?.size ?? 0;
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.get(id);
+    this.infos.delete(id);
+  }
+}
+
+/** Sessions in memory; pictures come from `picture()` and wait in no queue. */
+export class FakeSessions implements SessionsPort {
+  readonly infos = new Map<string, SessionInfo>();
+  readonly created: SessionCreateOptions[] = [];
+  readonly said: { audioPath: string; audioIsUpload?: boolean }[] = [];
+  readonly peers = new Map<string, string>();
+  readonly patches: { fragment: string; ifMatch: string | undefined }[] = [];
+  refusal: Error | undefined;
+  /** Pictures of the sessions until they end; a test may replace it. */
+  pictures: (signal: AbortSignal) => AsyncIterable<Uint8Array> = async function* () {
+    yield Uint8Array.of(0xff, 0xd8, 1, 0xff, 0xd9);
+    yield Uint8Array.of(0xff, 0xd8, 2, 2, 0xff, 0xd9);
+  };
+  readonly #avatars: FakeAvatars;
+
+  constructor(avatars: FakeAvatars) {
+    this.#avatars = avatars;
+  }
+
+  add(id: string, avatar = 'anna', fps = 25): SessionInfo {
+    const info: SessionInfo = {
+      id, avatar, state: 'idle', fps, createdAtUnixS: CREATED_AT_UNIX_S, viewers: 0, widthPx: 640, heightPx: 480, engine: 'fake', stats: { framesDrawn: 3 },
+    };
+    this.infos.set(id, info);
+    return info;
+  }
+
+  async create(options: SessionCreateOptions): Promise<SessionInfo> {
+    if (this.refusal) throw this.refusal;
+    const avatar = await this.#avatars.get(options.avatarId);
+    if (avatar.state !== 'ready') throw new AppError('avatar-not-ready', `avatar ${avatar.id} is ${avatar.state}`);
+    this.created.push(options);
+    const id = options.legacy ? `${options.avatarId}_1234567890` : 's1';
+    return this.add(id, options.avatarId, options.fps);
+  }
+
+  list(): SessionInfo[] {
+    return [...this.infos.values()];
+  }
+
+  get(id: string): SessionInfo {
+    const info = this.infos.get(id);
+    if (!info) throw new AppError('session-not-found', `there is no session "${id}"`);
+    return info;
+  }
+
+  async say(id: string, options: { audioPath: string; audioIsUpload?: boolean }): Promise<{ utteranceId: string }> {
+    this.get(id);
+    if (this.refusal) throw this.refusal;
+    this.said.push(options);
+    return { utteranceId: `u${this.said.length}` };
+  }
+
+  async stop(id: string): Promise<void> {
+    this.get(id);
+    this.infos.delete(id);
+  }
+
+  async addPeer(sessionId: string, _offerSdp: string): Promise<{ peerId: string; answerSdp: string; etag: string }> {
+    this.get(sessionId);
+    if (this.refusal) throw this.refusal;
+    const peerId = `p${this.peers.size + 1}`;
+    this.peers.set(peerId, sessionId);
+    return { peerId, answerSdp: ANSWER, etag: '"tag1"' };
+  }
+
+  async patchPeer(sessionId: string, peerId: string, fragment: string, ifMatch?: string): Promise<void> {
+    if (this.peers.get(peerId) !== sessionId) throw new AppError('peer-not-found', `no viewer ${peerId}`);
+    this.patches.push({ fragment, ifMatch });
+  }
+
+  async removePeer(sessionId: string, peerId: string): Promise<void> {
+    if (this.peers.get(peerId) !== sessionId) throw new AppError('peer-not-found', `no viewer ${peerId}`);
+    this.peers.delete(peerId);
+  }
+
+  mjpeg(sessionId: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    this.get(sessionId);
+    return this.pictures(signal);
+  }
+}
+
+class FakePaths implements MediaPathsPort {
+  readonly uploadsDir: string;
+
+  constructor(uploadsDir: string) {
+    this.uploadsDir = uploadsDir;
+  }
+
+  async resolve(file: string): Promise<string> {
+    if (file.includes('..')) throw new AppError('path-outside-roots', `${file} is outside of the media roots`);
+    if (file.includes('missing')) throw new AppError('file-not-found', `there is no file ${file}`);
+    if (file.endsWith('/')) throw new AppError('not-a-file', `${file} is not a file`);
+    if (file.includes('garbage')) throw new AppError('media-undecodable', `${file} holds no sound`);
+    return `/media/${file}`;
+  }
+}
+
+export interface FakeServer {
+  readonly app: ReturnType<typeof createApp>;
+  readonly avatars: FakeAvatars;
+  readonly sessions: FakeSessions;
+  readonly dir: string;
+  readonly uploadsDir: string;
+  readonly webDir: string;
+  /** Removes the folder. */
+  close(): Promise<void>;
+}
+
+/** The real app over fakes, with a small page in a folder of its own. */
+export async function fakeServer(options: AppOptions & { maxUploadBytes?: number } = {}): Promise<FakeServer> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'musecast-http-'));
+  const webDir = path.join(dir, 'web');
+  const uploadsDir = path.join(dir, 'uploads');
+  await mkdir(path.join(webDir, 'assets'), { recursive: true });
+  await writeFile(path.join(webDir, 'index.html'), '<title>index</title>');
+  await writeFile(path.join(webDir, 'bot.html'), '<title>bot</title>');
+  await writeFile(path.join(webDir, 'assets', 'main-abc123.js'), 'export {};');
+  await writeFile(path.join(dir, 'secret.txt'), 'secret');
+  const avatars = new FakeAvatars();
+  const sessions = new FakeSessions(avatars);
+  const app = createApp(
+    {
+      avatars,
+      sessions,
+      paths: new FakePaths(uploadsDir),
+      log: silentLog,
+      info: { version: '1.2.3', engine: 'fake', maxUploadBytes: options.maxUploadBytes ?? 1000, demoAudioPath: '/demo.wav', webDir },
+    },
+    { rateLimit: false, ...options },
+  );
+  return { app, avatars, sessions, dir, uploadsDir, webDir, close: () => rm(dir, { recursive: true, force: true }) };
+}
+
+export function postJson(body: unknown): RequestInit {
+  return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+}

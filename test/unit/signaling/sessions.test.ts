@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { readFile, readdir } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { AppError } from '../../../src/errors.js';
+import { fakeServer, postJson, type FakeServer } from '../../helpers/fake-ports.js';
+
+describe('/v1/sessions', () => {
+  let server: FakeServer;
+  beforeEach(async () => {
+    server = await fakeServer({ maxUploadBytes: 100 });
+    server.avatars.add('anna');
+  });
+  afterEach(() => server.close());
+
+  async function refused(path: string, init: RequestInit, status: number, code: string): Promise<void> {
+    const response = await server.app.request(path, init);
+    const body = (await response.json()) as { status: number; code: string };
+    assert.deepEqual([response.status, body.status, body.code], [status, status, code]);
+    assert.equal(response.headers.get('content-type'), 'application/problem+json');
+  }
+
+  it('starts a session and tells every URL', async () => {
+    const response = await server.app.request('/v1/sessions', postJson({ avatar: 'anna', fps: 30 }));
+    assert.equal(response.status, 201);
+    assert.equal(response.headers.get('location'), '/v1/sessions/s1');
+    const body = (await response.json()) as { id: string; avatar: string; state: string; urls: unknown };
+    assert.deepEqual([body.id, body.avatar, body.state], ['s1', 'anna', 'idle']);
+    assert.deepEqual(body.urls, { whep: '/whep/s1', mjpeg: '/api/stream/s1', utterances: '/v1/sessions/s1/utterances' });
+    assert.deepEqual(server.sessions.created, [{ avatarId: 'anna', fps: 30 }]);
+  });
+
+  it('speaks at once if asked: a path, or the demo', async () => {
+    await server.app.request('/v1/sessions', postJson({ avatar: 'anna', audio: { path: 'a.wav' } }));
+    await server.app.request('/v1/sessions', postJson({ avatar: 'anna', audio: { demo: true }, endAfterSpeech: true, saveImages: true }));
+    assert.deepEqual(server.sessions.created, [
+      { avatarId: 'anna', audioPath: '/media/a.wav' },
+      { avatarId: 'anna', audioPath: '/demo.wav', endAfterSpeech: true, saveImages: true },
+    ]);
+  });
+
+  it('refuses what it cannot start', async () => {
+    server.avatars.add('busy', 'preparing');
+    await refused('/v1/sessions', postJson({ avatar: 'nobody' }), 404, 'avatar-not-found');
+    await refused('/v1/sessions', postJson({ avatar: 'busy' }), 409, 'avatar-not-ready');
+    await refused('/v1/sessions', postJson({ avatar: 'anna', fps: 200 }), 422, 'invalid-argument');
+    await refused('/v1/sessions', postJson({ avatar: 'anna', engine: 'other' }), 422, 'invalid-argument');
+    await refused('/v1/sessions', postJson({ avatar: 'anna', audio: {} }), 422, 'invalid-argument');
+    await refused('/v1/sessions', postJson({ avatar: 'anna', audio: { path: 'garbage' } }), 415, 'media-undecodable');
+    await refused('/v1/sessions', { method: 'POST', body: 'x', headers: { 'Content-Type': 'text/plain' } }, 415, 'unsupported-media-type');
+    server.sessions.refusal = new AppError('no-capacity', 'full');
+    await refused('/v1/sessions', postJson({ avatar: 'anna' }), 503, 'no-capacity');
+  });
+
+  it('describes, lists and ends', async () => {
+    server.sessions.add('s1');
+    const { sessions } = (await (await server.app.request('/v1/sessions')).json()) as { sessions: { id: string }[] };
+    assert.deepEqual(sessions.map((one) => one.id), ['s1']);
+    assert.equal((await server.app.request('/v1/sessions/s1')).status, 200);
+    assert.equal((await server.app.request('/v1/sessions/s1', { method: 'DELETE' })).status, 204);
+    await refused('/v1/sessions/s1', { method: 'DELETE' }, 404, 'session-not-found');
+    await refused('/v1/sessions/s1', {}, 404, 'session-not-found');
+  });
+
+  it('names the methods that a path has', async () => {
+    const response = await server.app.request('/v1/sessions', { method: 'PUT' });
+    assert.equal(response.status, 405);
+    assert.deepEqual((response.headers.get('allow') ?? '').split(', ').sort(), ['GET', 'HEAD', 'OPTIONS', 'POST']);
+  });
+
+  it('appends utterances: path, demo, form, raw sound', async () => {
+    server.sessions.add('s1');
+    const url = '/v1/sessions/s1/utterances';
+    const sound = Uint8Array.of(1, 2, 3, 13, 10, 45, 45);
+    const form = new FormData();
+    form.append('file', new Blob([sound]), 'hello.wav');
+    const bodies: RequestInit[] = [
+      postJson({ path: 'a.wav' }),
+      postJson({ demo: true }),
+      { method: 'POST', body: form },
+      { method: 'POST', body: sound, headers: { 'Content-Type': 'audio/wav' } },
+    ];
+    for (const [index, init] of bodies.entries()) {
+      const response = await server.app.request(url, init);
+      assert.equal(response.status, 201, String(index));
+      assert.deepEqual(await response.json(), { utteranceId: `u${index + 1}` });
+    }
+    const [first, second, third, fourth] = server.sessions.said;
+    assert.deepEqual(first, { audioPath: '/media/a.wav' });
+    assert.deepEqual(second, { audioPath: '/demo.wav' });
+    for (const upload of [third, fourth]) {
+      assert.equal(upload?.audioIsUpload, true);
+      assert.deepEqual(new Uint8Array(await readFile(upload.audioPath)), sound);
+    }
+  });
+
+  it('refuses utterances that cannot be spoken and keeps nothing', async () => {
+    server.sessions.add('s1');
+    const url = '/v1/sessions/s1/utterances';
+    const raw = (bytes: number, type: string): RequestInit => ({ method: 'POST', body: new Uint8Array(bytes), headers: { 'Content-Type': type } });
+    await refused('/v1/sessions/nobody/utterances', raw(1, 'audio/wav'), 404, 'session-not-found');
+    await refused(url, raw(0, 'audio/wav'), 400, 'empty-file');
+    await refused(url, raw(101, 'audio/wav'), 413, 'media-too-large');
+    await refused(url, raw(1, 'text/html'), 415, 'unsupported-media-type');
+    await refused(url, postJson({}), 422, 'invalid-argument');
+    await refused(url, postJson({ path: 'a', demo: true }), 422, 'invalid-argument');
+    await refused(url, postJson({ text: 'hello' }), 501, 'not-supported');
+    await refused(url, postJson({ demo: true, mode: 'replace' }), 501, 'not-supported');
+    server.sessions.refusal = new AppError('media-undecodable', 'no sound');
+    await refused(url, raw(10, 'audio/wav'), 415, 'media-undecodable');
+    assert.deepEqual(await readdir(server.uploadsDir), []);
+  });
+});
