@@ -1,6 +1,7 @@
 """Trains the mouth network (JAX, one thread) and writes it as ONNX.
 
-usage: train.py DATA.pkl OUT.onnx SECONDS [SECONDS_PHONES_FIRST]
+usage: train.py DATA.pkl OUT.onnx SECONDS [SECONDS_PHONES_FIRST [START.pkl]]
+START.pkl: weights to go on from, as an earlier run left them beside its OUT.onnx.
 
 Network: log-mel [1, 40, n] -> mouth [1, 4, n - 64]; frame i of the output belongs to frame i + 56 of the input (56 before,
 8 after). An input convolution and five residual blocks of three taps; a phone head; from the hidden layer and the phone
@@ -18,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from scipy.ndimage import binary_dilation, gaussian_filter1d
 
 from phones import CLASSES
 
@@ -163,6 +165,18 @@ def batch_of(parts, shares):
     return {key: np.stack([row[key] for row in rows]).astype(np.int32 if key == 'phone' else np.float32) for key in rows[0]}
 
 
+def rest_in_silence(item):
+    """People part their lips long before they speak; an avatar should rest. Far from speech the wanted opening is 0."""
+    if item['phone'] is not None:
+        speech = item['phone'] > 0
+    else:
+        loud = np.log(np.exp(item['mel'] * 4 - 10).sum(1) + 1e-10)
+        speech = loud > np.percentile(loud, 95) - 7
+    near = binary_dilation(speech, iterations=15)
+    fade = gaussian_filter1d(near.astype(np.float32), 2)
+    item['open'] = (item['open'] * fade).astype(np.float32)
+
+
 def noise_item():
     """Sound without a voice: the mouth rests."""
     n = 400
@@ -227,13 +241,19 @@ def main():
     first = float(sys.argv[4]) if len(sys.argv) > 4 else seconds * 0.45
     with open(data, 'rb') as file:
         items = [item for item in pickle.load(file) if item['part'] in ('synth', 'train', 'face')]
-    # Fast sampling: one talker must not drown the others.
+    for item in items:
+        if item['part'] == 'train':
+            rest_in_silence(item)
+    # One talker must not drown the others.
     parts = {}
     for part in ('synth', 'train', 'face'):
         own = [item for item in items if item['part'] == part]
         weights = np.array([len(item['mel']) * (8.0 if part == 'train' and item['speaker'] != 's1' else 1.0) for item in own], float)
         parts[part] = (own, weights / weights.sum())
     params = init()
+    if len(sys.argv) > 5:
+        with open(sys.argv[5], 'rb') as file:
+            params = jax.tree.map(jnp.asarray, pickle.load(file))
     zeros = lambda: jax.tree.map(lambda p: jnp.zeros_like(p), params)
     m, v, key, count, began = zeros(), zeros(), jax.random.PRNGKey(0), 0, time.time()
     sums, shown, saved = np.zeros(4), time.time(), time.time()
@@ -241,7 +261,7 @@ def main():
         noises = [noise_item() for _ in range(8)]
         parts['noise'] = (noises, np.full(8, 1 / 8))
         joint = spent >= first
-        batch = batch_of(parts, (('synth', 11), ('train', 9), ('face', 3), ('noise', 1)) if joint else (('synth', 19), ('train', 4), ('noise', 1)))
+        batch = batch_of(parts, (('synth', 11), ('train', 8), ('face', 3), ('noise', 2)) if joint else (('synth', 19), ('train', 4), ('noise', 1)))
         batch['realWeight'] = np.float32(1.0 if joint else 0.3)
         count += 1
         progress = spent / seconds

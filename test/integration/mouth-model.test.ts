@@ -112,6 +112,20 @@ test('silence keeps the mouth exactly shut', async () => {
   for (const shape of shapes) assert.deepEqual(shape, { open: 0, spread: 0.2, round: 0, tuck: 0 });
 });
 
+test('the noise of a room does not move the mouth', async () => {
+  let state = 7;
+  let brown = 0;
+  const noise = Float32Array.from({ length: 4 * 16000 }, () => {
+    state = (state * 48271) % 2147483647;
+    const white = state / 1073741823 - 1;
+    brown = 0.98 * brown + 0.02 * white;
+    return 0.004 * white + 0.03 * brown; // about -50 dB
+  });
+  const shapes = (await model.open().push(noise)).slice(30);
+  const most = Math.max(...shapes.map((shape) => shape.open));
+  assert.ok(most < 0.05, `opened to ${most}`);
+});
+
 test(
   'real speech: the mouth moves, shuts and follows the sound',
   { skip: existsSync(SPEECH) ? false : 'shared/data is absent' },
