@@ -3,6 +3,8 @@ import { AppError } from '../errors.js';
 import { MEDIA_RATE, OPUS_FRAME_SAMPLES } from '../media/timeline.js';
 
 const CHANNELS = 2;
+/** OPUS_GET_LOOKAHEAD_REQUEST; the package's types misspell its own property for it. */
+const GET_LOOKAHEAD = 4027;
 const DEFAULT_BITRATE_BPS = 64_000;
 
 /**
@@ -24,7 +26,7 @@ export class OpusEncoder {
 
   /** Media samples by which the decoded sound lags. */
   get lookaheadSamples(): number {
-    return this.#open().lookhead;
+    return this.#open().ctl(GET_LOOKAHEAD);
   }
 
   /** 960 stereo samples (1920 interleaved values, read only) to one packet in a buffer of the caller's own. */
