@@ -21,6 +21,8 @@ const VALUES_PER_ANCHOR = 16;
 const MIN_SCORE = 0.5;
 /** In parts of the picture there is more to mistake for a face. */
 const MIN_TILE_SCORE = 0.65;
+/** Smaller parts would be searched at more than the picture's own scale. */
+const MIN_TILE_PX = 160;
 const MERGE_OVERLAP = 0.3;
 
 /**
@@ -40,19 +42,26 @@ export class FaceDetector {
     return new FaceDetector(await OnnxModel.load(modelPath, options));
   }
 
-  /** Best first. Where the whole picture shows no face, its parts are searched at twice the scale. */
+  /** Best first. Where the whole picture shows no face, its parts are searched, ever smaller ones. */
   async detect(image: RgbImage): Promise<DetectedFace[]> {
     const longPx = Math.max(image.widthPx, image.heightPx);
     const whole = { centreX: image.widthPx / 2, centreY: image.heightPx / 2, sidePx: longPx, angleRad: 0 };
     const faces = await this.detectIn(image, whole, MIN_SCORE);
-    if (faces.length > 0) return faces;
-    const inParts: DetectedFace[] = [];
-    for (const tile of tilesOf(image, longPx / 2))
-      inParts.push(...(await this.detectIn(image, tile, MIN_TILE_SCORE)));
-    return mergeFaces(inParts);
+    for (
+      let sidePx = longPx / 2;
+      faces.length === 0 && sidePx >= MIN_TILE_PX && sidePx >= longPx / 4;
+      sidePx /= 2
+    ) {
+      for (const tile of tilesOf(image, sidePx))
+        faces.push(...(await this.detectIn(image, tile, MIN_TILE_SCORE)));
+    }
+    return mergeFaces(faces);
   }
 
-  /** Faces in one square of the picture; parts of the square outside the picture count as black. */
+  /**
+   * Faces in one square of the picture; parts of the square outside the picture count as black. In a turned square
+   * heads of the same turn are found; their boxes stay upright.
+   */
   async detectIn(image: RgbImage, square: SquareRoi, minScore: number): Promise<DetectedFace[]> {
     cropSquare(image, square, INPUT_PX, { low: -1, high: 1, outside: 'zero' }, this.#input);
     const results = await this.#model.run({ image: { data: this.#input, dims: [1, 3, INPUT_PX, INPUT_PX] } });
@@ -75,18 +84,19 @@ export class FaceDetector {
     minScore: number,
   ): DetectedFace[] {
     const scale = square.sidePx / INPUT_PX;
-    const left = square.centreX - square.sidePx / 2;
-    const top = square.centreY - square.sidePx / 2;
+    const cos = Math.cos(square.angleRad) * scale;
+    const sin = Math.sin(square.angleRad) * scale;
     const minLogit = Math.log(minScore / (1 - minScore));
     const faces: DetectedFace[] = [];
     for (let i = 0; i < ANCHOR_COUNT; i++) {
       const logit = scores[i]!;
       if (logit < minLogit) continue;
       const base = i * VALUES_PER_ANCHOR;
-      const point = (offset: number): [number, number] => [
-        left + (regressors[base + offset]! + this.#anchors[2 * i]!) * scale,
-        top + (regressors[base + offset + 1]! + this.#anchors[2 * i + 1]!) * scale,
-      ];
+      const point = (offset: number): [number, number] => {
+        const x = regressors[base + offset]! + this.#anchors[2 * i]! - INPUT_PX / 2;
+        const y = regressors[base + offset + 1]! + this.#anchors[2 * i + 1]! - INPUT_PX / 2;
+        return [square.centreX + cos * x - sin * y, square.centreY + sin * x + cos * y];
+      };
       const [x, y] = point(0);
       const halfWidth = (regressors[base + 2]! * scale) / 2;
       const halfHeight = (regressors[base + 3]! * scale) / 2;
@@ -118,13 +128,17 @@ function makeAnchors(): Float32Array {
   return Float32Array.from(anchors);
 }
 
-/** Three by three squares, each overlapping its neighbours by half where the picture is square. */
+/** Squares that cover the picture, each overlapping its neighbours by at least half. */
 function tilesOf(image: RgbImage, sidePx: number): SquareRoi[] {
-  const middles = (lengthPx: number): number[] =>
-    lengthPx <= sidePx ? [lengthPx / 2] : [sidePx / 2, lengthPx / 2, lengthPx - sidePx / 2];
-  return middles(image.heightPx).flatMap((centreY) =>
-    middles(image.widthPx).map((centreX) => ({ centreX, centreY, sidePx, angleRad: 0 })),
+  return middlesOf(image.heightPx, sidePx).flatMap((centreY) =>
+    middlesOf(image.widthPx, sidePx).map((centreX) => ({ centreX, centreY, sidePx, angleRad: 0 })),
   );
+}
+
+function middlesOf(lengthPx: number, sidePx: number): number[] {
+  if (lengthPx <= sidePx) return [lengthPx / 2];
+  const steps = Math.ceil((lengthPx - sidePx) / (sidePx / 2));
+  return Array.from({ length: steps + 1 }, (_, k) => sidePx / 2 + (k * (lengthPx - sidePx)) / steps);
 }
 
 /** Each group of faces that overlap its best one becomes one face, the mean weighted by score. Best first. */

@@ -37,7 +37,7 @@ export class MeshRunner {
   }
 
   async run(image: RgbImage, roi: SquareRoi): Promise<MeshResult> {
-    cropSquare(image, roi, MESH_INPUT_PX, { low: 0, high: 1, outside: 'zero' }, this.#input);
+    cropSquare(image, roi, MESH_INPUT_PX, { low: 0, high: 1, outside: 'edge' }, this.#input);
     const results = await this.#model.run({
       image: { data: this.#input, dims: [1, 3, MESH_INPUT_PX, MESH_INPUT_PX] },
     });

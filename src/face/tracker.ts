@@ -13,6 +13,9 @@ export type TrackResult =
 /** The mesh's own face flag stays up through cuts and black pictures, so the detector is asked this often. */
 const REDETECT_EVERY_PICTURES = 25;
 const MIN_MESH_SCORE = 0.5;
+/** The detector looks again in the mesh's square times this, where it sees even a small or tilted face well. */
+const CHECK_SCALE = 1.5;
+const MIN_CHECK_SCORE = 0.4;
 /** A detected face that overlaps the followed one less is another face. */
 const SAME_FACE_OVERLAP = 0.25;
 
@@ -83,14 +86,17 @@ export class FaceTracker {
     return face && this.#fit(image, face);
   }
 
-  /** Goes on with the followed face if the detector still sees it there, else turns to what it does see. */
+  /** Goes on with the followed face if the detector still sees one there, else looks for one everywhere. */
   async #check(image: RgbImage, previous: Landmarks): Promise<MeshResult | undefined> {
     this.#picturesSinceDetection = 0;
+    const roi = roiFromLandmarks(previous);
+    const around = { ...roi, sidePx: roi.sidePx * CHECK_SCALE };
+    const faces = await this.#detector.detectIn(image, around, MIN_CHECK_SCORE);
     const box = boxOf(previous);
-    const face = chooseFace(await this.#detector.detect(image), box);
-    if (!face) return undefined;
-    if (overlap(face.box, box) < SAME_FACE_OVERLAP) return this.#fit(image, face);
-    return this.#mesh.run(image, roiFromLandmarks(previous));
+    if (!faces.some((face) => overlap(face.box, box) > SAME_FACE_OVERLAP))
+      return this.#acquire(image, previous);
+    const result = await this.#mesh.run(image, roi);
+    return result.score < MIN_MESH_SCORE ? this.#acquire(image, previous) : result;
   }
 
   /** Two passes: the square around the detector's box is rough, the one around the first points is not. */
