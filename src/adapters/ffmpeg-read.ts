@@ -6,7 +6,10 @@ import type { FfmpegProcess } from './ffmpeg.js';
  * consumer, counts against it: throws `timeout` if a read waits longer than `stallLimitMs`, and what `done` throws.
  * Leaving the loop early ends ffmpeg. The yielded bytes belong to the consumer.
  */
-export async function* readOutput(run: FfmpegProcess, stallLimitMs: number): AsyncGenerator<Buffer, void, undefined> {
+export async function* readOutput(
+  run: FfmpegProcess,
+  stallLimitMs: number,
+): AsyncGenerator<Buffer, void, undefined> {
   let stalled = false;
   let timer: NodeJS.Timeout | undefined;
   const arm = (): void => {

@@ -32,7 +32,12 @@ export function selfTestInput(): Uint8Array {
     element(0x73c5, unsigned(1)),
     element(0x83, unsigned(1)), // video
     element(0x86, text('V_UNCOMPRESSED')),
-    element(0xe0, element(0xb0, unsigned(SIDE_PX)), element(0xba, unsigned(SIDE_PX)), element(0x2eb524, text('I420'))),
+    element(
+      0xe0,
+      element(0xb0, unsigned(SIDE_PX)),
+      element(0xba, unsigned(SIDE_PX)),
+      element(0x2eb524, text('I420')),
+    ),
   );
   const clusters = Array.from({ length: COUNT }, (_, index) => {
     const picture = Buffer.alloc((SIDE_PX * SIDE_PX * 3) / 2, 128);
@@ -42,8 +47,18 @@ export function selfTestInput(): Uint8Array {
     return element(0x1f43b675, element(0xe7, unsigned(timeMs)), element(0xa3, block));
   });
   return Buffer.concat([
-    element(0x1a45dfa3, element(0x4282, text('matroska')), element(0x4287, unsigned(2)), element(0x4285, unsigned(2))),
-    element(0x18538067, element(0x1549a966, element(0x2ad7b1, unsigned(1_000_000))), element(0x1654ae6b, track), ...clusters),
+    element(
+      0x1a45dfa3,
+      element(0x4282, text('matroska')),
+      element(0x4287, unsigned(2)),
+      element(0x4285, unsigned(2)),
+    ),
+    element(
+      0x18538067,
+      element(0x1549a966, element(0x2ad7b1, unsigned(1_000_000))),
+      element(0x1654ae6b, track),
+      ...clusters,
+    ),
   ]);
 }
 
@@ -51,8 +66,31 @@ export function selfTestInput(): Uint8Array {
 export function selfTestArgs(vsyncArgs: readonly string[]): string[] {
   return [
     ...['-probesize', '32', '-analyzeduration', '0', '-f', 'matroska', '-i', 'pipe:0', '-an'],
-    ...['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '-8', '-lag-in-frames', '0', '-auto-alt-ref', '0'],
-    ...['-b:v', '200k', '-threads', '1', '-g', '9999', '-keyint_min', '0', ...vsyncArgs, '-enc_time_base', '1:50'],
+    ...[
+      '-c:v',
+      'libvpx',
+      '-deadline',
+      'realtime',
+      '-cpu-used',
+      '-8',
+      '-lag-in-frames',
+      '0',
+      '-auto-alt-ref',
+      '0',
+    ],
+    ...[
+      '-b:v',
+      '200k',
+      '-threads',
+      '1',
+      '-g',
+      '9999',
+      '-keyint_min',
+      '0',
+      ...vsyncArgs,
+      '-enc_time_base',
+      '1:50',
+    ],
     ...['-force_key_frames', 'expr:mod(round(t*50),2)', '-flush_packets', '1', '-f', 'ivf', 'pipe:1'],
   ];
 }

@@ -56,7 +56,11 @@ const VSYNC_SPELLINGS: readonly (readonly string[])[] = [
 ];
 
 /** Starts ffmpeg. `-nostdin`, no banner and log level `error` stand first; later arguments may override the level. */
-export function runFfmpeg(ffmpeg: Pick<Ffmpeg, 'path'>, args: readonly string[], options: RunOptions = {}): FfmpegProcess {
+export function runFfmpeg(
+  ffmpeg: Pick<Ffmpeg, 'path'>,
+  args: readonly string[],
+  options: RunOptions = {},
+): FfmpegProcess {
   const extraPipes = options.extraPipes ?? 0;
   const child = spawn(ffmpeg.path, ['-hide_banner', '-nostdin', '-loglevel', 'error', ...args], {
     stdio: ['pipe', 'pipe', 'pipe', ...Array.from({ length: extraPipes }, () => 'pipe' as const)],
@@ -93,12 +97,24 @@ export function runFfmpeg(ffmpeg: Pick<Ffmpeg, 'path'>, args: readonly string[],
   });
 
   const done = new Promise<void>((resolve, reject) => {
-    child.once('error', (error) => reject(new AppError('ffmpeg-failed', `cannot start ${ffmpeg.path}: ${error.message}`, { cause: error })));
+    child.once('error', (error) =>
+      reject(
+        new AppError('ffmpeg-failed', `cannot start ${ffmpeg.path}: ${error.message}`, { cause: error }),
+      ),
+    );
     child.once('close', (code, signal) => {
       if (timedOut) {
-        reject(new AppError('timeout', `ffmpeg was stopped after its limit of ${options.timeLimitMs} ms${lastLines(tail)}`));
+        reject(
+          new AppError(
+            'timeout',
+            `ffmpeg was stopped after its limit of ${options.timeLimitMs} ms${lastLines(tail)}`,
+          ),
+        );
       } else if (stopping || code === 0) resolve();
-      else reject(new AppError('ffmpeg-failed', `ffmpeg ended with ${signal ?? `code ${code}`}${lastLines(tail)}`));
+      else
+        reject(
+          new AppError('ffmpeg-failed', `ffmpeg ended with ${signal ?? `code ${code}`}${lastLines(tail)}`),
+        );
     });
   });
 
@@ -133,7 +149,9 @@ export function runFfmpeg(ffmpeg: Pick<Ffmpeg, 'path'>, args: readonly string[],
 
 function lastLines(stderr: string): string {
   // Indented lines describe streams; what went wrong stands at the margin.
-  const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim() !== '' && !/^(?: {2}|Input #|Output #)/.test(line));
+  const lines = stderr
+    .split(/[\r\n]+/)
+    .filter((line) => line.trim() !== '' && !/^(?: {2}|Input #|Output #)/.test(line));
   return lines.length === 0 ? '' : `: ${lines.slice(-STDERR_LINES).join(' | ')}`;
 }
 
@@ -175,7 +193,8 @@ export async function assertDecodable(filePath: string): Promise<void> {
   const info = await stat(filePath).catch((cause: unknown) => {
     throw new AppError('file-not-found', `there is no file ${name}`, { cause });
   });
-  if (!info.isFile()) throw new AppError('not-a-file', `${name} is ${info.isDirectory() ? 'a directory' : 'not a plain file'}`);
+  if (!info.isFile())
+    throw new AppError('not-a-file', `${name} is ${info.isDirectory() ? 'a directory' : 'not a plain file'}`);
   const handle = await open(filePath, 'r').catch((cause: unknown) => {
     throw new AppError('file-not-found', `${name} cannot be opened for reading`, { cause });
   });
@@ -209,9 +228,15 @@ export async function findFfmpeg(options: { ffmpegBin?: string; log: Log }): Pro
     if (candidate === undefined) continue;
     try {
       const found = await selfTest(candidate);
-      log.info({ path: found.path, origin: found.origin, version: found.version, vsync: found.vsyncArgs.join(' ') }, 'ffmpeg found');
+      log.info(
+        { path: found.path, origin: found.origin, version: found.version, vsync: found.vsyncArgs.join(' ') },
+        'ffmpeg found',
+      );
       if (found.origin === '@ffmpeg-installer') {
-        log.warn({ version: found.version }, 'using the old bundled ffmpeg; get a current one with: apt-get install ffmpeg (or set FFMPEG_BIN)');
+        log.warn(
+          { version: found.version },
+          'using the old bundled ffmpeg; get a current one with: apt-get install ffmpeg (or set FFMPEG_BIN)',
+        );
       }
       return found;
     } catch (error) {
@@ -235,7 +260,9 @@ function packaged(origin: 'ffmpeg-static' | '@ffmpeg-installer'): Candidate | un
       return { origin, path: path.join(path.dirname(require.resolve('ffmpeg-static/package.json')), file) };
     }
     const inner = createRequire(require.resolve('@ffmpeg-installer/ffmpeg/package.json'));
-    const folder = path.dirname(inner.resolve(`@ffmpeg-installer/${process.platform}-${process.arch}/package.json`));
+    const folder = path.dirname(
+      inner.resolve(`@ffmpeg-installer/${process.platform}-${process.arch}/package.json`),
+    );
     const binary = path.join(folder, file);
     try {
       chmodSync(binary, 0o755); // the package ships it without the executable bit

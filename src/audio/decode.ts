@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { assertDecodable, runFfmpeg, userInputArgs, type Ffmpeg } from '../adapters/ffmpeg.js';
 import { readOutput } from '../adapters/ffmpeg-read.js';
+import { undecodable } from '../adapters/ffmpeg-undecodable.js';
 import { AppError, isAppError } from '../errors.js';
 import { PcmAssembler } from '../media/pcm.js';
 import { WavHead } from './wav-head.js';
@@ -24,7 +25,17 @@ export async function* decodeAudio(
   const args = [
     ...['-threads', '1', ...userInputArgs(filePath), '-map', '0:a:0', '-vn', '-sn', '-dn'],
     // Mono stays mono here: ffmpeg's own widening makes it 3 dB quieter. WAV tells which of the two came.
-    ...['-af', 'aformat=channel_layouts=mono|stereo', '-ar', '48000', '-c:a', 'pcm_s16le', '-f', 'wav', 'pipe:1'],
+    ...[
+      '-af',
+      'aformat=channel_layouts=mono|stereo',
+      '-ar',
+      '48000',
+      '-c:a',
+      'pcm_s16le',
+      '-f',
+      'wav',
+      'pipe:1',
+    ],
   ];
   const run = runFfmpeg(ffmpeg, args, signal === undefined ? {} : { signal });
   run.stdin.end();
@@ -45,7 +56,7 @@ export async function* decodeAudio(
   } catch (error) {
     // A file that breaks off late still spoke; what there was has been played.
     if (!isAppError(error, 'ffmpeg-failed')) throw error;
-    if (heard === 0) throw new AppError('media-undecodable', `${name} holds no sound that can be decoded: ${error.message}`, { cause: error });
+    if (heard === 0) throw undecodable(filePath, 'sound', error);
   }
   if (heard === 0 && !signal?.aborted) throw new AppError('media-undecodable', `${name} holds no sound`);
 }

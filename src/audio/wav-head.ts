@@ -12,11 +12,12 @@ export class WavHead {
     this.#head = Buffer.concat([this.#head, bytes]);
     const head = this.#head;
     let channels: number | undefined;
-    for (let at = 12; at + 8 <= head.length; ) {
+    for (let at = 12; at + 8 <= head.length;) {
       const name = head.toString('latin1', at, at + 4);
       const sizeBytes = head.readUInt32LE(at + 4);
       if (name === 'data') {
-        if (channels !== 1 && channels !== 2) throw new AppError('ffmpeg-failed', `ffmpeg gave ${channels ?? 'no'} channels`);
+        if (channels !== 1 && channels !== 2)
+          throw new AppError('ffmpeg-failed', `ffmpeg gave ${channels ?? 'no'} channels`);
         this.channels = channels;
         this.#head = Buffer.alloc(0);
         return head.subarray(at + 8);

@@ -5,10 +5,11 @@
 export function jpegOrientation(head: Uint8Array): number {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
   if (bytes.length < 4 || bytes.readUInt16BE(0) !== 0xffd8) return 1;
-  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff; ) {
+  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff;) {
     const marker = bytes.readUInt8(at + 1);
     const length = bytes.readUInt16BE(at + 2);
-    if (marker === 0xe1 && bytes.toString('latin1', at + 4, at + 8) === 'Exif') return tiffOrientation(bytes.subarray(at + 10, at + 2 + length));
+    if (marker === 0xe1 && bytes.toString('latin1', at + 4, at + 8) === 'Exif')
+      return tiffOrientation(bytes.subarray(at + 10, at + 2 + length));
     if (marker === 0xda) return 1; // picture data begins
     at += 2 + length;
   }

@@ -1,7 +1,15 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { assertDecodable, isStillPicture, runFfmpeg, userInputArgs, type Ffmpeg, type RunOptions } from '../adapters/ffmpeg.js';
+import {
+  assertDecodable,
+  isStillPicture,
+  runFfmpeg,
+  userInputArgs,
+  type Ffmpeg,
+  type RunOptions,
+} from '../adapters/ffmpeg.js';
 import { readOutput } from '../adapters/ffmpeg-read.js';
+import { undecodable } from '../adapters/ffmpeg-undecodable.js';
 import { AppError, isAppError } from '../errors.js';
 import { i420SizeBytes } from '../media/frame.js';
 import { jpegOrientation, uprightFilters } from './exif.js';
@@ -49,7 +57,16 @@ export async function openFootage(
     'format=yuv420p',
   ];
   const args = [
-    ...['-loglevel', 'info', '-nostats', '-threads', '1', '-max_pixels', String(MAX_PIXELS), ...(still ? ['-noautorotate'] : [])],
+    ...[
+      '-loglevel',
+      'info',
+      '-nostats',
+      '-threads',
+      '1',
+      '-max_pixels',
+      String(MAX_PIXELS),
+      ...(still ? ['-noautorotate'] : []),
+    ],
     // Capital V leaves out cover pictures of sound files.
     ...[...userInputArgs(filePath), '-map', '0:V:0', '-an', '-sn', '-dn', '-vf', filters.join(',')],
     ...['-frames:v', String(maxFrames), '-f', 'yuv4mpegpipe', 'pipe:1'],
@@ -67,12 +84,22 @@ export async function openFootage(
   if (options.signal !== undefined) run.signal = options.signal;
   return {
     still,
-    expectedFrames: () => (still ? 1 : durationS === undefined ? undefined : Math.min(maxFrames, Math.max(1, Math.round(durationS * options.fps)))),
-    pictures: decode(ffmpeg, args, run, path.basename(filePath)),
+    expectedFrames: () =>
+      still
+        ? 1
+        : durationS === undefined
+          ? undefined
+          : Math.min(maxFrames, Math.max(1, Math.round(durationS * options.fps))),
+    pictures: decode(ffmpeg, args, run, filePath),
   };
 }
 
-async function* decode(ffmpeg: Ffmpeg, args: string[], options: RunOptions, name: string): AsyncGenerator<FootagePicture, void, undefined> {
+async function* decode(
+  ffmpeg: Ffmpeg,
+  args: string[],
+  options: RunOptions,
+  filePath: string,
+): AsyncGenerator<FootagePicture, void, undefined> {
   const run = runFfmpeg(ffmpeg, args, options);
   run.stdin.end();
   const parser = new Y4mParser();
@@ -87,9 +114,10 @@ async function* decode(ffmpeg: Ffmpeg, args: string[], options: RunOptions, name
   } catch (error) {
     if (!isAppError(error, 'ffmpeg-failed')) throw error;
     // A video that breaks off late is used up to there.
-    if (count === 0) throw new AppError('media-undecodable', `${name} holds no picture that can be decoded: ${error.message}`, { cause: error });
+    if (count === 0) throw undecodable(filePath, 'picture', error);
   }
-  if (count === 0 && options.signal?.aborted !== true) throw new AppError('media-undecodable', `${name} holds no picture`);
+  if (count === 0 && options.signal?.aborted !== true)
+    throw new AppError('media-undecodable', `${path.basename(filePath)} holds no picture`);
 }
 
 /**
@@ -135,7 +163,8 @@ export class Y4mParser {
     }
     const width = / W(\d+)/.exec(line);
     const height = / H(\d+)/.exec(line);
-    if (!line.startsWith('YUV4MPEG2') || width === null || height === null) throw new AppError('ffmpeg-failed', 'ffmpeg told no picture size');
+    if (!line.startsWith('YUV4MPEG2') || width === null || height === null)
+      throw new AppError('ffmpeg-failed', 'ffmpeg told no picture size');
     this.#size = { widthPx: Number(width[1]), heightPx: Number(height[1]) };
     this.#picture = new Uint8Array(i420SizeBytes(this.#size.widthPx, this.#size.heightPx));
   }
@@ -157,9 +186,29 @@ export async function writePreview(ffmpeg: Ffmpeg, picture: FootagePicture, file
   const run = runFfmpeg(
     ffmpeg,
     [
-      ...['-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', `${picture.widthPx}x${picture.heightPx}`, '-i', 'pipe:0'],
+      ...[
+        '-f',
+        'rawvideo',
+        '-pix_fmt',
+        'yuv420p',
+        '-s',
+        `${picture.widthPx}x${picture.heightPx}`,
+        '-i',
+        'pipe:0',
+      ],
       ...['-vf', "scale=w=-2:h='min(640,ih)':in_color_matrix=bt601:in_range=tv:out_range=pc,format=yuvj420p"],
-      ...['-frames:v', '1', '-q:v', '3', '-c:v', 'mjpeg', '-f', 'image2pipe', '-y', `file:${path.resolve(filePath)}`],
+      ...[
+        '-frames:v',
+        '1',
+        '-q:v',
+        '3',
+        '-c:v',
+        'mjpeg',
+        '-f',
+        'image2pipe',
+        '-y',
+        `file:${path.resolve(filePath)}`,
+      ],
     ],
     { timeLimitMs: STALL_LIMIT_MS },
   );

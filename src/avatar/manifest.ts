@@ -25,7 +25,12 @@ export interface AvatarManifest {
   readonly frameCount: number;
   /** Made from a photo (or only one usable picture). */
   readonly still: boolean;
-  readonly source: { readonly name: string; readonly sizeBytes: number; readonly mtimeMs: number; readonly path: string };
+  readonly source: {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly mtimeMs: number;
+    readonly path: string;
+  };
   readonly quality: QualityReport;
 }
 
@@ -41,7 +46,8 @@ export const HIDDEN_PREFIX = '.making-';
 
 /** Checks a manifest read from disk, as far as reading the avatar depends on it. */
 export function parseManifest(text: string, id: string): AvatarManifest {
-  const damaged = (what: string): AppError => new AppError('avatar-not-found', `avatar ${id} is damaged: ${what}; prepare it again`);
+  const damaged = (what: string): AppError =>
+    new AppError('avatar-not-found', `avatar ${id} is damaged: ${what}; prepare it again`);
   let manifest: AvatarManifest;
   try {
     manifest = JSON.parse(text) as AvatarManifest;
@@ -49,11 +55,14 @@ export function parseManifest(text: string, id: string): AvatarManifest {
     throw damaged('its manifest is not JSON');
   }
   if (manifest === null || typeof manifest !== 'object') throw damaged('its manifest is not an object');
-  if (manifest.version !== MANIFEST_VERSION) throw damaged(`its manifest has version ${String(manifest.version)}, not ${MANIFEST_VERSION}`);
+  if (manifest.version !== MANIFEST_VERSION)
+    throw damaged(`its manifest has version ${String(manifest.version)}, not ${MANIFEST_VERSION}`);
   if (manifest.id !== id) throw damaged(`its manifest names ${String(manifest.id)}`);
   const { widthPx, heightPx, frameCount, fps } = manifest;
-  const evenSize = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0 && (value as number) % 2 === 0;
-  if (!evenSize(widthPx) || !evenSize(heightPx)) throw damaged(`its picture size is ${String(widthPx)}x${String(heightPx)}`);
+  const evenSize = (value: unknown): boolean =>
+    Number.isInteger(value) && (value as number) > 0 && (value as number) % 2 === 0;
+  if (!evenSize(widthPx) || !evenSize(heightPx))
+    throw damaged(`its picture size is ${String(widthPx)}x${String(heightPx)}`);
   if (!Number.isInteger(frameCount) || frameCount < 1) throw damaged(`it has ${String(frameCount)} pictures`);
   if (!(typeof fps === 'number' && fps > 0)) throw damaged(`its rate is ${String(fps)}`);
   return manifest;

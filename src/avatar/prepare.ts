@@ -14,7 +14,15 @@ import { LANDMARK_COUNT, type Landmarks, type RgbImage } from '../media/frame.js
 import { assertAvatarId } from './avatar-id.js';
 import { openFootage, writePreview, type FootagePicture } from './footage.js';
 import { RgbConverter } from './i420-to-rgb.js';
-import { FRAMES_FILE, LANDMARKS_FILE, MANIFEST_FILE, MANIFEST_VERSION, PREVIEW_FILE, type AvatarManifest, type QualityReport } from './manifest.js';
+import {
+  FRAMES_FILE,
+  LANDMARKS_FILE,
+  MANIFEST_FILE,
+  MANIFEST_VERSION,
+  PREVIEW_FILE,
+  type AvatarManifest,
+  type QualityReport,
+} from './manifest.js';
 import { isCut, judge, MAX_YAW_DEG, MIN_INTER_OCULAR_PX, spreadOf, type Verdict } from './screening.js';
 import { Workspace } from './workspace.js';
 
@@ -58,7 +66,8 @@ interface Stretch {
 export async function prepareAvatar(options: PrepareOptions): Promise<AvatarManifest> {
   const { id, ffmpeg, fps, signal, log } = options;
   assertAvatarId(id);
-  if (!(fps >= 1 && fps <= 60)) throw new AppError('invalid-argument', `avatar ${id}: ${fps} is not a frame rate from 1 to 60`);
+  if (!(fps >= 1 && fps <= 60))
+    throw new AppError('invalid-argument', `avatar ${id}: ${fps} is not a frame rate from 1 to 60`);
   signal?.throwIfAborted();
   const sourcePath = path.resolve(options.sourcePath);
   const name = path.basename(sourcePath);
@@ -111,7 +120,11 @@ export async function prepareAvatar(options: PrepareOptions): Promise<AvatarMani
     const landmarks = raw.map((points, index) => smoothed[index] ?? points);
     await rename(workspace.file(best.fileName), workspace.file(FRAMES_FILE));
     await writeFile(workspace.file(LANDMARKS_FILE), packLandmarks(landmarks));
-    await writePreview(ffmpeg, { ...size, data: await firstPicture(workspace.file(FRAMES_FILE), size) }, workspace.file(PREVIEW_FILE));
+    await writePreview(
+      ffmpeg,
+      { ...size, data: await firstPicture(workspace.file(FRAMES_FILE), size) },
+      workspace.file(PREVIEW_FILE),
+    );
     const openings = landmarks.map((points) => mouthOpening(points));
     const quality: QualityReport = {
       framesUsed: landmarks.length,
@@ -119,7 +132,15 @@ export async function prepareAvatar(options: PrepareOptions): Promise<AvatarMani
       framesTooSmall: counts['too-small'],
       framesTurnedAway: counts['turned-away'],
       mouthOpening: spreadOf(openings),
-      notes: notesOn({ counts, used: landmarks.length, stretches: sorter.stretches, trimmed, still: footage.still, fps, openings }),
+      notes: notesOn({
+        counts,
+        used: landmarks.length,
+        stretches: sorter.stretches,
+        trimmed,
+        still: footage.still,
+        fps,
+        openings,
+      }),
     };
     const manifest: AvatarManifest = {
       version: MANIFEST_VERSION,
@@ -136,7 +157,10 @@ export async function prepareAvatar(options: PrepareOptions): Promise<AvatarMani
     signal?.throwIfAborted();
     await workspace.publish();
     options.onProgress?.(1);
-    log.info({ avatar: id, source: name, ...size, frames: manifest.frameCount, still: manifest.still }, 'avatar prepared');
+    log.info(
+      { avatar: id, source: name, ...size, frames: manifest.frameCount, still: manifest.still },
+      'avatar prepared',
+    );
     return manifest;
   } finally {
     await scope.close();
@@ -164,7 +188,7 @@ class StretchSorter {
     }
     // The tracker may use its array again.
     this.#current.landmarks.push(Float32Array.from(landmarks.subarray(0, LANDMARK_COUNT * 3)));
-    for (let at = 0; at < picture.data.length; ) {
+    for (let at = 0; at < picture.data.length;) {
       at += (await this.#current.handle.write(picture.data, at, picture.data.length - at)).bytesWritten;
     }
   }
@@ -174,7 +198,8 @@ class StretchSorter {
     if (ended === undefined) return;
     this.#current = undefined;
     await ended.handle.close();
-    const worse = this.#best === undefined || ended.landmarks.length > this.#best.landmarks.length ? this.#best : ended;
+    const worse =
+      this.#best === undefined || ended.landmarks.length > this.#best.landmarks.length ? this.#best : ended;
     if (worse !== ended) this.#best = { fileName: ended.fileName, landmarks: ended.landmarks };
     if (worse !== undefined) await rm(this.#workspace.file(worse.fileName), { force: true });
   }
@@ -196,7 +221,10 @@ function packLandmarks(frames: readonly Landmarks[]): Uint8Array {
   return new Uint8Array(values.buffer);
 }
 
-async function firstPicture(filePath: string, size: { widthPx: number; heightPx: number }): Promise<Uint8Array> {
+async function firstPicture(
+  filePath: string,
+  size: { widthPx: number; heightPx: number },
+): Promise<Uint8Array> {
   const handle = await open(filePath, 'r');
   try {
     const picture = new Uint8Array((size.widthPx * size.heightPx * 3) / 2);
@@ -229,12 +257,18 @@ function notesOn(facts: {
   const notes: string[] = [];
   if (facts.trimmed) notes.push(`Only the first ${MAX_FOOTAGE_S} s were used.`);
   if (counts['no-face'] > 0) notes.push(`${counts['no-face']} pictures show no face and were left out.`);
-  if (counts['too-small'] > 0) notes.push(`In ${counts['too-small']} pictures the face is too small; they were left out.`);
-  if (counts['turned-away'] > 0) notes.push(`In ${counts['turned-away']} pictures the head is turned away; they were left out.`);
+  if (counts['too-small'] > 0)
+    notes.push(`In ${counts['too-small']} pictures the face is too small; they were left out.`);
+  if (counts['turned-away'] > 0)
+    notes.push(`In ${counts['turned-away']} pictures the head is turned away; they were left out.`);
   if (facts.stretches > 1) {
-    notes.push(`The usable pictures fall into ${facts.stretches} stretches; the longest one, ${(used / fps).toFixed(1)} s, was used so that the picture does not jump.`);
+    notes.push(
+      `The usable pictures fall into ${facts.stretches} stretches; the longest one, ${(used / fps).toFixed(1)} s, was used so that the picture does not jump.`,
+    );
   }
-  if (!facts.still && used < fps) notes.push('Less than a second of footage is usable; the avatar will hardly move when idle.');
-  if (spreadOf(facts.openings).min > OPEN_MOUTH) notes.push('The mouth is open throughout; footage with closed lips speaks better.');
+  if (!facts.still && used < fps)
+    notes.push('Less than a second of footage is usable; the avatar will hardly move when idle.');
+  if (spreadOf(facts.openings).min > OPEN_MOUTH)
+    notes.push('The mouth is open throughout; footage with closed lips speaks better.');
   return notes;
 }

@@ -15,7 +15,8 @@ export function judge(landmarks: Landmarks | undefined): Verdict {
   if (landmarks === undefined) return 'no-face';
   const faceHeightPx = distancePx(landmarks, FOREHEAD, 152);
   // A face in profile has its eye corners close together, so its size is also judged by its height.
-  if (interOcularPx(landmarks) < MIN_INTER_OCULAR_PX && faceHeightPx < 2 * MIN_INTER_OCULAR_PX) return 'too-small';
+  if (interOcularPx(landmarks) < MIN_INTER_OCULAR_PX && faceHeightPx < 2 * MIN_INTER_OCULAR_PX)
+    return 'too-small';
   if (Math.abs(headYawDeg(landmarks)) > MAX_YAW_DEG) return 'turned-away';
   return interOcularPx(landmarks) < MIN_INTER_OCULAR_PX ? 'too-small' : 'usable';
 }

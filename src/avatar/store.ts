@@ -5,7 +5,15 @@ import path from 'node:path';
 import { AppError, isAppError } from '../errors.js';
 import { i420SizeBytes, LANDMARK_COUNT } from '../media/frame.js';
 import { assertAvatarId } from './avatar-id.js';
-import { FRAMES_FILE, HIDDEN_PREFIX, LANDMARKS_FILE, MANIFEST_FILE, parseManifest, PREVIEW_FILE, type AvatarManifest } from './manifest.js';
+import {
+  FRAMES_FILE,
+  HIDDEN_PREFIX,
+  LANDMARKS_FILE,
+  MANIFEST_FILE,
+  parseManifest,
+  PREVIEW_FILE,
+  type AvatarManifest,
+} from './manifest.js';
 import { foldersInTheMaking } from './workspace.js';
 
 const LANDMARK_VALUES = LANDMARK_COUNT * 3;
@@ -41,11 +49,17 @@ export class AvatarStore {
       throw new AppError('avatar-not-found', `there is no avatar ${id}`, { cause });
     });
     const manifest = parseManifest(text, id);
-    const wanted = { [FRAMES_FILE]: i420SizeBytes(manifest.widthPx, manifest.heightPx), [LANDMARKS_FILE]: LANDMARK_VALUES * 4 };
+    const wanted = {
+      [FRAMES_FILE]: i420SizeBytes(manifest.widthPx, manifest.heightPx),
+      [LANDMARKS_FILE]: LANDMARK_VALUES * 4,
+    };
     for (const [file, bytesEach] of Object.entries(wanted)) {
       const sizeBytes = (await stat(path.join(folder, file)).catch(() => undefined))?.size;
       if (sizeBytes !== bytesEach * manifest.frameCount) {
-        throw new AppError('avatar-not-found', `avatar ${id} is damaged: ${file} has ${sizeBytes ?? 'no'} bytes, not ${bytesEach * manifest.frameCount}; prepare it again`);
+        throw new AppError(
+          'avatar-not-found',
+          `avatar ${id} is damaged: ${file} has ${sizeBytes ?? 'no'} bytes, not ${bytesEach * manifest.frameCount}; prepare it again`,
+        );
       }
     }
     return manifest;
@@ -138,10 +152,20 @@ export class StoredAvatar {
   /** Reads picture `index` into `target`, which is exactly one I420 picture long. */
   readFrame(index: number, target: Uint8Array): void {
     this.#check(index);
-    if (target.length !== this.#sizeBytes) throw new AppError('invalid-argument', `a picture of ${this.id} has ${this.#sizeBytes} bytes, not ${target.length}`);
+    if (target.length !== this.#sizeBytes)
+      throw new AppError(
+        'invalid-argument',
+        `a picture of ${this.id} has ${this.#sizeBytes} bytes, not ${target.length}`,
+      );
     let done = 0;
     while (done < this.#sizeBytes) {
-      const read = readSync(this.#frames, target, done, this.#sizeBytes - done, index * this.#sizeBytes + done);
+      const read = readSync(
+        this.#frames,
+        target,
+        done,
+        this.#sizeBytes - done,
+        index * this.#sizeBytes + done,
+      );
       if (read === 0) throw new AppError('internal', `avatar ${this.id} ends within picture ${index}`);
       done += read;
     }
@@ -162,7 +186,10 @@ export class StoredAvatar {
   #check(index: number): void {
     if (this.#closed) throw new AppError('internal', `avatar ${this.id} is closed`);
     if (!Number.isInteger(index) || index < 0 || index >= this.frameCount) {
-      throw new AppError('invalid-argument', `avatar ${this.id} has no picture ${index} (it has ${this.frameCount})`);
+      throw new AppError(
+        'invalid-argument',
+        `avatar ${this.id} has no picture ${index} (it has ${this.frameCount})`,
+      );
     }
   }
 }

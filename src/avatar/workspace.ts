@@ -25,7 +25,11 @@ export class Workspace {
   /** Throws `avatar-exists` if the id is taken. */
   static async create(avatarsDir: string, id: string): Promise<Workspace> {
     const root = path.resolve(avatarsDir);
-    const workspace = new Workspace(path.join(root, `${HIDDEN_PREFIX}${process.pid}-${randomUUID()}`), path.join(root, id), id);
+    const workspace = new Workspace(
+      path.join(root, `${HIDDEN_PREFIX}${process.pid}-${randomUUID()}`),
+      path.join(root, id),
+      id,
+    );
     await workspace.#assertFree();
     foldersInTheMaking.add(workspace.folder);
     await mkdir(workspace.folder, { recursive: true });

@@ -18,7 +18,9 @@ export class PcmAssembler {
     target.set(this.#rest.subarray(0, fromRest));
     target.set(bytes.subarray(0, whole - fromRest), fromRest);
     this.#rest =
-      whole === 0 ? Buffer.concat([this.#rest, bytes]) : Uint8Array.from(bytes.subarray(bytes.length - (total - whole)));
+      whole === 0
+        ? Buffer.concat([this.#rest, bytes])
+        : Uint8Array.from(bytes.subarray(bytes.length - (total - whole)));
     return samples;
   }
 }

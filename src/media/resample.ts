@@ -52,7 +52,8 @@ export class Downsampler48To16 {
     this.#reserve(this.#filled + count);
     const line = this.#line;
     for (let index = 0; index < count; index++) {
-      line[this.#filled + index] = ((stereo48k[2 * index] as number) + (stereo48k[2 * index + 1] as number)) / 65_536;
+      line[this.#filled + index] =
+        ((stereo48k[2 * index] as number) + (stereo48k[2 * index + 1] as number)) / 65_536;
     }
     this.#filled += count;
 

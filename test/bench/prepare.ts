@@ -23,11 +23,36 @@ try {
   if (source.startsWith(folder)) {
     const portrait = path.resolve(process.cwd(), 'web/public/demo/portrait.jpg');
     const moving = "scale=760:-1,crop=704:880:x='28+20*sin(t)':y=4";
-    await makeMedia(['-loop', '1', '-r', '25', '-i', portrait, '-t', '10', '-vf', moving, '-pix_fmt', 'yuv420p', source]);
+    await makeMedia([
+      '-loop',
+      '1',
+      '-r',
+      '25',
+      '-i',
+      portrait,
+      '-t',
+      '10',
+      '-vf',
+      moving,
+      '-pix_fmt',
+      'yuv420p',
+      source,
+    ]);
   }
-  const tracker = await FaceTracker.create(await ensureFaceModels(path.resolve(process.cwd(), 'models'), silentLog));
+  const tracker = await FaceTracker.create(
+    await ensureFaceModels(path.resolve(process.cwd(), 'models'), silentLog),
+  );
   const started = performance.now();
-  const manifest = await prepareAvatar({ id: 'bench', sourcePath: source, avatarsDir: folder, fps: 25, ffmpeg, tracker, smooth: smoothLandmarks, log: silentLog });
+  const manifest = await prepareAvatar({
+    id: 'bench',
+    sourcePath: source,
+    avatarsDir: folder,
+    fps: 25,
+    ffmpeg,
+    tracker,
+    smooth: smoothLandmarks,
+    log: silentLog,
+  });
   const totalMs = performance.now() - started;
   await tracker.close();
   const result = {
@@ -41,7 +66,9 @@ try {
     realTimeFactor: Number((totalMs / ((manifest.frameCount / manifest.fps) * 1000)).toFixed(3)),
   };
   console.log(
-    json ? JSON.stringify(result) : `${result.source} ${result.widthPx}x${result.heightPx}: ${result.frames} pictures in ${result.totalMs} ms, ${result.msPerFrame} ms each`,
+    json
+      ? JSON.stringify(result)
+      : `${result.source} ${result.widthPx}x${result.heightPx}: ${result.frames} pictures in ${result.totalMs} ms, ${result.msPerFrame} ms each`,
   );
 } finally {
   await rm(folder, { recursive: true, force: true });

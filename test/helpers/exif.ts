@@ -2,8 +2,10 @@
 export function jpegWithOrientation(jpeg: Uint8Array, orientation: number, little = false): Buffer {
   const tiff = Buffer.alloc(26);
   tiff.write(little ? 'II' : 'MM', 'latin1');
-  const u16 = (value: number, at: number): number => (little ? tiff.writeUInt16LE(value, at) : tiff.writeUInt16BE(value, at));
-  const u32 = (value: number, at: number): number => (little ? tiff.writeUInt32LE(value, at) : tiff.writeUInt32BE(value, at));
+  const u16 = (value: number, at: number): number =>
+    little ? tiff.writeUInt16LE(value, at) : tiff.writeUInt16BE(value, at);
+  const u32 = (value: number, at: number): number =>
+    little ? tiff.writeUInt32LE(value, at) : tiff.writeUInt32BE(value, at);
   u16(42, 2);
   u32(8, 4);
   u16(1, 8);
@@ -14,5 +16,11 @@ export function jpegWithOrientation(jpeg: Uint8Array, orientation: number, littl
   const segment = Buffer.alloc(4);
   segment.writeUInt16BE(0xffe1, 0);
   segment.writeUInt16BE(2 + 6 + tiff.length, 2);
-  return Buffer.concat([jpeg.subarray(0, 2), segment, Buffer.from('Exif\0\0', 'latin1'), tiff, jpeg.subarray(2)]);
+  return Buffer.concat([
+    jpeg.subarray(0, 2),
+    segment,
+    Buffer.from('Exif\0\0', 'latin1'),
+    tiff,
+    jpeg.subarray(2),
+  ]);
 }

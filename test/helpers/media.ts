@@ -37,7 +37,9 @@ export function sharedFile(name: string): string | undefined {
 }
 
 /** Made-up face points: eye corners `eyesPx` apart, looking into the camera or turned by `yawDeg`. */
-export function syntheticFace(options: { eyesPx?: number; yawDeg?: number; xPx?: number; gapPx?: number } = {}): Landmarks {
+export function syntheticFace(
+  options: { eyesPx?: number; yawDeg?: number; xPx?: number; gapPx?: number } = {},
+): Landmarks {
   const { eyesPx = 100, yawDeg = 0, xPx = 200, gapPx = 0 } = options;
   const points = new Float32Array(LANDMARK_COUNT * 3);
   const yaw = (yawDeg * Math.PI) / 180;
@@ -51,7 +53,11 @@ export function syntheticFace(options: { eyesPx?: number; yawDeg?: number; xPx?:
   place(10, 0, -eyesPx * 0.7);
   place(152, 0, eyesPx * 1.3);
   place(1, 0, eyesPx * 0.4);
-  for (const [upper, lower] of [[13, 14], [312, 317], [82, 87]] as const) {
+  for (const [upper, lower] of [
+    [13, 14],
+    [312, 317],
+    [82, 87],
+  ] as const) {
     place(upper, 0, eyesPx - gapPx / 2);
     place(lower, 0, eyesPx + gapPx / 2);
   }

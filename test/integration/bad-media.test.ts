@@ -17,11 +17,24 @@ const seesAFace = { track: () => Promise.resolve({ face: { landmarks: syntheticF
 const seesNothing = { track: () => Promise.resolve({ face: undefined }), reset() {} };
 
 /** Prepares and checks that a failure leaves nothing behind. */
-async function prepare(folder: string, sourcePath: string, tracker: typeof seesAFace | typeof seesNothing = seesAFace): Promise<unknown> {
+async function prepare(
+  folder: string,
+  sourcePath: string,
+  tracker: typeof seesAFace | typeof seesNothing = seesAFace,
+): Promise<unknown> {
   const avatarsDir = path.join(folder, 'avatars');
   await mkdir(avatarsDir, { recursive: true });
   try {
-    return await prepareAvatar({ id: 'x', sourcePath, avatarsDir, fps: 25, ffmpeg: await testFfmpeg(), tracker, smooth: (frames) => frames, log: silentLog });
+    return await prepareAvatar({
+      id: 'x',
+      sourcePath,
+      avatarsDir,
+      fps: 25,
+      ffmpeg: await testFfmpeg(),
+      tracker,
+      smooth: (frames) => frames,
+      log: silentLog,
+    });
   } catch (error) {
     assert.deepEqual(await readdir(avatarsDir), []);
     throw error;
@@ -34,7 +47,10 @@ describe('bad files', () => {
     const file = (name: string): string => path.join(folder, name);
     await writeFile(file('empty.mp4'), '');
     await writeFile(file('text.mp4'), 'I am not a film.\n');
-    await writeFile(file('noise.mp4'), Buffer.from(Array.from({ length: 20_000 }, (_, index) => (index * 7919 + (index >> 3)) % 256)));
+    await writeFile(
+      file('noise.mp4'),
+      Buffer.from(Array.from({ length: 20_000 }, (_, index) => (index * 7919 + (index >> 3)) % 256)),
+    );
     const cases: [string, string, RegExp][] = [
       [file('absent.mp4'), 'file-not-found', /absent\.mp4/],
       [`${folder}/nul\0byte`, 'file-not-found', /nul/],
@@ -67,8 +83,14 @@ describe('bad files', () => {
     const folder = await temporaryFolder(t);
     const film = path.join(folder, 'film.mp4');
     await makeMedia(['-f', 'lavfi', '-i', 'testsrc=s=64x64:d=0.2:r=25', film]);
-    await assert.rejects(prepare(folder, film, seesNothing), { code: 'no-face', message: /no face was found in the 5 pictures of film\.mp4/ });
-    const small = { track: () => Promise.resolve({ face: { landmarks: syntheticFace({ eyesPx: 12 }) } }), reset() {} };
+    await assert.rejects(prepare(folder, film, seesNothing), {
+      code: 'no-face',
+      message: /no face was found in the 5 pictures of film\.mp4/,
+    });
+    const small = {
+      track: () => Promise.resolve({ face: { landmarks: syntheticFace({ eyesPx: 12 }) } }),
+      reset() {},
+    };
     await assert.rejects(prepare(folder, film, small), { code: 'no-face', message: /in 5 it is too small/ });
   });
 
@@ -121,6 +143,7 @@ describe('decodeAudio', () => {
       if (++pieces === 2) controller.abort();
     }
     assert.ok(pieces >= 2 && pieces < 50, String(pieces));
-    for await (const pcm of decodeAudio(await testFfmpeg(), file, { signal: controller.signal })) assert.fail(String(pcm.length));
+    for await (const pcm of decodeAudio(await testFfmpeg(), file, { signal: controller.signal }))
+      assert.fail(String(pcm.length));
   });
 });

@@ -20,7 +20,10 @@ describe('findFfmpeg', () => {
     const folder = await temporaryFolder(t);
     const found = await findFfmpeg({ log: silentLog, ffmpegBin: (await testFfmpeg()).path });
     assert.equal(found.origin, 'FFMPEG_BIN');
-    await assert.rejects(findFfmpeg({ log: silentLog, ffmpegBin: path.join(folder, 'absent') }), { code: 'ffmpeg-missing', message: /apt-get install ffmpeg/ });
+    await assert.rejects(findFfmpeg({ log: silentLog, ffmpegBin: path.join(folder, 'absent') }), {
+      code: 'ffmpeg-missing',
+      message: /apt-get install ffmpeg/,
+    });
   });
 
   it('refuses a program that answers but does not encode', async (t) => {
@@ -28,7 +31,10 @@ describe('findFfmpeg', () => {
     const fake = path.join(folder, 'ffmpeg');
     await writeFile(fake, '#!/bin/sh\necho ffmpeg version 9.9\n');
     await chmod(fake, 0o755);
-    await assert.rejects(findFfmpeg({ log: silentLog, ffmpegBin: fake }), { code: 'ffmpeg-missing', message: /no IVF/ });
+    await assert.rejects(findFfmpeg({ log: silentLog, ffmpegBin: fake }), {
+      code: 'ffmpeg-missing',
+      message: /no IVF/,
+    });
   });
 });
 
@@ -70,7 +76,22 @@ describe('runFfmpeg', () => {
   });
 
   it('opens further pipes', async () => {
-    const two = ['-f', 'lavfi', '-i', 'color=s=16x16:d=0.1', '-map', '0', '-f', 'rawvideo', 'pipe:1', '-map', '0', '-f', 'rawvideo', 'pipe:3'];
+    const two = [
+      '-f',
+      'lavfi',
+      '-i',
+      'color=s=16x16:d=0.1',
+      '-map',
+      '0',
+      '-f',
+      'rawvideo',
+      'pipe:1',
+      '-map',
+      '0',
+      '-f',
+      'rawvideo',
+      'pipe:3',
+    ];
     const run = runFfmpeg(await testFfmpeg(), two, { extraPipes: 1 });
     const sizes = [0, 0];
     run.stdout.on('data', (bytes: Buffer) => (sizes[0] = (sizes[0] as number) + bytes.length));
@@ -84,9 +105,12 @@ describe('runFfmpeg', () => {
 describe('readOutput', () => {
   it('does not count a slow reader as a stall, but a silent ffmpeg', async () => {
     const silent = runFfmpeg(await testFfmpeg(), ['-f', 's16le', '-i', 'pipe:0', '-f', 's16le', 'pipe:1']);
-    await assert.rejects(async () => {
-      for await (const bytes of readOutput(silent, 100)) void bytes;
-    }, { code: 'timeout' });
+    await assert.rejects(
+      async () => {
+        for await (const bytes of readOutput(silent, 100)) void bytes;
+      },
+      { code: 'timeout' },
+    );
     let pieces = 0;
     for await (const bytes of readOutput(runFfmpeg(await testFfmpeg(), ENDLESS), 2000)) {
       void bytes;
@@ -103,11 +127,16 @@ describe('what a user names', () => {
     await makeMedia(['-f', 'lavfi', '-i', 'sine=d=0.2', secret]);
     // Even where the sniffing is passed by: the playlist readers are not on the list.
     const playlist = path.join(folder, 'list.mp4');
-    await writeFile(playlist, `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:${secret}\n#EXT-X-ENDLIST\n`);
+    await writeFile(
+      playlist,
+      `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:${secret}\n#EXT-X-ENDLIST\n`,
+    );
     const script = path.join(folder, 'script.mp4');
     await writeFile(script, `ffconcat version 1.0\nfile secret.wav\n`);
     for (const file of [playlist, script]) {
-      const run = runFfmpeg(await testFfmpeg(), [...userInputArgs(file), '-f', 's16le', 'pipe:1'], { timeLimitMs: 10_000 });
+      const run = runFfmpeg(await testFfmpeg(), [...userInputArgs(file), '-f', 's16le', 'pipe:1'], {
+        timeLimitMs: 10_000,
+      });
       let size = 0;
       run.stdout.on('data', (bytes: Buffer) => (size += bytes.length));
       await assert.rejects(run.done, { code: 'ffmpeg-failed' });
@@ -120,10 +149,22 @@ describe('what a user names', () => {
     const folder = await temporaryFolder(t);
     const picture = path.join(folder, 'p.png');
     await makeMedia(['-f', 'lavfi', '-i', 'testsrc=s=32x32', '-frames:v', '1', picture]);
-    for (const name of ['-i.png', 'a%03d.png', 'http:x.png', 'concat:a|b.png', "it's.png", 'ž 中.png', 'wrong-ending.mp4']) {
+    for (const name of [
+      '-i.png',
+      'a%03d.png',
+      'http:x.png',
+      'concat:a|b.png',
+      "it's.png",
+      'ž 中.png',
+      'wrong-ending.mp4',
+    ]) {
       const file = path.join(folder, name);
       await copyFile(picture, file);
-      const run = runFfmpeg(await testFfmpeg(), [...userInputArgs(file), '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1'], { timeLimitMs: 10_000 });
+      const run = runFfmpeg(
+        await testFfmpeg(),
+        [...userInputArgs(file), '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1'],
+        { timeLimitMs: 10_000 },
+      );
       let size = 0;
       run.stdout.on('data', (bytes: Buffer) => (size += bytes.length));
       await run.done;

@@ -31,8 +31,21 @@ function scripted(script: (index: number) => Landmarks | undefined): FootageTrac
   };
 }
 
-async function options(avatarsDir: string, sourcePath: string, tracker: FootageTracker): Promise<PrepareOptions> {
-  return { id: 'x', sourcePath, avatarsDir, fps: 25, ffmpeg: await testFfmpeg(), tracker, smooth: (frames) => frames, log: silentLog };
+async function options(
+  avatarsDir: string,
+  sourcePath: string,
+  tracker: FootageTracker,
+): Promise<PrepareOptions> {
+  return {
+    id: 'x',
+    sourcePath,
+    avatarsDir,
+    fps: 25,
+    ffmpeg: await testFfmpeg(),
+    tracker,
+    smooth: (frames) => frames,
+    log: silentLog,
+  };
 }
 
 const allFaces = (): Landmarks => syntheticFace();
@@ -43,7 +56,10 @@ async function lightOf(store: AvatarStore, index: number): Promise<number> {
   const picture = new Uint8Array((avatar.widthPx * avatar.heightPx * 3) / 2);
   avatar.readFrame(index, picture);
   avatar.close();
-  return picture.subarray(0, avatar.widthPx * avatar.heightPx).reduce((sum, value) => sum + value, 0) / (avatar.widthPx * avatar.heightPx);
+  return (
+    picture.subarray(0, avatar.widthPx * avatar.heightPx).reduce((sum, value) => sum + value, 0) /
+    (avatar.widthPx * avatar.heightPx)
+  );
 }
 
 describe('prepareAvatar', () => {
@@ -51,7 +67,17 @@ describe('prepareAvatar', () => {
     const folder = await temporaryFolder(t);
     const film = path.join(folder, 'film.mkv');
     // Picture k has light 20 + 4 k, losslessly.
-    await makeMedia(['-f', 'lavfi', '-i', "color=s=64x48:r=25:d=2,geq=lum='20+4*N':cb=128:cr=128", '-c:v', 'ffv1', '-pix_fmt', 'yuv420p', film]);
+    await makeMedia([
+      '-f',
+      'lavfi',
+      '-i',
+      "color=s=64x48:r=25:d=2,geq=lum='20+4*N':cb=128:cr=128",
+      '-c:v',
+      'ffv1',
+      '-pix_fmt',
+      'yuv420p',
+      film,
+    ]);
     const tracker = scripted((index) => {
       if (index < 3) return undefined;
       if (index < 10) return syntheticFace({ xPx: index }); // 7 pictures
@@ -61,7 +87,10 @@ describe('prepareAvatar', () => {
       return syntheticFace({ xPx: index < 45 ? 100 : 400 }); // a cut at 45
     });
     const progress: number[] = [];
-    const manifest = await prepareAvatar({ ...(await options(folder, film, tracker)), onProgress: (fraction) => progress.push(fraction) });
+    const manifest = await prepareAvatar({
+      ...(await options(folder, film, tracker)),
+      onProgress: (fraction) => progress.push(fraction),
+    });
     assert.equal(manifest.frameCount, 24);
     assert.equal(manifest.still, false);
     assert.deepEqual([manifest.widthPx, manifest.heightPx], [64, 48]);
@@ -70,7 +99,10 @@ describe('prepareAvatar', () => {
     assert.equal(quality.framesWithoutFace, 3);
     assert.equal(quality.framesTooSmall, 1);
     assert.equal(quality.framesTurnedAway, 2);
-    assert.ok(quality.notes.some((note) => note.includes('4 stretches')), quality.notes.join('\n'));
+    assert.ok(
+      quality.notes.some((note) => note.includes('4 stretches')),
+      quality.notes.join('\n'),
+    );
     assert.ok(progress.every((fraction, index) => fraction >= (progress[index - 1] ?? 0) && fraction <= 1));
     assert.ok(progress.length > 40);
     assert.equal(progress.at(-1), 1);
@@ -90,7 +122,17 @@ describe('prepareAvatar', () => {
   it('brings any rate and size to the rate asked for and a short side of at most 720', async (t) => {
     const folder = await temporaryFolder(t);
     const film = path.join(folder, 'film.mp4');
-    await makeMedia(['-f', 'lavfi', '-i', 'testsrc=s=1920x1080:r=30:d=1', '-pix_fmt', 'yuv444p', '-preset', 'ultrafast', film]);
+    await makeMedia([
+      '-f',
+      'lavfi',
+      '-i',
+      'testsrc=s=1920x1080:r=30:d=1',
+      '-pix_fmt',
+      'yuv444p',
+      '-preset',
+      'ultrafast',
+      film,
+    ]);
     const manifest = await prepareAvatar(await options(folder, film, scripted(allFaces)));
     assert.deepEqual([manifest.widthPx, manifest.heightPx, manifest.fps], [1280, 720, 25]);
     assert.ok(Math.abs(manifest.frameCount - 25) <= 1, String(manifest.frameCount));
@@ -103,7 +145,8 @@ describe('prepareAvatar', () => {
     const bytes = await readFile(film);
     // The display matrix in the track header, ISO/IEC 14496-12 section 8.3.2: a quarter turn.
     const matrixAt = bytes.indexOf('tkhd') + 4 + 40;
-    for (const [index, value] of [0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000].entries()) bytes.writeInt32BE(value, matrixAt + 4 * index);
+    for (const [index, value] of [0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000].entries())
+      bytes.writeInt32BE(value, matrixAt + 4 * index);
     await writeFile(film, bytes);
     const manifest = await prepareAvatar(await options(folder, film, scripted(allFaces)));
     assert.deepEqual([manifest.widthPx, manifest.heightPx], [32, 64]);
@@ -113,11 +156,21 @@ describe('prepareAvatar', () => {
     const folder = await temporaryFolder(t);
     const avatarsDir = path.join(folder, 'avatars');
     // Left half dark, right half bright.
-    const source = ['-f', 'lavfi', '-i', "color=s=65x48:r=25:d=0.04,geq=lum='if(lt(X,32),30,200)':cb=128:cr=128", '-frames:v', '1'];
+    const source = [
+      '-f',
+      'lavfi',
+      '-i',
+      "color=s=65x48:r=25:d=0.04,geq=lum='if(lt(X,32),30,200)':cb=128:cr=128",
+      '-frames:v',
+      '1',
+    ];
     for (const name of ['photo.png', 'photo.jpg', 'photo.webp']) {
       const photo = path.join(folder, name);
       await makeMedia([...source, photo]);
-      const manifest = await prepareAvatar({ ...(await options(avatarsDir, photo, scripted(allFaces))), id: name });
+      const manifest = await prepareAvatar({
+        ...(await options(avatarsDir, photo, scripted(allFaces))),
+        id: name,
+      });
       assert.equal(manifest.still, true);
       assert.equal(manifest.frameCount, 1);
       assert.deepEqual([manifest.widthPx, manifest.heightPx], [64, 48], name);
@@ -152,10 +205,15 @@ describe('prepareAvatar', () => {
       if (index === 5) controller.abort(new Error('enough'));
       return syntheticFace();
     });
-    await assert.rejects(prepareAvatar({ ...(await options(folder, film, tracker)), signal: controller.signal }), /enough/);
+    await assert.rejects(
+      prepareAvatar({ ...(await options(folder, film, tracker)), signal: controller.signal }),
+      /enough/,
+    );
     assert.deepEqual(await readdir(folder), ['film.mp4']);
     await prepareAvatar(await options(folder, film, scripted(allFaces)));
-    await assert.rejects(options(folder, film, scripted(allFaces)).then(prepareAvatar), { code: 'avatar-exists' });
+    await assert.rejects(options(folder, film, scripted(allFaces)).then(prepareAvatar), {
+      code: 'avatar-exists',
+    });
     assert.deepEqual((await readdir(folder)).sort(), ['film.mp4', 'x']);
   });
 
@@ -172,7 +230,9 @@ describe('prepareAvatar', () => {
       let seen = 0;
       const tracker = { track: async () => { if (++seen === 20) console.log('half way'); return { face: { landmarks: syntheticFace() } }; }, reset() {} };
       await prepareAvatar({ id: 'x', sourcePath: ${JSON.stringify(film)}, avatarsDir: ${JSON.stringify(avatarsDir)}, fps: 25, ffmpeg: await testFfmpeg(), tracker, smooth: (f) => f, log: silentLog });`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await once(child.stdout, 'data');
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -193,22 +253,32 @@ describe('with the real face tracker', () => {
     await access(portrait);
     const tracker = await FaceTracker.create(await ensureFaceModels(modelsDir, silentLog));
     t.after(() => tracker.close());
-    const manifest = await prepareAvatar({ ...(await options(folder, portrait, tracker)), smooth: smoothLandmarks });
+    const manifest = await prepareAvatar({
+      ...(await options(folder, portrait, tracker)),
+      smooth: smoothLandmarks,
+    });
     assert.equal(manifest.still, true);
     assert.ok(manifest.quality.mouthOpening.max < 0.02);
   });
 
-  it('prepares a film of a face whole', { skip: sharedFile('video/yongen.mp4') === undefined && 'test media absent' }, async (t) => {
-    const folder = await temporaryFolder(t);
-    const tracker = await FaceTracker.create(await ensureFaceModels(modelsDir, silentLog));
-    t.after(() => tracker.close());
-    const film = path.join(folder, 'two-seconds.mp4');
-    await makeMedia(['-i', sharedFile('video/yongen.mp4') as string, '-t', '2', '-c', 'copy', film]);
-    const manifest = await prepareAvatar({ ...(await options(folder, film, tracker)), smooth: smoothLandmarks });
-    assert.ok(manifest.frameCount >= 49 && manifest.frameCount <= 53, String(manifest.frameCount));
-    assert.deepEqual([manifest.widthPx, manifest.heightPx], [704, 1216]);
-    assert.equal(manifest.quality.framesWithoutFace, 0);
-  });
+  it(
+    'prepares a film of a face whole',
+    { skip: sharedFile('video/yongen.mp4') === undefined && 'test media absent' },
+    async (t) => {
+      const folder = await temporaryFolder(t);
+      const tracker = await FaceTracker.create(await ensureFaceModels(modelsDir, silentLog));
+      t.after(() => tracker.close());
+      const film = path.join(folder, 'two-seconds.mp4');
+      await makeMedia(['-i', sharedFile('video/yongen.mp4') as string, '-t', '2', '-c', 'copy', film]);
+      const manifest = await prepareAvatar({
+        ...(await options(folder, film, tracker)),
+        smooth: smoothLandmarks,
+      });
+      assert.ok(manifest.frameCount >= 49 && manifest.frameCount <= 53, String(manifest.frameCount));
+      assert.deepEqual([manifest.widthPx, manifest.heightPx], [704, 1216]);
+      assert.equal(manifest.quality.framesWithoutFace, 0);
+    },
+  );
 
   it('finds no face in a test card', async (t) => {
     const folder = await temporaryFolder(t);
@@ -219,4 +289,3 @@ describe('with the real face tracker', () => {
     await assert.rejects(options(folder, film, tracker).then(prepareAvatar), { code: 'no-face' });
   });
 });
-

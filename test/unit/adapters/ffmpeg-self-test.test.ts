@@ -27,6 +27,7 @@ it('is content with key, key, delta only', () => {
 it('writes one cluster a picture', () => {
   const input = Buffer.from(selfTestInput());
   let clusters = 0;
-  for (let at = input.indexOf('1f43b675', 'hex'); at >= 0; at = input.indexOf('1f43b675', at + 1, 'hex')) clusters++;
+  for (let at = input.indexOf('1f43b675', 'hex'); at >= 0; at = input.indexOf('1f43b675', at + 1, 'hex'))
+    clusters++;
   assert.equal(clusters, 3);
 });

@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import { ALLOWED_DEMUXERS, imageDemuxer, refusal } from '../../../src/adapters/ffmpeg-sniff.js';
 
 const bytes = (...parts: (string | number[])[]): Uint8Array =>
-  Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))));
+  Buffer.concat(
+    parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
+  );
 
 describe('refusal', () => {
   const refused: [string, Uint8Array][] = [
@@ -19,7 +21,8 @@ describe('refusal', () => {
     ['plain words', bytes('this is no film at all')],
     ['words in UTF-8', new TextEncoder().encode('čeština, 中文')],
   ];
-  for (const [what, head] of refused) it(`refuses ${what}`, () => assert.equal(typeof refusal(head), 'string'));
+  for (const [what, head] of refused)
+    it(`refuses ${what}`, () => assert.equal(typeof refusal(head), 'string'));
 
   const accepted: [string, Uint8Array][] = [
     ['MP4', bytes([0, 0, 0, 0x20], 'ftypisom')],
@@ -46,7 +49,19 @@ describe('imageDemuxer', () => {
 });
 
 it('allows no demuxer that opens other files', () => {
-  for (const name of ['hls', 'concat', 'concatf', 'dash', 'sdp', 'image2', 'tee', 'lavfi', 'rtsp', 'ffmetadata', 'subviewer']) {
+  for (const name of [
+    'hls',
+    'concat',
+    'concatf',
+    'dash',
+    'sdp',
+    'image2',
+    'tee',
+    'lavfi',
+    'rtsp',
+    'ffmetadata',
+    'subviewer',
+  ]) {
     assert.ok(!ALLOWED_DEMUXERS.includes(name), name);
   }
 });

@@ -12,7 +12,13 @@ function wav(channels: number, extraChunk: number, samples: number[]): Buffer {
   list.write('LIST', 'latin1');
   list.writeUInt32LE(extraChunk, 4);
   const riff = Buffer.from('RIFF\xff\xff\xff\xffWAVE', 'latin1');
-  return Buffer.concat([riff, format, list, Buffer.from('data\xff\xff\xff\xff', 'latin1'), Buffer.from(samples)]);
+  return Buffer.concat([
+    riff,
+    format,
+    list,
+    Buffer.from('data\xff\xff\xff\xff', 'latin1'),
+    Buffer.from(samples),
+  ]);
 }
 
 it('gives the same samples however the bytes are cut', () => {

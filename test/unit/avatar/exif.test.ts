@@ -7,7 +7,8 @@ const plain = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xda, 0, 2]
 
 it('reads both byte orders', () => {
   for (const little of [true, false]) {
-    for (let value = 1; value <= 8; value++) assert.equal(jpegOrientation(jpegWithOrientation(plain, value, little)), value);
+    for (let value = 1; value <= 8; value++)
+      assert.equal(jpegOrientation(jpegWithOrientation(plain, value, little)), value);
   }
 });
 

@@ -26,5 +26,7 @@ it('finds the pictures however the bytes are cut', () => {
 
 it('does not take anything else for pictures', () => {
   assert.throws(() => [...new Y4mParser().push(Buffer.from('RIFF....\n'))], { code: 'ffmpeg-failed' });
-  assert.throws(() => [...new Y4mParser().push(Buffer.from('YUV4MPEG2 W4 H2\nGARBAGE\n'))], { code: 'ffmpeg-failed' });
+  assert.throws(() => [...new Y4mParser().push(Buffer.from('YUV4MPEG2 W4 H2\nGARBAGE\n'))], {
+    code: 'ffmpeg-failed',
+  });
 });

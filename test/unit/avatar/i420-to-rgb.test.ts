@@ -18,7 +18,11 @@ for (const [name, [y, u, v], rgb] of KNOWN) {
     const data = Uint8Array.from([...Array<number>(8).fill(y), u, u, v, v]);
     const image = new RgbConverter().convert({ widthPx: 4, heightPx: 2, data });
     assert.equal(image.data.length, 24);
-    for (let at = 0; at < 24; at++) assert.ok(Math.abs((image.data[at] as number) - (rgb[at % 3] as number)) <= 2, `${at}: ${image.data[at]}`);
+    for (let at = 0; at < 24; at++)
+      assert.ok(
+        Math.abs((image.data[at] as number) - (rgb[at % 3] as number)) <= 2,
+        `${at}: ${image.data[at]}`,
+      );
   });
 }
 

@@ -12,11 +12,24 @@ const PICTURE_BYTES = (4 * 2 * 3) / 2;
 async function writeAvatar(root: string, id: string, createdAtUnixS: number, frameCount = 3): Promise<void> {
   const folder = path.join(root, id);
   await mkdir(folder, { recursive: true });
-  const frames = Buffer.concat(Array.from({ length: frameCount }, (_, index) => Buffer.alloc(PICTURE_BYTES, index + 1)));
+  const frames = Buffer.concat(
+    Array.from({ length: frameCount }, (_, index) => Buffer.alloc(PICTURE_BYTES, index + 1)),
+  );
   await writeFile(path.join(folder, FRAMES_FILE), frames);
   const landmarks = Float32Array.from({ length: frameCount * 1404 }, (_, index) => index);
   await writeFile(path.join(folder, LANDMARKS_FILE), new Uint8Array(landmarks.buffer));
-  const manifest = { version: 1, id, createdAtUnixS, widthPx: 4, heightPx: 2, fps: 25, frameCount, still: false, source: {}, quality: {} };
+  const manifest = {
+    version: 1,
+    id,
+    createdAtUnixS,
+    widthPx: 4,
+    heightPx: 2,
+    fps: 25,
+    frameCount,
+    still: false,
+    source: {},
+    quality: {},
+  };
   await writeFile(path.join(folder, MANIFEST_FILE), JSON.stringify(manifest));
 }
 
@@ -28,7 +41,10 @@ describe('AvatarStore', () => {
     await writeAvatar(root, 'early', 200.25);
     await writeAvatar(root, '.making-1-x', 1);
     await mkdir(path.join(root, 'foreign'));
-    assert.deepEqual((await new AvatarStore(root).list()).map((avatar) => avatar.id), ['early', 'late']);
+    assert.deepEqual(
+      (await new AvatarStore(root).list()).map((avatar) => avatar.id),
+      ['early', 'late'],
+    );
   });
 
   it('reads pictures and landmarks by number', async (t) => {
@@ -42,7 +58,8 @@ describe('AvatarStore', () => {
       assert.equal(avatar.landmarks(index)[0], index * 1404);
       assert.equal(avatar.landmarks(index).length, 1404);
     }
-    for (const index of [-1, 3, 0.5, Number.NaN]) assert.throws(() => avatar.readFrame(index, picture), { code: 'invalid-argument' });
+    for (const index of [-1, 3, 0.5, Number.NaN])
+      assert.throws(() => avatar.readFrame(index, picture), { code: 'invalid-argument' });
     assert.throws(() => avatar.readFrame(0, new Uint8Array(3)), { code: 'invalid-argument' });
     avatar.close();
     avatar.close();
@@ -58,7 +75,8 @@ describe('AvatarStore', () => {
     avatar.readFrame(1, new Uint8Array(PICTURE_BYTES));
     avatar.close();
     assert.deepEqual(await readdir(root), []);
-    for (const act of [() => store.get('a'), () => store.open('a'), () => store.delete('a')]) await assert.rejects(act, { code: 'avatar-not-found' });
+    for (const act of [() => store.get('a'), () => store.open('a'), () => store.delete('a')])
+      await assert.rejects(act, { code: 'avatar-not-found' });
   });
 
   it('tells what is damaged', async (t) => {
@@ -66,7 +84,10 @@ describe('AvatarStore', () => {
     const store = new AvatarStore(root);
     await writeAvatar(root, 'short', 1);
     await writeFile(path.join(root, 'short', FRAMES_FILE), 'too little');
-    await assert.rejects(store.get('short'), { code: 'avatar-not-found', message: /frames\.i420 has 10 bytes, not 36/ });
+    await assert.rejects(store.get('short'), {
+      code: 'avatar-not-found',
+      message: /frames\.i420 has 10 bytes, not 36/,
+    });
     await writeAvatar(root, 'bare', 1);
     await rm(path.join(root, 'bare', LANDMARKS_FILE));
     await assert.rejects(store.get('bare'), { message: /landmarks\.f32 has no bytes/ });
@@ -93,7 +114,10 @@ describe('AvatarStore', () => {
     await mkdir(path.join(root, `${HIDDEN_PREFIX}${process.ppid}-alive`));
     const workspace = await Workspace.create(root, 'coming');
     await store.sweep();
-    assert.deepEqual((await readdir(root)).sort(), [path.basename(workspace.folder), `${HIDDEN_PREFIX}${process.ppid}-alive`, 'whole'].sort());
+    assert.deepEqual(
+      (await readdir(root)).sort(),
+      [path.basename(workspace.folder), `${HIDDEN_PREFIX}${process.ppid}-alive`, 'whole'].sort(),
+    );
     await workspace.close();
   });
 });

@@ -3,7 +3,10 @@ import { it } from 'node:test';
 import { idleIndex } from '../../../src/media/idle-index.js';
 
 it('walks to and fro', () => {
-  assert.deepEqual(Array.from({ length: 10 }, (_, k) => idleIndex(k, 4)), [0, 1, 2, 3, 2, 1, 0, 1, 2, 3]);
+  assert.deepEqual(
+    Array.from({ length: 10 }, (_, k) => idleIndex(k, 4)),
+    [0, 1, 2, 3, 2, 1, 0, 1, 2, 3],
+  );
 });
 
 it('never jumps, never leaves the footage, and shows every picture', () => {

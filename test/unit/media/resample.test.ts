@@ -33,14 +33,18 @@ describe('Downsampler48To16', () => {
     for (const size of [1, 7, 960, 5000]) {
       const resampler = new Downsampler48To16();
       const parts: number[] = [];
-      for (let at = 0; at < sound.length; at += 2 * size) parts.push(...resampler.push(sound.subarray(at, at + 2 * size)));
+      for (let at = 0; at < sound.length; at += 2 * size)
+        parts.push(...resampler.push(sound.subarray(at, at + 2 * size)));
       assert.deepEqual(Float32Array.from(parts), whole, `pieces of ${size}`);
     }
   });
 
   it('passes speech and stops what would fold back', () => {
     for (const frequencyHz of [100, 1000, 4000, 6000]) {
-      assert.ok(Math.abs(levelDb(new Downsampler48To16().push(tone(frequencyHz, 24_000)))) < 0.1, `${frequencyHz} Hz`);
+      assert.ok(
+        Math.abs(levelDb(new Downsampler48To16().push(tone(frequencyHz, 24_000)))) < 0.1,
+        `${frequencyHz} Hz`,
+      );
     }
     for (const frequencyHz of [8500, 10_000, 15_000, 20_000]) {
       assert.ok(levelDb(new Downsampler48To16().push(tone(frequencyHz, 24_000))) < -55, `${frequencyHz} Hz`);
