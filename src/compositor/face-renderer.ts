@@ -56,13 +56,14 @@ export class FaceRenderer {
     i420RoiToRgb(picture, this.#widthPx, this.#heightPx, roi, this.#source.data);
     copyBytes(this.#source.data, this.#target.data, bytes);
     this.#look.lookAtSkin(picture, this.#widthPx, this.#heightPx, warp.from);
-    this.#drawMesh();
-    this.#drawFringe();
     const opened = smoothstep(0.002, 0.012, warp.gapAfter);
-    // A mouth that keeps the picture's own small gap keeps the picture's own inside too.
-    const kept = warp.gapAfter - warp.gapBefore < 0.001 && warp.gapBefore < 0.04 && pose.speaking < 0.01 ? 0 : 1;
-    if (opened * kept > 0) {
-      this.#interior.paint(this.#target, this.#source, roi.x, roi.y, warp, this.#head, this.#look, opened, pose.mouth.round);
+    // A mouth that keeps the picture's own small gap keeps the picture's own inside too, and fades out of it.
+    const changed = smoothstep(0, 0.012, Math.max(warp.gapAfter - warp.gapBefore, pose.speaking * 0.012));
+    const own = warp.gapBefore < 0.04 ? 1 - changed : 0;
+    if (own < 1) this.#drawFringe();
+    this.#drawMesh();
+    if (opened * (1 - own) > 0) {
+      this.#interior.paint(this.#target, this.#source, roi.x, roi.y, warp, this.#head, this.#look, opened * (1 - own), pose.mouth.round);
     }
     rgbToI420Roi(this.#target.data, roi, picture, this.#widthPx, this.#heightPx);
     return roi;
@@ -130,13 +131,14 @@ export class FaceRenderer {
 
   /**
    * Continues the lips a little into the hole, mirrored, under the place where the inside's smooth edge will lie:
-   * between two mesh points that edge bulges past the mesh's straight one.
+   * between two mesh points that edge bulges past the mesh's straight one. Drawn before the mesh, so that it also
+   * closes the pixels between lips that meet.
    */
   #drawFringe(): void {
-    const reach = Math.max(1.5, 0.014 * this.#head.iodPx);
+    const reach = Math.max(2.5, 0.02 * this.#head.iodPx);
     for (let column = 0; column < 10; column += 1) {
-      const reachA = Math.min(reach, 0.5 * this.#gapAt(column));
-      const reachB = Math.min(reach, 0.5 * this.#gapAt(column + 1));
+      const reachA = Math.min(reach, 1 + 0.5 * this.#gapAt(column));
+      const reachB = Math.min(reach, 1 + 0.5 * this.#gapAt(column + 1));
       this.#fringe(INNER_LIP_UPPER, UPPER_LIP_RINGS, column, reachA, reachB);
       this.#fringe(INNER_LIP_LOWER, LOWER_LIP_RINGS, column, -reachA, -reachB);
     }
@@ -157,7 +159,6 @@ export class FaceRenderer {
     reachA: number,
     reachB: number,
   ): void {
-    if (reachA + reachB < 0.1 && reachA + reachB > -0.1) return;
     const { from, to } = this.#warp;
     const { downX, downY } = this.#head;
     const { x, y } = this.#roi;

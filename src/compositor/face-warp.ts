@@ -58,6 +58,8 @@ export class FaceWarp {
   /** Gap of the inner lips before and after, in iod. */
   gapBefore = 0;
   gapAfter = 0;
+  /** How far `from` was moved into the lips at the mouth's middle, where lip mixes with tooth or shade. */
+  insetPx = 0;
   #basis: MouthBasis;
 
   constructor(basis: MouthBasis) {
@@ -74,13 +76,16 @@ export class FaceWarp {
     }
     this.#placeRing(widthPx, heightPx);
     const gapBefore = sourceGapIod(points, head);
-    this.#insetLips(head, smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore) * Math.max(0.8, 0.01 * iod));
-
     const ownGap = gapBefore * (1 - smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore)) * (1 - pose.speaking);
     // "f": the lower lip stays a little below the teeth's edge, which the eye must see.
     const gapAfter = Math.max(OPEN_IOD * open * (1 - 0.25 * round), 0.03 * tuck, ownGap);
     this.gapBefore = gapBefore;
     this.gapAfter = gapAfter;
+    // Shut lips have a dark line between them that must not become the outline of the open mouth.
+    const openedHere = smoothstep(0.01, 0.05, gapAfter - gapBefore);
+    const shown = smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore);
+    this.insetPx = shown * Math.max(0.8, 0.01 * iod) + (1 - shown) * openedHere * 0.009 * iod;
+    this.#insetLips(head, this.insetPx);
 
     const left = LEFT_MOUTH_CORNER * 3;
     const right = RIGHT_MOUTH_CORNER * 3;
@@ -113,11 +118,11 @@ export class FaceWarp {
     }
   }
 
-  /** Leaves out the blurred rim of an open mouth, where lip and tooth mix: stretched, it would be a bright seam. */
+  /** Leaves out the blurred rim of the picture's lips: stretched or shut, it would be a bright or dark seam. */
   #insetLips(head: HeadFrame, byPx: number): void {
     if (byPx === 0) return;
     for (let column = 0; column < 9; column += 1) {
-      const px = byPx * GAP_PROFILE[column]!;
+      const px = byPx * (0.5 + 0.5 * GAP_PROFILE[column]!);
       shift(this.from, UPPER_LIP_RINGS[0]![column]!, -px * head.downX, -px * head.downY);
       shift(this.from, LOWER_LIP_RINGS[0]![column]!, px * head.downX, px * head.downY);
     }
@@ -168,7 +173,7 @@ export class FaceWarp {
       const standard = GAP_PROFILE[column]! + (ROUND_PROFILE[column]! - GAP_PROFILE[column]!) * round;
       // While little is asked of the mouth its own gap profile is kept: no column moves for nothing.
       const own = gapAlong(from, upper, lower, downX, downY) / iodPx;
-      const closeness = smoothstep(0.02, 0, Math.abs(gapAfter - this.gapBefore)) * smoothstep(0, 0.005, middle);
+      const closeness = smoothstep(0.018, 0.007, Math.abs(gapAfter - this.gapBefore)) * smoothstep(0, 0.005, middle);
       const wanted = gapAfter * standard * (1 - closeness) + own * closeness;
       const missing = wanted * iodPx - gapAlong(to, upper, lower, downX, downY);
       const upShare = 0.25 + 0.35 * tuck;

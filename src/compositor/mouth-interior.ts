@@ -81,7 +81,8 @@ export class MouthInterior {
     if (sourceOpen > 0 && warp.gapBefore < 0.11) {
       edgeV += sourceOpen * (Math.max(edgeV, Math.min(sourceLow[middleK]!, edgeV + 0.02 * iodPx)) - edgeV);
     }
-    this.#fillTeeth(count, firstU, middleU, edgeV, iodPx, 1 - 0.6 * smoothstep(0.2, 0.9, round));
+    const unpursed = 1 - 0.65 * smoothstep(0.2, 0.9, round);
+    this.#fillTeeth(count, firstU, middleU, edgeV, iodPx, unpursed);
 
     const gapIod = widestGap / iodPx;
     const light = look.light * (0.72 + 0.28 * smoothstep(0.02, 0.14, gapIod));
@@ -170,7 +171,7 @@ export class MouthInterior {
 
         const at = (y * target.widthPx + x) * 3;
         if (sourceOpen > 0 && u > sourceLeft && u < sourceRight) {
-          const insideSource = Math.min(v - sourceUp[k]!, sourceLow[k]! - v);
+          const insideSource = Math.min(v - sourceUp[k]!, sourceLow[k]! - v) - warp.insetPx;
           if (insideSource > 0.5) {
             const r = source.data[at]!;
             const g = source.data[at + 1]!;
@@ -183,7 +184,7 @@ export class MouthInterior {
               realBlue += b;
               realCount += 1;
             }
-            const keep = sourceOpen * toothLike * smoothstep(0.5, 2.5, insideSource) * smoothstep(edgeV + 0.05 * iodPx, edgeV + 0.02 * iodPx, v);
+            const keep = sourceOpen * unpursed * toothLike * smoothstep(0.5, 3, insideSource) * smoothstep(edgeV + 0.05 * iodPx, edgeV + 0.02 * iodPx, v);
             const lit = 0.62 + 0.38 * smoothstep(0, 0.025 * iodPx, fromUpper);
             colour[0] = colour[0]! + (r * lit - colour[0]!) * keep;
             colour[1] = colour[1]! + (g * lit - colour[1]!) * keep;
