@@ -24,6 +24,7 @@ export interface WrtcConnection {
   createOffer(): Promise<{ type: 'offer'; sdp: string }>;
   setLocalDescription(description: object): Promise<void>;
   setRemoteDescription(description: { type: 'answer'; sdp: string }): Promise<void>;
+  getReceivers(): { transport: { state: string } | null }[];
   getStats(): Promise<Map<string, Record<string, unknown>>>;
   close(): void;
 }
@@ -126,6 +127,11 @@ export class WrtcClient {
       if (entry['type'] === 'inbound-rtp' && entry['kind'] === kind) return Number(entry[name] ?? 0);
     }
     return 0;
+  }
+
+  /** State of the encrypted transport: `closed` as soon as the other side said so. */
+  get dtlsState(): string {
+    return this.pc.getReceivers()[0]?.transport?.state ?? 'none';
   }
 
   close(): void {

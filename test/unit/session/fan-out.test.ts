@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { Clock } from '../../../src/lib/clock.js';
+import { FanOut, type FanOutPeer } from '../../../src/session/fan-out.js';
+
+class HandClock implements Clock {
+  #nowMs = 0;
+  #timers: { atMs: number; callback: () => void }[] = [];
+  now = (): number => this.#nowMs;
+  wall = (): number => 1_000_000 + this.#nowMs;
+  after(ms: number, callback: () => void): () => void {
+    const timer = { atMs: this.#nowMs + ms, callback };
+    this.#timers.push(timer);
+    return () => void (this.#timers = this.#timers.filter((other) => other !== timer));
+  }
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    const due = this.#timers.filter((timer) => timer.atMs <= this.#nowMs);
+    this.#timers = this.#timers.filter((timer) => timer.atMs > this.#nowMs);
+    for (const timer of due) timer.callback();
+  }
+}
+
+class FakePeer implements FanOutPeer {
+  readonly id: string;
+  state: FanOutPeer['state'] = 'connected';
+  video: { payloads: readonly Uint8Array[]; mediaSamples: number; key: boolean }[] = [];
+  audio: number[] = [];
+  reports: { mediaSamples: number; wallMs: number }[] = [];
+  constructor(id: string) {
+    this.id = id;
+  }
+  sendVideo(payloads: readonly Uint8Array[], mediaSamples: number, key: boolean): void {
+    this.video.push({ payloads, mediaSamples, key });
+  }
+  sendAudio(_opus: Uint8Array, mediaSamples: number): void {
+    this.audio.push(mediaSamples);
+  }
+  sendSenderReports(mediaSamples: number, wallMs: number): void {
+    this.reports.push({ mediaSamples, wallMs });
+  }
+}
+
+describe('FanOut', () => {
+  let clock: HandClock;
+  let asked: number[];
+  let errors: string[];
+  let fanOut: FanOut;
+  beforeEach(() => {
+    clock = new HandClock();
+    asked = [];
+    errors = [];
+    fanOut = new FanOut({ clock, onKeyframeNeeded: () => asked.push(clock.now()), onPeerError: (id) => errors.push(id) });
+  });
+  const picture = (index: number, key = false): { index: number; key: boolean; data: Uint8Array } => ({ index, key, data: new Uint8Array(2000) });
+  const pictureId = (peer: FakePeer, at: number): number => Buffer.from(peer.video[at]?.payloads[0] ?? []).readUInt16BE(2) & 0x7fff;
+
+  it('packetizes once for all viewers, at the picture\'s media time', () => {
+    const [a, b] = [new FakePeer('a'), new FakePeer('b')];
+    fanOut.add(a);
+    fanOut.add(b);
+    fanOut.sendPicture(picture(30, true), 30);
+    assert.equal(a.video[0]?.payloads, b.video[0]?.payloads);
+    assert.deepEqual([a.video[0]?.mediaSamples, a.video[0]?.key], [48_000, true]);
+  });
+
+  it('counts picture ids without a gap, also while nobody watches, and round at 15 bits', () => {
+    const a = new FakePeer('a');
+    fanOut.add(a);
+    fanOut.sendPicture(picture(0), 25);
+    const first = pictureId(a, 0);
+    fanOut.remove('a');
+    for (let index = 1; index < 32_768; index++) fanOut.sendPicture(picture(index), 25);
+    fanOut.add(a);
+    fanOut.sendPicture(picture(32_768), 25);
+    fanOut.sendPicture(picture(32_769), 25);
+    assert.equal(pictureId(a, 1), first);
+    assert.equal(pictureId(a, 2), (first + 1) % 32_768);
+  });
+
+  it('asks for a key picture at once, then at most every 300 ms', () => {
+    clock.advance(1000);
+    for (let wish = 0; wish < 5; wish++) fanOut.requestKeyframe();
+    assert.deepEqual(asked, [1000]);
+    clock.advance(299);
+    assert.deepEqual(asked, [1000]);
+    clock.advance(1);
+    assert.deepEqual(asked, [1000, 1300]); // the wishes inside the gap, as one
+    clock.advance(1000);
+    assert.deepEqual(asked, [1000, 1300]);
+    fanOut.requestKeyframe();
+    assert.deepEqual(asked, [1000, 1300, 2300]);
+  });
+
+  it('takes a key picture that passes as the answer to a waiting wish', () => {
+    fanOut.requestKeyframe();
+    fanOut.requestKeyframe();
+    fanOut.sendPicture(picture(1), 25);
+    fanOut.sendPicture(picture(2, true), 25);
+    clock.advance(1000);
+    assert.deepEqual(asked, [0]);
+  });
+
+  it('gives a newcomer two reports within a moment, on one line of time', () => {
+    const old = new FakePeer('old');
+    fanOut.add(old);
+    fanOut.sendSenderReports(48_000, clock.wall());
+    clock.advance(400);
+    const newcomer = new FakePeer('new');
+    newcomer.state = 'connecting';
+    fanOut.add(newcomer);
+    const sound = (): void => fanOut.sendSound(new Uint8Array(3), 0);
+    sound();
+    assert.equal(newcomer.reports.length, 0);
+    newcomer.state = 'connected';
+    for (let at = 0; at < 12; at++) {
+      sound();
+      clock.advance(20);
+    }
+    assert.deepEqual(newcomer.reports, [
+      { mediaSamples: 48_000 + 400 * 48, wallMs: 1_000_400 },
+      { mediaSamples: 48_000 + 500 * 48, wallMs: 1_000_500 },
+    ]);
+  });
+
+  it('serves the others when one viewer throws', () => {
+    const bad = new FakePeer('bad');
+    bad.sendAudio = () => {
+      throw new Error('broken');
+    };
+    const good = new FakePeer('good');
+    fanOut.add(bad);
+    fanOut.add(good);
+    fanOut.sendSound(new Uint8Array(3), 960);
+    assert.deepEqual(good.audio, [960]);
+    assert.deepEqual(errors, ['bad']);
+  });
+
+  it('forgets viewers and wishes when it closes', () => {
+    fanOut.add(new FakePeer('a'));
+    fanOut.requestKeyframe();
+    fanOut.requestKeyframe();
+    fanOut.close();
+    clock.advance(1000);
+    assert.deepEqual([fanOut.size, asked.length], [0, 1]);
+  });
+});
