@@ -26,6 +26,11 @@ export interface EngineStream {
    * stream and is valid until the next one is asked for.
    */
   push(pcm: Float32Array): AsyncIterable<I420Frame>;
+  /**
+   * Leaves the next `count` pictures out: they are neither drawn nor yielded, and the one after them is the next.
+   * For a machine that cannot keep up: a picture that is missing is better than one that is late for ever.
+   */
+  skip(count: number): void;
   close(): Promise<void>;
 }
 

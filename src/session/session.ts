@@ -67,6 +67,7 @@ export class Session {
   #lonelySinceMs: number;
   #underflows = 0;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
+  #skippedPictures = 0;
   #lostStreams = 0;
   #reopening: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -130,6 +131,7 @@ export class Session {
       playedPictures: this.#playout.playedPictures,
       latePictures: this.#playout.latePictures,
       droppedPictures: this.#playout.droppedPictures,
+      skippedPictures: this.#skippedPictures,
       queuedPictures: this.#playout.queuedPictures,
       soundUnderflows: this.#underflows,
       renderMs: Number(this.#workerStats.renderMs.toFixed(2)),
@@ -271,7 +273,10 @@ export class Session {
         this.#playout.advance(this.#nowSamples());
       },
       onJpeg: (picture) => this.#playout.pushJpeg(picture),
-      onStats: (stats) => (this.#workerStats = stats),
+      onStats: (stats) => {
+        this.#workerStats = stats;
+        this.#skippedPictures += stats.skipped;
+      },
       onLost: (reason) => {
         this.#options.log.warn({ session: this.id, reason }, 'picture stream lost, opening another');
         this.#stream = undefined;

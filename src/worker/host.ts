@@ -20,7 +20,7 @@ export interface WorkerStreamOptions {
   firstIndex: number;
   onPicture(picture: EncodedPicture): void;
   onJpeg(picture: EncodedPicture): void;
-  onStats(stats: { renderMs: number; encodeMs: number; backlogMs: number }): void;
+  onStats(stats: { skipped: number; renderMs: number; encodeMs: number; backlogMs: number }): void;
   /** The stream is gone (worker died, encoder failed); not called after close(). */
   onLost(reason: string): void;
 }

@@ -39,7 +39,7 @@ export class MediaStream {
   #keyWanted = false;
   #jpeg: JpegEncoder | undefined;
   #jpegWanted = false;
-  #stats = { frames: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
+  #stats = { frames: 0, skipped: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
 
   private constructor(options: MediaStreamOptions, engine: EngineStream, vp8: Vp8Encoder, size: { widthPx: number; heightPx: number }, scope: Scope) {
     this.#options = options;
@@ -102,6 +102,7 @@ export class MediaStream {
     try {
       for (let pcm = this.#pending.shift(); pcm !== undefined && !this.#closed; pcm = this.#pending.shift()) {
         this.#pendingSamples -= pcm.length;
+        this.#catchUp();
         let mark = performance.now();
         for await (const frame of this.#engine.push(pcm)) {
           if (this.#closed) return;
@@ -123,6 +124,15 @@ export class MediaStream {
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** Leaves pictures out when more than two of them are waiting to be drawn, so that the mouth stays with the sound. */
+  #catchUp(): void {
+    const behind = Math.floor((this.#pendingSamples * this.#options.fps) / ENGINE_RATE) - 1;
+    if (behind < 1) return;
+    this.#engine.skip(behind);
+    this.#nextIndex += behind;
+    this.#stats.skipped += behind;
   }
 
   async #pushJpeg(frame: Parameters<Vp8Encoder['push']>[0], index: number): Promise<void> {
@@ -154,11 +164,12 @@ export class MediaStream {
       type: 'stats',
       streamId: this.#options.streamId,
       frames: stats.frames,
+      skipped: stats.skipped,
       renderMs: stats.renderMs / stats.frames,
       encodeMs: stats.encodeMs / stats.frames,
       backlogMs: (this.#pendingSamples * 1000) / ENGINE_RATE,
     });
-    this.#stats = { frames: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
+    this.#stats = { frames: 0, skipped: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
   }
 
   async close(): Promise<void> {

@@ -28,6 +28,6 @@ export type FromWorker =
   | { type: 'picture'; streamId: number; index: number; key: boolean; data: Uint8Array }
   | { type: 'jpeg'; streamId: number; index: number; data: Uint8Array }
   /** Once a second while something was drawn. */
-  | { type: 'stats'; streamId: number; frames: number; renderMs: number; encodeMs: number; backlogMs: number }
+  | { type: 'stats'; streamId: number; frames: number; skipped: number; renderMs: number; encodeMs: number; backlogMs: number }
   | { type: 'stream-failed'; streamId: number; message: string }
   | { type: 'closed'; streamId: number };

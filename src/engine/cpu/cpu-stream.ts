@@ -64,6 +64,10 @@ export class CpuEngineStream implements EngineStream {
     }
   }
 
+  skip(count: number): void {
+    this.#next += count;
+  }
+
   close(): Promise<void> {
     this.#closed = true;
     return Promise.resolve();
