@@ -11,9 +11,9 @@ import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
 import { mouthOpening } from '../media/face-topology.js';
 import { LANDMARK_COUNT, type Landmarks, type RgbImage } from '../media/frame.js';
+import { i420ToRgb } from '../media/yuv.js';
 import { assertAvatarId } from './avatar-id.js';
 import { openFootage, writePreview, type FootagePicture } from './footage.js';
-import { RgbConverter } from './i420-to-rgb.js';
 import {
   FRAMES_FILE,
   LANDMARKS_FILE,
@@ -86,9 +86,9 @@ export async function prepareAvatar(options: PrepareOptions): Promise<AvatarMani
     scope.defer(() => workspace.close());
     const sorter = new StretchSorter(workspace);
     scope.defer(() => sorter.close());
-    const rgb = new RgbConverter();
     const counts: Record<Verdict, number> = { usable: 0, 'no-face': 0, 'too-small': 0, 'turned-away': 0 };
     let size: { widthPx: number; heightPx: number } | undefined;
+    let rgb: RgbImage | undefined; // reused: all pictures of one footage have one size
     let seen = 0;
     let progress = 0;
     let trimmed = false;
@@ -100,8 +100,11 @@ export async function prepareAvatar(options: PrepareOptions): Promise<AvatarMani
         break;
       }
       seen++;
-      size = { widthPx: picture.widthPx, heightPx: picture.heightPx };
-      const { face } = await options.tracker.track(rgb.convert(picture));
+      const { widthPx, heightPx } = picture;
+      size = { widthPx, heightPx };
+      rgb ??= { ...size, data: new Uint8Array(widthPx * heightPx * 3) };
+      i420ToRgb(picture.data, widthPx, heightPx, rgb.data);
+      const { face } = await options.tracker.track(rgb);
       const verdict = judge(face?.landmarks);
       counts[verdict]++;
       if (verdict === 'usable' && face !== undefined) await sorter.add(picture, face.landmarks);
