@@ -84,6 +84,8 @@ class Row {
     this.#choose.setAttribute('aria-pressed', String(selected));
     this.#name.textContent = avatar.id;
     this.#note.textContent = note(avatar);
+    // The list cuts a long reason short; the pointer shows the whole.
+    this.#note.title = this.#note.textContent;
     this.#note.classList.toggle('bad', avatar.state === 'failed');
     this.#progress.hidden = avatar.state !== 'preparing';
     this.#progress.value = avatar.progress;

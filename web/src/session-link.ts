@@ -83,16 +83,20 @@ export class SessionLink {
 
   /** Ends everything; the requests leave at once, so it works while the page is being left. */
   async close(): Promise<void> {
+    // First: what aborts below need not delete a viewer that goes with its session.
+    const dropped = this.#drop();
     this.#closed.abort();
     this.#round.abort();
     this.#showMjpeg(undefined);
-    await Promise.all([this.#player?.close(), this.#drop()]);
+    await Promise.all([this.#player?.close(), dropped]);
   }
 
   async #drop(): Promise<void> {
     const current = this.#current;
     this.#current = undefined;
-    if (current?.owned) await dropSession(current.session.id);
+    if (!current?.owned) return;
+    this.#player?.forget();
+    await dropSession(current.session.id);
   }
 
   async #run(): Promise<void> {
@@ -225,6 +229,8 @@ export class SessionLink {
         if (++unanswered >= 5) throw error;
       }
     }
-    if (!signal.aborted) this.#current = undefined;
+    if (signal.aborted) return;
+    this.#player?.forget();
+    this.#current = undefined;
   }
 }

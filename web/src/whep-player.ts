@@ -75,10 +75,15 @@ export class WhepPlayer {
       options.firstPictureMs ?? 5000,
     );
     const signal = AbortSignal.any([limit.signal, options.signal]);
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    aborted.catch(() => undefined);
     try {
+      signal.throwIfAborted();
       options.onState?.('connecting');
-      await player.#connect(signal);
-      await player.#firstPicture(signal);
+      // Raced, because a browser's own steps cannot be cancelled and might never end.
+      await Promise.race([aborted, player.#connect(signal).then(() => player.#firstPicture(signal))]);
       player.#watch();
       options.onState?.('live');
       return player;
@@ -108,6 +113,11 @@ export class WhepPlayer {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** The session is gone, and the viewer's resource with it: there is nothing left to delete. */
+  forget(): void {
+    this.#resource = undefined;
   }
 
   async #close(): Promise<void> {
@@ -141,9 +151,14 @@ export class WhepPlayer {
     const body = await response.text();
     if (response.status !== 201) throw new ApiError(response.status, problemSentence(response.status, body));
     const location = response.headers.get('location');
-    if (location !== null) this.#resource = new URL(location, response.url).href;
-    this.#etag = response.headers.get('etag') ?? undefined;
+    const resource = location === null ? undefined : new URL(location, response.url).href;
+    if (this.#closing && resource !== undefined) {
+      // Given up while the answer was under way: the server must not keep a viewer that nobody is.
+      void fetch(resource, { method: 'DELETE', keepalive: true }).catch(() => undefined);
+    }
     signal.throwIfAborted();
+    this.#resource = resource;
+    this.#etag = response.headers.get('etag') ?? undefined;
     this.#options.video.srcObject = this.#stream;
     await this.#pc.setRemoteDescription({ type: 'answer', sdp: body });
     this.#answered = true;
