@@ -45,13 +45,25 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
   const counts = new RequestCounts();
   const app = new OpenAPIHono();
 
-  app.use(observed(log, counts), cors, rateLimited(options.rateLimit ?? DEFAULT_RATE_LIMIT, options.nowMs ?? Date.now));
+  app.use(
+    observed(log, counts),
+    cors,
+    rateLimited(options.rateLimit ?? DEFAULT_RATE_LIMIT, options.nowMs ?? Date.now),
+  );
 
   legacyRoutes(app, ports);
-  avatarRoutes(app, ports, { maxUploadBytes: info.maxUploadBytes, keepAliveMs: options.keepAliveMs ?? 15_000 });
+  avatarRoutes(app, ports, {
+    maxUploadBytes: info.maxUploadBytes,
+    keepAliveMs: options.keepAliveMs ?? 15_000,
+  });
   sessionRoutes(app, ports, info);
   whepRoutes(app, ports.sessions);
-  opsRoutes(app, ports, { version: info.version, engine: info.engine, isReady: options.isReady ?? (() => true), counts });
+  opsRoutes(app, ports, {
+    version: info.version,
+    engine: info.engine,
+    isReady: options.isReady ?? (() => true),
+    counts,
+  });
   docsRoutes(app, info.version);
   pageRoutes(app, info.webDir);
 
@@ -59,7 +71,10 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
     const allowed = allowedMethods(app, c.req.path);
     if (allowed.length > 0 && !allowed.includes(c.req.method)) {
       const sentence = `${c.req.method} is not allowed here`;
-      return refusalResponse(c, new HttpRefusal(405, 'method-not-allowed', sentence, { headers: { Allow: allowed.join(', ') } }));
+      return refusalResponse(
+        c,
+        new HttpRefusal(405, 'method-not-allowed', sentence, { headers: { Allow: allowed.join(', ') } }),
+      );
     }
     const file = allowed.length > 0 ? undefined : await webFile(c, info.webDir);
     return file ?? refusalResponse(c, new HttpRefusal(404, 'not-found', `there is nothing at ${c.req.path}`));
@@ -68,7 +83,8 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
   app.onError(function answerError(error, c) {
     if (isGone(c)) return c.body(null, GONE_STATUS);
     const refusal = toRefusal(error);
-    if (refusal.status >= 500) log.error({ err: error, path: c.req.path, code: refusal.code }, 'request failed');
+    if (refusal.status >= 500)
+      log.error({ err: error, path: c.req.path, code: refusal.code }, 'request failed');
     return refusalResponse(c, refusal);
   });
 

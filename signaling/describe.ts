@@ -36,18 +36,26 @@ function toConfig(text: RouteText): RouteConfig {
   const responses: RouteConfig['responses'] = {
     [text.status]: {
       description: text.answer,
-      ...(text.schema || text.answerType ? { content: { [answerType]: { schema: text.schema ?? z.string() } } } : {}),
+      ...(text.schema || text.answerType
+        ? { content: { [answerType]: { schema: text.schema ?? z.string() } } }
+        : {}),
     },
   };
-  for (const status of text.refusals ?? []) responses[status] = { description: REFUSAL_TEXT[status] ?? 'Refused', content: refusal };
+  for (const status of text.refusals ?? [])
+    responses[status] = { description: REFUSAL_TEXT[status] ?? 'Refused', content: refusal };
   const params = z.object(Object.fromEntries(names.map((name) => [name, z.string()])));
-  const content = Object.fromEntries(Object.entries(text.body ?? {}).map(([type, schema]) => [type, { schema }]));
+  const content = Object.fromEntries(
+    Object.entries(text.body ?? {}).map(([type, schema]) => [type, { schema }]),
+  );
   return {
     method: text.method,
     path: text.path,
     tags: [text.tag],
     summary: text.summary,
-    request: { ...(names.length > 0 ? { params } : {}), ...(text.body ? { body: { content, required: true } } : {}) },
+    request: {
+      ...(names.length > 0 ? { params } : {}),
+      ...(text.body ? { body: { content, required: true } } : {}),
+    },
     responses,
   };
 }

@@ -13,21 +13,49 @@ type Sample = readonly [labels: Readonly<Record<string, string>>, value: number]
 /** Prometheus' text format 0.0.4. Session figures are added up, so that the number of series does not grow with use. */
 export function metricsText(input: MetricsInput): string {
   const lines: string[] = [];
-  const metric = (name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]): void => {
+  const metric = (
+    name: string,
+    type: 'gauge' | 'counter',
+    help: string,
+    samples: readonly Sample[],
+  ): void => {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
     for (const [labels, value] of samples) lines.push(`${name}${labelText(labels)} ${value}`);
   };
 
-  metric('musecast_info', 'gauge', 'Constant 1; the labels say what runs.', [[{ version: input.version, engine: input.engine }, 1]]);
-  metric('musecast_uptime_seconds', 'gauge', 'Seconds since the process began.', [[{}, Math.round(process.uptime() * 1000) / 1000]]);
-  metric('musecast_resident_memory_bytes', 'gauge', 'Memory of the server process.', [[{}, process.memoryUsage.rss()]]);
-  metric('musecast_avatars', 'gauge', 'Avatars by state.', byState(input.avatars, ['preparing', 'ready', 'failed']));
-  metric('musecast_sessions', 'gauge', 'Sessions by state.', byState(input.sessions, ['idle', 'speaking', 'ended']));
-  metric('musecast_viewers', 'gauge', 'WebRTC viewers of all sessions.', [[{}, input.sessions.reduce((sum, one) => sum + one.viewers, 0)]]);
+  metric('musecast_info', 'gauge', 'Constant 1; the labels say what runs.', [
+    [{ version: input.version, engine: input.engine }, 1],
+  ]);
+  metric('musecast_uptime_seconds', 'gauge', 'Seconds since the process began.', [
+    [{}, Math.round(process.uptime() * 1000) / 1000],
+  ]);
+  metric('musecast_resident_memory_bytes', 'gauge', 'Memory of the server process.', [
+    [{}, process.memoryUsage.rss()],
+  ]);
+  metric(
+    'musecast_avatars',
+    'gauge',
+    'Avatars by state.',
+    byState(input.avatars, ['preparing', 'ready', 'failed']),
+  );
+  metric(
+    'musecast_sessions',
+    'gauge',
+    'Sessions by state.',
+    byState(input.sessions, ['idle', 'speaking', 'ended']),
+  );
+  metric('musecast_viewers', 'gauge', 'WebRTC viewers of all sessions.', [
+    [{}, input.sessions.reduce((sum, one) => sum + one.viewers, 0)],
+  ]);
   for (const [name, sum] of sumStats(input.sessions)) {
     metric(`musecast_session_${name}`, 'gauge', 'Sum over the sessions that are listed.', [[{}, sum]]);
   }
-  metric('musecast_http_requests_total', 'counter', 'Answers by method and status.', input.requests.map(({ method, status, count }) => [{ method, status }, count]));
+  metric(
+    'musecast_http_requests_total',
+    'counter',
+    'Answers by method and status.',
+    input.requests.map(({ method, status, count }) => [{ method, status }, count]),
+  );
   return `${lines.join('\n')}\n`;
 }
 
@@ -40,7 +68,10 @@ function sumStats(sessions: readonly SessionInfo[]): Map<string, number> {
   for (const session of sessions) {
     for (const [key, value] of Object.entries(session.stats)) {
       if (!Number.isFinite(value)) continue;
-      const name = key.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2').replaceAll(/[^A-Za-z0-9_]/g, '_').toLowerCase();
+      const name = key
+        .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+        .replaceAll(/[^A-Za-z0-9_]/g, '_')
+        .toLowerCase();
       sums.set(name, (sums.get(name) ?? 0) + value);
     }
   }

@@ -48,7 +48,9 @@ export function rateLimited(limit: RateLimit | false, nowMs: () => number): Midd
     if (limiter && c.req.method === 'POST') {
       const waitS = limiter.take(clientAddress(c));
       if (waitS > 0) {
-        throw new HttpRefusal(429, 'too-many-requests', `too many requests: try again in ${waitS} s`, { headers: { 'Retry-After': String(waitS) } });
+        throw new HttpRefusal(429, 'too-many-requests', `too many requests: try again in ${waitS} s`, {
+          headers: { 'Retry-After': String(waitS) },
+        });
       }
     }
     await next();

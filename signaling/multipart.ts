@@ -15,7 +15,10 @@ export interface Part {
  * Parts of a multipart/form-data body (RFC 7578) as they arrive. At most one chunk plus a delimiter is held in memory,
  * so a video of any size passes through.
  */
-export async function* readMultipart(chunks: AsyncIterable<Uint8Array>, contentType: string): AsyncGenerator<Part> {
+export async function* readMultipart(
+  chunks: AsyncIterable<Uint8Array>,
+  contentType: string,
+): AsyncGenerator<Part> {
   const reader = new Reader(chunks);
   // A line break is put in front by Reader, so that the first delimiter looks like all others.
   const delimiter = Buffer.from(`\r\n--${boundaryOf(contentType)}`, 'latin1');
@@ -91,7 +94,8 @@ class Reader {
   async textUntil(mark: string, maxBytes: number): Promise<string> {
     for (;;) {
       const at = this.#held.indexOf(mark);
-      if (at > maxBytes || (at < 0 && this.#held.length > maxBytes)) throw malformed('the head of a part is too long');
+      if (at > maxBytes || (at < 0 && this.#held.length > maxBytes))
+        throw malformed('the head of a part is too long');
       if (at >= 0) {
         const text = this.#held.toString('utf8', 0, at);
         this.#held = this.#held.subarray(at + mark.length);

@@ -89,6 +89,8 @@ export interface SessionsPort {
   get(id: string): SessionInfo;
   /** Appends an utterance. An upload is owned by the port from here on, also when it refuses. */
   say(id: string, options: { audioPath: string; audioIsUpload?: boolean }): Promise<{ utteranceId: string }>;
+  /** Drops what is spoken and queued; absent if the server cannot. Throws session-not-found. */
+  interrupt?(id: string): Promise<{ playedMs: number }>;
   /** Ends the session. Throws session-not-found. */
   stop(id: string): Promise<void>;
   /** Throws session-not-found, sdp-invalid, sdp-unsupported, no-capacity. `etag` is quoted. */

@@ -108,7 +108,10 @@ export function refusalResponse(c: Context, refusal: HttpRefusal): Response {
     instance: c.req.path,
     ...(refusal.errors ? { errors: refusal.errors } : {}),
   };
-  return c.body(JSON.stringify(problem), refusal.status, { ...headers, 'Content-Type': 'application/problem+json' });
+  return c.body(JSON.stringify(problem), refusal.status, {
+    ...headers,
+    'Content-Type': 'application/problem+json',
+  });
 }
 
 /** Legacy clients rely on 422 always carrying a list and every other status a sentence. */

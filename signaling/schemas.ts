@@ -5,7 +5,10 @@ export const AVATAR_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export const avatarIdSchema = z
   .string()
-  .regex(AVATAR_ID, 'must be 1 to 64 letters, digits, dots, underscores or dashes, and begin with a letter or digit')
+  .regex(
+    AVATAR_ID,
+    'must be 1 to 64 letters, digits, dots, underscores or dashes, and begin with a letter or digit',
+  )
   .openapi({ example: 'avatar1' });
 
 const pathSchema = z.string().min(1, 'must not be empty').max(4096);
@@ -35,7 +38,9 @@ export const legacyErrorSchema = z
   .object({
     detail: z.union([
       z.string(),
-      z.array(z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string(), type: z.string() })),
+      z.array(
+        z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string(), type: z.string() }),
+      ),
     ]),
   })
   .openapi('LegacyError');
@@ -79,7 +84,9 @@ export const avatarSchema = z
   })
   .openapi('Avatar');
 
-export const avatarFromPathSchema = z.object({ id: avatarIdSchema, path: pathSchema }).openapi('AvatarFromPath');
+export const avatarFromPathSchema = z
+  .object({ id: avatarIdSchema, path: pathSchema })
+  .openapi('AvatarFromPath');
 export const avatarFormSchema = z.object({ id: avatarIdSchema });
 
 /** Sound that is already on the server: a path inside the media roots, or the demo that is shipped. */

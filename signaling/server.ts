@@ -24,10 +24,9 @@ export async function listen(
   app: FetchApp,
   options: { host: string; port: number; drainMs?: number },
 ): Promise<Listening> {
-  const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-    getRequestListener((request, env) => app.fetch(request, env)),
-  );
+  const answer = getRequestListener((request, env) => app.fetch(request, env));
+  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS };
+  const server = createServer(timeouts, (incoming, outgoing) => void answer(incoming, outgoing));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {

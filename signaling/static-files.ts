@@ -1,6 +1,7 @@
-import { open, realpath } from 'node:fs/promises';
+import { open, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Context } from 'hono';
+import { pulledBody } from './streams.js';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -42,27 +43,19 @@ export async function staticFile(
 ): Promise<Response | undefined> {
   const file = await safePath(root, relative);
   if (file === undefined) return undefined;
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (!handle) return undefined;
-  let owned = true;
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) return undefined;
-    const etag = `"${stat.size.toString(36)}-${Math.trunc(stat.mtimeMs).toString(36)}"`;
-    const headers = {
-      'Content-Type': TYPES[path.extname(file).toLowerCase()] ?? 'application/octet-stream',
-      'Cache-Control': cacheControl,
-      'X-Content-Type-Options': 'nosniff',
-      ETag: etag,
-    };
-    if (matches(c.req.header('if-none-match'), etag)) return c.body(null, 304, headers);
-    const sized = { ...headers, 'Content-Length': String(stat.size) };
-    if (c.req.method === 'HEAD' || stat.size === 0) return c.body(null, 200, sized);
-    owned = false;
-    return c.body(fileBody(handle), 200, sized);
-  } finally {
-    if (owned) await handle.close();
-  }
+  const found = await stat(file).catch(() => undefined);
+  if (!found?.isFile()) return undefined;
+  const etag = `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"`;
+  const headers = {
+    'Content-Type': TYPES[path.extname(file).toLowerCase()] ?? 'application/octet-stream',
+    'Cache-Control': cacheControl,
+    'X-Content-Type-Options': 'nosniff',
+    ETag: etag,
+  };
+  if (matches(c.req.header('if-none-match'), etag)) return c.body(null, 304, headers);
+  const sized = { ...headers, 'Content-Length': String(found.size) };
+  if (c.req.method === 'HEAD' || found.size === 0) return c.body(null, 200, sized);
+  return c.body(fileBody(file), 200, sized);
 }
 
 async function safePath(root: string, relative: string): Promise<string | undefined> {
@@ -73,7 +66,8 @@ async function safePath(root: string, relative: string): Promise<string | undefi
     return undefined;
   }
   const segments = decoded.split(/[/\\]/).filter((segment) => segment !== '');
-  if (segments.length === 0 || segments.some((segment) => segment.startsWith('.') || segment.includes('\0'))) return undefined;
+  if (segments.length === 0 || segments.some((segment) => segment.startsWith('.') || segment.includes('\0')))
+    return undefined;
   try {
     const realRoot = await realpath(root);
     const real = await realpath(path.join(realRoot, ...segments));
@@ -84,27 +78,25 @@ async function safePath(root: string, relative: string): Promise<string | undefi
 }
 
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {
-  return ifNoneMatch !== undefined && ifNoneMatch.split(',').some((one) => one.trim().replace(/^W\//, '') === etag);
+  return (
+    ifNoneMatch !== undefined && ifNoneMatch.split(',').some((one) => one.trim().replace(/^W\//, '') === etag)
+  );
 }
 
-function fileBody(handle: Awaited<ReturnType<typeof open>>): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const { bytesRead, buffer } = await handle.read(new Uint8Array(CHUNK_BYTES), 0, CHUNK_BYTES, null);
-          if (bytesRead > 0) return controller.enqueue(buffer.subarray(0, bytesRead));
-          await handle.close();
-          controller.close();
-        } catch (error) {
-          await handle.close().catch(() => {});
-          controller.error(error);
-        }
-      },
-      async cancel() {
-        await handle.close();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+/** Opens the file at the first read, so that a body that nobody takes holds nothing. */
+function fileBody(file: string): ReadableStream<Uint8Array> {
+  return pulledBody(readChunks(file), () => {});
+}
+
+async function* readChunks(file: string): AsyncGenerator<Uint8Array> {
+  const handle = await open(file, 'r');
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(CHUNK_BYTES), 0, CHUNK_BYTES, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
 }

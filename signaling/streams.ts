@@ -2,7 +2,10 @@
  * A body that asks its source for the next piece only when the client has taken the last one: nothing is queued here, so
  * a slow client costs no memory. The generator is finished when the client goes away.
  */
-export function pulledBody(pieces: AsyncIterable<Uint8Array>, onGone: () => void): ReadableStream<Uint8Array> {
+export function pulledBody(
+  pieces: AsyncIterable<Uint8Array>,
+  onGone: () => void,
+): ReadableStream<Uint8Array> {
   const iterator = pieces[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>(
     {

@@ -27,8 +27,15 @@ export interface UploadedForm {
   readonly file: UploadedFile;
 }
 
-/** A form with one file, which goes to disk as it arrives. Nothing is left on disk if the form is refused. */
-export async function receiveForm(c: Context, limits: UploadLimits): Promise<UploadedForm> {
+/**
+ * A form with one file, which goes to disk as it arrives. Nothing is left on disk if the form is refused. `beforeFile`
+ * sees the fields that came before the file and may refuse them before the long part is taken in.
+ */
+export async function receiveForm(
+  c: Context,
+  limits: UploadLimits,
+  beforeFile: (fields: Readonly<Record<string, string>>) => void = () => {},
+): Promise<UploadedForm> {
   assertDeclaredSize(c, limits.maxUploadBytes + MULTIPART_SLACK_BYTES);
   const fields: Record<string, string> = {};
   let file: UploadedFile | undefined;
@@ -38,6 +45,7 @@ export async function receiveForm(c: Context, limits: UploadLimits): Promise<Upl
         fields[part.name] = await readField(part.body);
       } else {
         if (file) throw new HttpRefusal(400, 'malformed-multipart', 'the form has more than one file');
+        beforeFile(fields);
         file = await save(part.body, part.filename, limits);
       }
     }
@@ -59,7 +67,11 @@ export async function discard(file: UploadedFile): Promise<void> {
   await rm(file.path, { force: true });
 }
 
-async function save(chunks: AsyncIterable<Uint8Array>, filename: string, limits: UploadLimits): Promise<UploadedFile> {
+async function save(
+  chunks: AsyncIterable<Uint8Array>,
+  filename: string,
+  limits: UploadLimits,
+): Promise<UploadedFile> {
   await mkdir(limits.uploadsDir, { recursive: true });
   // The client's name never becomes ours; only a harmless ending is kept, as a help for whoever looks into the folder.
   const ending = /\.[a-z0-9]{1,8}$/i.exec(filename)?.[0].toLowerCase() ?? '';

@@ -65,7 +65,9 @@ export function avatarRoutes(
   }
 
   async function fromForm(c: Context): Promise<AvatarInfo> {
-    const form = await receiveForm(c, limits);
+    const form = await receiveForm(c, limits, (early) => {
+      if (early['id'] !== undefined) validate(avatarFormSchema, early);
+    });
     try {
       const { id } = validate(avatarFormSchema, form.fields);
       return await avatars.create({ id, sourcePath: form.file.path, sourceIsUpload: true });
@@ -77,13 +79,31 @@ export function avatarRoutes(
 
   route(
     app,
-    { method: 'get', path: '/v1/avatars/{id}', tag: 'avatars', summary: 'Describe an avatar', status: 200, answer: 'The avatar', schema: avatarSchema, refusals: [404] },
+    {
+      method: 'get',
+      path: '/v1/avatars/{id}',
+      tag: 'avatars',
+      summary: 'Describe an avatar',
+      status: 200,
+      answer: 'The avatar',
+      schema: avatarSchema,
+      refusals: [404],
+    },
     async (c) => c.json(await avatars.get(avatarIdParam(c))),
   );
 
   route(
     app,
-    { method: 'get', path: '/v1/avatars/{id}/preview.jpg', tag: 'avatars', summary: 'Show an avatar', status: 200, answer: 'A picture', answerType: 'image/jpeg', refusals: [404, 409] },
+    {
+      method: 'get',
+      path: '/v1/avatars/{id}/preview.jpg',
+      tag: 'avatars',
+      summary: 'Show an avatar',
+      status: 200,
+      answer: 'A picture',
+      answerType: 'image/jpeg',
+      refusals: [404, 409],
+    },
     async function previewAvatar(c) {
       const jpeg = await readPreview(await avatars.previewPath(avatarIdParam(c)));
       // An avatar may be deleted and made anew under the same id, so the picture is checked again each time.
@@ -93,7 +113,16 @@ export function avatarRoutes(
 
   route(
     app,
-    { method: 'get', path: '/v1/avatars/{id}/events', tag: 'avatars', summary: 'Follow the preparation', status: 200, answer: 'Events named progress, each with the avatar as JSON, until it is ready or has failed', answerType: 'text/event-stream', refusals: [404] },
+    {
+      method: 'get',
+      path: '/v1/avatars/{id}/events',
+      tag: 'avatars',
+      summary: 'Follow the preparation',
+      status: 200,
+      answer: 'Events named progress, each with the avatar as JSON, until it is ready or has failed',
+      answerType: 'text/event-stream',
+      refusals: [404],
+    },
     async function followAvatar(c) {
       const id = avatarIdParam(c);
       const first = await avatars.get(id);
@@ -103,13 +132,24 @@ export function avatarRoutes(
         subscribe: (listener: (info: AvatarInfo) => void) => avatars.subscribe(id, listener),
         isLast: (info: AvatarInfo) => info.state !== 'preparing',
       };
-      return sseResponse('progress', source, { clientSignal: c.req.raw.signal, keepAliveMs: options.keepAliveMs });
+      return sseResponse('progress', source, {
+        clientSignal: c.req.raw.signal,
+        keepAliveMs: options.keepAliveMs,
+      });
     },
   );
 
   route(
     app,
-    { method: 'delete', path: '/v1/avatars/{id}', tag: 'avatars', summary: 'Delete an avatar', status: 204, answer: 'Deleted', refusals: [404, 409] },
+    {
+      method: 'delete',
+      path: '/v1/avatars/{id}',
+      tag: 'avatars',
+      summary: 'Delete an avatar',
+      status: 204,
+      answer: 'Deleted',
+      refusals: [404, 409],
+    },
     async function deleteAvatar(c) {
       await avatars.delete(avatarIdParam(c));
       return c.body(null, 204);

@@ -21,7 +21,11 @@ const SWAGGER_FILES: ReadonlySet<string> = new Set([
 export function docsRoutes(app: OpenAPIHono, version: string): void {
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
-    info: { title: 'Musecast', version, description: 'A prepared face speaks any audio, streamed over WebRTC and motion JPEG.' },
+    info: {
+      title: 'Musecast',
+      version,
+      description: 'A prepared face speaks any audio, streamed over WebRTC and motion JPEG.',
+    },
     tags: [
       { name: 'avatars', description: 'Faces that can speak' },
       { name: 'sessions', description: 'Talking avatars' },
@@ -36,15 +40,22 @@ export function docsRoutes(app: OpenAPIHono, version: string): void {
   app.get('/docs/assets/:file', async (c) => {
     const file = c.req.param('file');
     const root = path.dirname(packages.resolve('swagger-ui-dist/package.json'));
-    return (SWAGGER_FILES.has(file) ? await staticFile(c, root, file, REVALIDATE) : undefined) ?? c.notFound();
+    return (
+      (SWAGGER_FILES.has(file) ? await staticFile(c, root, file, REVALIDATE) : undefined) ?? c.notFound()
+    );
   });
 
   app.get('/redoc', (c) => c.html(REDOC_PAGE, 200, PAGE_HEADERS));
-  app.get('/redoc/assets/redoc.standalone.js', async (c) => c.body(await redocProgram(), 200, SCRIPT_HEADERS));
+  app.get('/redoc/assets/redoc.standalone.js', async (c) =>
+    c.body(await redocProgram(), 200, SCRIPT_HEADERS),
+  );
 }
 
 const PAGE_HEADERS = { 'Cache-Control': REVALIDATE, 'Content-Security-Policy': POLICY };
-const SCRIPT_HEADERS = { 'Content-Type': 'text/javascript; charset=utf-8', 'Cache-Control': 'public, max-age=3600' };
+const SCRIPT_HEADERS = {
+  'Content-Type': 'text/javascript; charset=utf-8',
+  'Cache-Control': 'public, max-age=3600',
+};
 
 let redoc: Promise<string> | undefined;
 

@@ -13,7 +13,15 @@ export function legacyRoutes(
 ): void {
   route(
     app,
-    { method: 'get', path: '/api/health', tag: 'legacy', summary: 'Say that the server runs', status: 200, answer: 'It runs', schema: healthSchema },
+    {
+      method: 'get',
+      path: '/api/health',
+      tag: 'legacy',
+      summary: 'Say that the server runs',
+      status: 200,
+      answer: 'It runs',
+      schema: healthSchema,
+    },
     (c) => c.json({ status: 'ok', message: 'MuseTalk Streaming API is running' }),
   );
 
@@ -51,7 +59,13 @@ export function legacyRoutes(
       status: 200,
       answer: 'All avatars',
       schema: z.object({
-        avatars: z.array(z.object({ avatar_id: z.string(), status: z.enum(['idle', 'preparing', 'failed']), created_at: z.number() })),
+        avatars: z.array(
+          z.object({
+            avatar_id: z.string(),
+            status: z.enum(['idle', 'preparing', 'failed']),
+            created_at: z.number(),
+          }),
+        ),
       }),
     },
     async (c) => c.json({ avatars: (await ports.avatars.list()).map(legacyAvatar) }),
@@ -67,7 +81,12 @@ export function legacyRoutes(
       body: { 'application/json': legacyInferenceStartSchema },
       status: 200,
       answer: 'Started',
-      schema: z.object({ status: z.literal('success'), message: z.string(), session_id: z.string(), stream_url: z.string() }),
+      schema: z.object({
+        status: z.literal('success'),
+        message: z.string(),
+        session_id: z.string(),
+        stream_url: z.string(),
+      }),
       refusals: [403, 404, 409, 415, 422, 429, 503],
     },
     async function startInference(c) {
@@ -134,5 +153,9 @@ export function legacyRoutes(
 const healthSchema = z.object({ status: z.literal('ok'), message: z.string() });
 
 function legacyAvatar(info: AvatarInfo): { avatar_id: string; status: string; created_at: number } {
-  return { avatar_id: info.id, status: info.state === 'ready' ? 'idle' : info.state, created_at: info.createdAtUnixS };
+  return {
+    avatar_id: info.id,
+    status: info.state === 'ready' ? 'idle' : info.state,
+    created_at: info.createdAtUnixS,
+  };
 }

@@ -21,17 +21,36 @@ export function opsRoutes(
 
   route(
     app,
-    { method: 'get', path: '/healthz', tag: 'operations', summary: 'Alive?', status: 200, answer: 'Alive', schema: status },
+    {
+      method: 'get',
+      path: '/healthz',
+      tag: 'operations',
+      summary: 'Alive?',
+      status: 200,
+      answer: 'Alive',
+      schema: status,
+    },
     (c) => c.json({ status: 'ok', version: options.version, engine: options.engine }, 200, NO_STORE),
   );
 
   route(
     app,
-    { method: 'get', path: '/readyz', tag: 'operations', summary: 'Ready for work?', status: 200, answer: 'Ready', schema: status, refusals: [503] },
+    {
+      method: 'get',
+      path: '/readyz',
+      tag: 'operations',
+      summary: 'Ready for work?',
+      status: 200,
+      answer: 'Ready',
+      schema: status,
+      refusals: [503],
+    },
     async function ready(c) {
       if (!options.isReady()) throw notReady('the server is starting or stopping');
       await ports.avatars.list().catch((error: unknown) => {
-        throw notReady(`the avatars cannot be listed: ${error instanceof Error ? error.message : String(error)}`);
+        throw notReady(
+          `the avatars cannot be listed: ${error instanceof Error ? error.message : String(error)}`,
+        );
       });
       return c.json({ status: 'ready' }, 200, NO_STORE);
     },
@@ -39,7 +58,15 @@ export function opsRoutes(
 
   route(
     app,
-    { method: 'get', path: '/metrics', tag: 'operations', summary: 'Figures for Prometheus', status: 200, answer: 'Figures', answerType: 'text/plain' },
+    {
+      method: 'get',
+      path: '/metrics',
+      tag: 'operations',
+      summary: 'Figures for Prometheus',
+      status: 200,
+      answer: 'Figures',
+      answerType: 'text/plain',
+    },
     async function metrics(c) {
       const text = metricsText({
         version: options.version,

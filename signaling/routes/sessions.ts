@@ -27,7 +27,15 @@ export function sessionRoutes(
 
   route(
     app,
-    { method: 'get', path: '/v1/sessions', tag: 'sessions', summary: 'List the sessions', status: 200, answer: 'All sessions', schema: z.object({ sessions: z.array(sessionSchema) }) },
+    {
+      method: 'get',
+      path: '/v1/sessions',
+      tag: 'sessions',
+      summary: 'List the sessions',
+      status: 200,
+      answer: 'All sessions',
+      schema: z.object({ sessions: z.array(sessionSchema) }),
+    },
     (c) => c.json({ sessions: sessions.list().map(withUrls) }),
   );
 
@@ -47,7 +55,10 @@ export function sessionRoutes(
     async function createSession(c) {
       const body = await readJson(c, sessionCreateSchema);
       if (body.engine !== undefined && body.engine !== 'auto' && body.engine !== options.engine) {
-        throw new AppError('invalid-argument', `this server runs the engine "${options.engine}", not "${body.engine}"`);
+        throw new AppError(
+          'invalid-argument',
+          `this server runs the engine "${options.engine}", not "${body.engine}"`,
+        );
       }
       const audioPath = body.audio && (await soundPath(body.audio));
       const info = await sessions.create({
@@ -67,13 +78,30 @@ export function sessionRoutes(
 
   route(
     app,
-    { method: 'get', path: '/v1/sessions/{id}', tag: 'sessions', summary: 'Describe a session', status: 200, answer: 'The session', schema: sessionSchema, refusals: [404] },
+    {
+      method: 'get',
+      path: '/v1/sessions/{id}',
+      tag: 'sessions',
+      summary: 'Describe a session',
+      status: 200,
+      answer: 'The session',
+      schema: sessionSchema,
+      refusals: [404],
+    },
     (c) => c.json(withUrls(sessions.get(pathParam(c, 'id')))),
   );
 
   route(
     app,
-    { method: 'delete', path: '/v1/sessions/{id}', tag: 'sessions', summary: 'End a session', status: 204, answer: 'Ended', refusals: [404] },
+    {
+      method: 'delete',
+      path: '/v1/sessions/{id}',
+      tag: 'sessions',
+      summary: 'End a session',
+      status: 204,
+      answer: 'Ended',
+      refusals: [404],
+    },
     async function endSession(c) {
       await sessions.stop(pathParam(c, 'id'));
       return c.body(null, 204);
@@ -87,7 +115,11 @@ export function sessionRoutes(
       path: '/v1/sessions/{id}/utterances',
       tag: 'sessions',
       summary: 'Say something after what is already queued',
-      body: { 'application/json': utteranceSchema, 'multipart/form-data': z.object({ file: binary }), 'audio/*': binary },
+      body: {
+        'application/json': utteranceSchema,
+        'multipart/form-data': z.object({ file: binary }),
+        'audio/*': binary,
+      },
       status: 201,
       answer: 'Queued',
       schema: z.object({ utteranceId: z.string() }),
@@ -101,12 +133,37 @@ export function sessionRoutes(
     },
   );
 
+  route(
+    app,
+    {
+      method: 'post',
+      path: '/v1/sessions/{id}/interrupt',
+      tag: 'sessions',
+      summary: 'Stop speaking and drop what is queued',
+      status: 200,
+      answer: 'Interrupted; playedMs says how much of it was heard',
+      schema: z.object({ playedMs: z.number() }),
+      refusals: [404, 429, 501],
+    },
+    async function interrupt(c) {
+      const id = pathParam(c, 'id');
+      sessions.get(id);
+      if (!sessions.interrupt) throw new AppError('not-supported', 'this server cannot interrupt speech');
+      return c.json(await sessions.interrupt(id));
+    },
+  );
+
   async function sayBody(c: Context, id: string): Promise<{ utteranceId: string }> {
     const mediaType = mediaTypeOf(c);
     if (mediaType === 'application/json') {
       const body = await readJson(c, utteranceSchema);
-      if (body.text !== undefined) throw new AppError('not-supported', 'no speech synthesiser is configured: send sound instead of text');
-      if (body.mode === 'replace') throw new AppError('not-supported', 'mode "replace" is not available: utterances are appended');
+      if (body.text !== undefined)
+        throw new AppError(
+          'not-supported',
+          'no speech synthesiser is configured: send sound instead of text',
+        );
+      if (body.mode === 'replace')
+        throw new AppError('not-supported', 'mode "replace" is not available: utterances are appended');
       return sessions.say(id, { audioPath: await soundPath(body) });
     }
     const file = await receiveSound(c, mediaType);
@@ -120,14 +177,26 @@ export function sessionRoutes(
 
   async function receiveSound(c: Context, mediaType: string): Promise<UploadedFile> {
     if (mediaType === 'multipart/form-data') return (await receiveForm(c, limits)).file;
-    if (/^(audio|video)\//.test(mediaType) || mediaType === 'application/octet-stream' || mediaType === 'application/ogg') {
+    if (
+      /^(audio|video)\//.test(mediaType) ||
+      mediaType === 'application/octet-stream' ||
+      mediaType === 'application/ogg'
+    ) {
       return receiveRaw(c, limits);
     }
-    throw new HttpRefusal(415, 'unsupported-media-type', `an utterance is JSON, a form with a file, or a sound file, not "${mediaType}"`);
+    throw new HttpRefusal(
+      415,
+      'unsupported-media-type',
+      `an utterance is JSON, a form with a file, or a sound file, not "${mediaType}"`,
+    );
   }
 }
 
 function withUrls(info: SessionInfo): SessionInfo & { urls: Record<string, string> } {
-  const urls = { whep: `/whep/${info.id}`, mjpeg: `/api/stream/${info.id}`, utterances: `/v1/sessions/${info.id}/utterances` };
+  const urls = {
+    whep: `/whep/${info.id}`,
+    mjpeg: `/api/stream/${info.id}`,
+    utterances: `/v1/sessions/${info.id}/utterances`,
+  };
   return { ...info, urls };
 }

@@ -49,7 +49,15 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
 
   route(
     app,
-    { method: 'get', path: '/whep/{session}', tag: 'whep', summary: 'Ask whether the session can be watched', status: 200, answer: 'It can; no content', refusals: [404] },
+    {
+      method: 'get',
+      path: '/whep/{session}',
+      tag: 'whep',
+      summary: 'Ask whether the session can be watched',
+      status: 200,
+      answer: 'It can; no content',
+      refusals: [404],
+    },
     function discover(c) {
       sessions.get(pathParam(c, 'session'));
       return c.body(null, 200, { 'Content-Type': SDP, 'Accept-Post': SDP, 'Cache-Control': 'no-store' });
@@ -58,7 +66,15 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
 
   route(
     app,
-    { method: 'get', path: '/whep/{session}/{peer}', tag: 'whep', summary: 'Ask whether a viewer is known', status: 204, answer: 'It is; no content', refusals: [404] },
+    {
+      method: 'get',
+      path: '/whep/{session}/{peer}',
+      tag: 'whep',
+      summary: 'Ask whether a viewer is known',
+      status: 204,
+      answer: 'It is; no content',
+      refusals: [404],
+    },
     function peekPeer(c) {
       const { sessionId, peerId } = peerOf(c);
       sessions.get(sessionId);
@@ -84,15 +100,26 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
       const { sessionId, peerId } = peerOf(c);
       const tag = knownTag(sessionId, peerId);
       const ifMatch = c.req.header('if-match');
-      if (ifMatch === undefined) throw new HttpRefusal(428, 'precondition-required', 'If-Match with the ETag of the viewer is required');
+      if (ifMatch === undefined)
+        throw new HttpRefusal(
+          428,
+          'precondition-required',
+          'If-Match with the ETag of the viewer is required',
+        );
       if (ifMatch.trim() === '*') {
         // The running ICE session is left as it is, as the draft demands of a restart that cannot be satisfied.
-        throw new HttpRefusal(422, 'not-supported', 'ICE restarts are not supported: end this viewer and make a new offer');
+        throw new HttpRefusal(
+          422,
+          'not-supported',
+          'ICE restarts are not supported: end this viewer and make a new offer',
+        );
       }
       // Strong comparison (RFC 9110): a weak tag never matches, and a list matches if one of its tags does.
-      if (!ifMatch.split(',').some((one) => one.trim() === tag)) throw new HttpRefusal(412, 'precondition-failed', `If-Match ${ifMatch} is stale`);
+      if (!ifMatch.split(',').some((one) => one.trim() === tag))
+        throw new HttpRefusal(412, 'precondition-failed', `If-Match ${ifMatch} is stale`);
       const fragment = await readText(c);
-      if (!/^a=(candidate:|end-of-candidates|ice-ufrag:)/m.test(fragment)) throw malformed('the body is not an ICE fragment');
+      if (!/^a=(candidate:|end-of-candidates|ice-ufrag:)/m.test(fragment))
+        throw malformed('the body is not an ICE fragment');
       await forgetIfGone(sessionId, peerId, () => sessions.patchPeer(sessionId, peerId, fragment, tag));
       return c.body(null, 204);
     },
@@ -100,7 +127,15 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
 
   route(
     app,
-    { method: 'delete', path: '/whep/{session}/{peer}', tag: 'whep', summary: 'Stop watching', status: 200, answer: 'Ended', refusals: [404] },
+    {
+      method: 'delete',
+      path: '/whep/{session}/{peer}',
+      tag: 'whep',
+      summary: 'Stop watching',
+      status: 200,
+      answer: 'Ended',
+      refusals: [404],
+    },
     async function stopWatching(c) {
       const { sessionId, peerId } = peerOf(c);
       await forgetIfGone(sessionId, peerId, () => sessions.removePeer(sessionId, peerId));
@@ -111,7 +146,8 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
 
   function knownTag(sessionId: string, peerId: string): string {
     const tag = tags.get(sessionId, peerId);
-    if (tag === undefined) throw new HttpRefusal(404, 'peer-not-found', `session ${sessionId} has no viewer ${peerId}`);
+    if (tag === undefined)
+      throw new HttpRefusal(404, 'peer-not-found', `session ${sessionId} has no viewer ${peerId}`);
     return tag;
   }
 
@@ -119,7 +155,8 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
     try {
       await work();
     } catch (error) {
-      if (isAppError(error, 'peer-not-found') || isAppError(error, 'session-not-found')) tags.delete(sessionId, peerId);
+      if (isAppError(error, 'peer-not-found') || isAppError(error, 'session-not-found'))
+        tags.delete(sessionId, peerId);
       throw error;
     }
   }
@@ -139,8 +176,11 @@ function peerOf(c: Context): { sessionId: string; peerId: string } {
 function assertMediaType(c: Context, wanted: string): void {
   const got = mediaTypeOf(c);
   if (got === wanted) return;
-  const header: Record<string, string> = wanted === SDP ? { 'Accept-Post': SDP } : { 'Accept-Patch': FRAGMENT };
-  throw new HttpRefusal(415, 'unsupported-media-type', `expected ${wanted}, got "${got}"`, { headers: header });
+  const header: Record<string, string> =
+    wanted === SDP ? { 'Accept-Post': SDP } : { 'Accept-Patch': FRAGMENT };
+  throw new HttpRefusal(415, 'unsupported-media-type', `expected ${wanted}, got "${got}"`, {
+    headers: header,
+  });
 }
 
 async function readText(c: Context): Promise<string> {

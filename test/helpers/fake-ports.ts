@@ -16,9 +16,12 @@ import { silentLog } from '../../src/lib/log.js';
 
 const CREATED_AT_UNIX_S = 1_234_567_890.123;
 
-export const OFFER = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=recvonly\r\n';
-export const ANSWER = 'v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=sendonly\r\n';
-export const FRAGMENT = 'a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 5000 typ host\r\n';
+export const OFFER =
+  'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=recvonly\r\n';
+export const ANSWER =
+  'v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=sendonly\r\n';
+export const FRAGMENT =
+  'a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 5000 typ host\r\n';
 
 /** Avatars in memory. A preparation goes on until the test calls `finish` or `fail`. */
 export class FakeAvatars implements AvatarsPort {
@@ -33,7 +36,12 @@ export class FakeAvatars implements AvatarsPort {
   prepareAtOnce = true;
 
   add(id: string, state: AvatarInfo['state'] = 'ready'): AvatarInfo {
-    const info: AvatarInfo = { id, state, progress: state === 'ready' ? 1 : 0, createdAtUnixS: CREATED_AT_UNIX_S };
+    const info: AvatarInfo = {
+      id,
+      state,
+      progress: state === 'ready' ? 1 : 0,
+      createdAtUnixS: CREATED_AT_UNIX_S,
+    };
     this.infos.set(id, info);
     return info;
   }
@@ -117,7 +125,16 @@ export class FakeSessions implements SessionsPort {
 
   add(id: string, avatar = 'anna', fps = 25): SessionInfo {
     const info: SessionInfo = {
-      id, avatar, state: 'idle', fps, createdAtUnixS: CREATED_AT_UNIX_S, viewers: 0, widthPx: 640, heightPx: 480, engine: 'fake', stats: { framesDrawn: 3 },
+      id,
+      avatar,
+      state: 'idle',
+      fps,
+      createdAtUnixS: CREATED_AT_UNIX_S,
+      viewers: 0,
+      widthPx: 640,
+      heightPx: 480,
+      engine: 'fake',
+      stats: { framesDrawn: 3 },
     };
     this.infos.set(id, info);
     return info;
@@ -126,7 +143,8 @@ export class FakeSessions implements SessionsPort {
   async create(options: SessionCreateOptions): Promise<SessionInfo> {
     if (this.refusal) throw this.refusal;
     const avatar = await this.#avatars.get(options.avatarId);
-    if (avatar.state !== 'ready') throw new AppError('avatar-not-ready', `avatar ${avatar.id} is ${avatar.state}`);
+    if (avatar.state !== 'ready')
+      throw new AppError('avatar-not-ready', `avatar ${avatar.id} is ${avatar.state}`);
     this.created.push(options);
     const id = options.legacy ? `${options.avatarId}_1234567890` : 's1';
     return this.add(id, options.avatarId, options.fps);
@@ -142,7 +160,10 @@ export class FakeSessions implements SessionsPort {
     return info;
   }
 
-  async say(id: string, options: { audioPath: string; audioIsUpload?: boolean }): Promise<{ utteranceId: string }> {
+  async say(
+    id: string,
+    options: { audioPath: string; audioIsUpload?: boolean },
+  ): Promise<{ utteranceId: string }> {
     this.get(id);
     if (this.refusal) throw this.refusal;
     this.said.push(options);
@@ -154,7 +175,10 @@ export class FakeSessions implements SessionsPort {
     this.infos.delete(id);
   }
 
-  async addPeer(sessionId: string, _offerSdp: string): Promise<{ peerId: string; answerSdp: string; etag: string }> {
+  async addPeer(
+    sessionId: string,
+    _offerSdp: string,
+  ): Promise<{ peerId: string; answerSdp: string; etag: string }> {
     this.get(sessionId);
     if (this.refusal) throw this.refusal;
     const peerId = `p${this.peers.size + 1}`;
@@ -186,7 +210,8 @@ class FakePaths implements MediaPathsPort {
   }
 
   async resolve(file: string): Promise<string> {
-    if (file.includes('..')) throw new AppError('path-outside-roots', `${file} is outside of the media roots`);
+    if (file.includes('..'))
+      throw new AppError('path-outside-roots', `${file} is outside of the media roots`);
     if (file.includes('missing')) throw new AppError('file-not-found', `there is no file ${file}`);
     if (file.endsWith('/')) throw new AppError('not-a-file', `${file} is not a file`);
     if (file.includes('garbage')) throw new AppError('media-undecodable', `${file} holds no sound`);
@@ -206,7 +231,9 @@ export interface FakeServer {
 }
 
 /** The real app over fakes, with a small page in a folder of its own. */
-export async function fakeServer(options: AppOptions & { maxUploadBytes?: number } = {}): Promise<FakeServer> {
+export async function fakeServer(
+  options: AppOptions & { maxUploadBytes?: number } = {},
+): Promise<FakeServer> {
   const dir = await mkdtemp(path.join(tmpdir(), 'musecast-http-'));
   const webDir = path.join(dir, 'web');
   const uploadsDir = path.join(dir, 'uploads');
@@ -223,11 +250,25 @@ export async function fakeServer(options: AppOptions & { maxUploadBytes?: number
       sessions,
       paths: new FakePaths(uploadsDir),
       log: silentLog,
-      info: { version: '1.2.3', engine: 'fake', maxUploadBytes: options.maxUploadBytes ?? 1000, demoAudioPath: '/demo.wav', webDir },
+      info: {
+        version: '1.2.3',
+        engine: 'fake',
+        maxUploadBytes: options.maxUploadBytes ?? 1000,
+        demoAudioPath: '/demo.wav',
+        webDir,
+      },
     },
     { rateLimit: false, ...options },
   );
-  return { app, avatars, sessions, dir, uploadsDir, webDir, close: () => rm(dir, { recursive: true, force: true }) };
+  return {
+    app,
+    avatars,
+    sessions,
+    dir,
+    uploadsDir,
+    webDir,
+    close: () => rm(dir, { recursive: true, force: true }),
+  };
 }
 
 export function postJson(body: unknown): RequestInit {

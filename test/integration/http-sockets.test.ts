@@ -126,12 +126,18 @@ describe('HTTP over real sockets', () => {
   it('keeps preparing when the legacy client hangs up', async () => {
     fake.avatars.prepareAtOnce = false;
     const controller = new AbortController();
-    const pending = fetch(`${server.url}/api/avatar/create`, { ...postJson({ avatar_id: 'anna', video_path: 'a.mp4' }), signal: controller.signal });
+    const pending = fetch(`${server.url}/api/avatar/create`, {
+      ...postJson({ avatar_id: 'anna', video_path: 'a.mp4' }),
+      signal: controller.signal,
+    });
     await within('the server to wait', fake.avatars.awaited.promise);
     assert.equal(fake.avatars.listenerCount('anna'), 1);
     controller.abort();
     await assert.rejects(pending);
-    await within('the waiting to end', until(() => fake.avatars.listenerCount('anna') === 0));
+    await within(
+      'the waiting to end',
+      until(() => fake.avatars.listenerCount('anna') === 0),
+    );
     assert.equal((await fake.avatars.get('anna')).state, 'preparing');
   });
 
@@ -142,11 +148,20 @@ describe('HTTP over real sockets', () => {
     let text = '';
     response.on('data', (chunk: string) => (text += chunk));
     response.on('error', () => {});
-    await within('a keep-alive', until(() => text.includes(': still here')));
+    await within(
+      'a keep-alive',
+      until(() => text.includes(': still here')),
+    );
     fake.avatars.change('anna', { progress: 0.25 });
-    await within('progress', until(() => text.includes('"progress":0.25')));
+    await within(
+      'progress',
+      until(() => text.includes('"progress":0.25')),
+    );
     req.destroy();
-    await within('the subscription to end', until(() => fake.avatars.listenerCount('anna') === 0));
+    await within(
+      'the subscription to end',
+      until(() => fake.avatars.listenerCount('anna') === 0),
+    );
   });
 
   it('takes a large upload and leaves nothing of one that is too large', async () => {
@@ -164,7 +179,10 @@ describe('HTTP over real sockets', () => {
 
   it('cuts an upload without a declared size at the limit', async () => {
     fake.sessions.add('s1');
-    const req = request(`${server.url}/v1/sessions/s1/utterances`, { method: 'POST', headers: { 'Content-Type': 'audio/wav', 'Transfer-Encoding': 'chunked' } });
+    const req = request(`${server.url}/v1/sessions/s1/utterances`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'audio/wav', 'Transfer-Encoding': 'chunked' },
+    });
     req.on('error', () => {});
     const answered = once(req, 'response') as Promise<[IncomingMessage]>;
     for (let sent = 0; sent <= MAX_UPLOAD_BYTES; sent += 500_000) req.write(Buffer.alloc(500_000));
@@ -177,12 +195,21 @@ describe('HTTP over real sockets', () => {
 
   it('deletes half an upload when the client goes away', async () => {
     fake.sessions.add('s1');
-    const req = request(`${server.url}/v1/sessions/s1/utterances`, { method: 'POST', headers: { 'Content-Type': 'audio/wav', 'Content-Length': '1000000' } });
+    const req = request(`${server.url}/v1/sessions/s1/utterances`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'audio/wav', 'Content-Length': '1000000' },
+    });
     req.on('error', () => {});
     req.write(Buffer.alloc(100_000));
-    await within('the file to be there', until(async () => (await uploads()).length === 1));
+    await within(
+      'the file to be there',
+      until(async () => (await uploads()).length === 1),
+    );
     req.destroy();
-    await within('the file to be gone', until(async () => (await uploads()).length === 0));
+    await within(
+      'the file to be gone',
+      until(async () => (await uploads()).length === 0),
+    );
     assert.deepEqual(fake.sessions.said, []);
   });
 

@@ -51,27 +51,63 @@ describe('/v1/avatars', () => {
   });
 
   it('refuses an upload over the limit and leaves nothing on disk', async () => {
-    await problem(await server.app.request('/v1/avatars', form({ id: 'anna' }, new Uint8Array(1001))), 413, 'media-too-large');
+    await problem(
+      await server.app.request('/v1/avatars', form({ id: 'anna' }, new Uint8Array(1001))),
+      413,
+      'media-too-large',
+    );
     assert.deepEqual(await leftovers(), []);
     assert.deepEqual(server.avatars.created, []);
   });
 
   it('refuses an empty file, a form without file and a form without id', async () => {
-    await problem(await server.app.request('/v1/avatars', form({ id: 'anna' }, new Uint8Array(0))), 400, 'empty-file');
+    await problem(
+      await server.app.request('/v1/avatars', form({ id: 'anna' }, new Uint8Array(0))),
+      400,
+      'empty-file',
+    );
     await problem(await server.app.request('/v1/avatars', form({ id: 'anna' })), 422, 'invalid-argument');
-    await problem(await server.app.request('/v1/avatars', form({}, Uint8Array.of(1))), 422, 'invalid-argument');
-    await problem(await server.app.request('/v1/avatars', form({ id: '.hidden' }, Uint8Array.of(1))), 422, 'invalid-argument');
+    await problem(
+      await server.app.request('/v1/avatars', form({}, Uint8Array.of(1))),
+      422,
+      'invalid-argument',
+    );
+    await problem(
+      await server.app.request('/v1/avatars', form({ id: '.hidden' }, Uint8Array.of(1))),
+      422,
+      'invalid-argument',
+    );
     assert.deepEqual(await leftovers(), []);
+  });
+
+  it('refuses a bad id before it takes the file in', async () => {
+    const body =
+      '--x\r\nContent-Disposition: form-data; name="id"\r\n\r\n../up\r\n' +
+      '--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\nhalf of a file';
+    const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
+    await problem(
+      await server.app.request('/v1/avatars', { method: 'POST', headers, body }),
+      422,
+      'invalid-argument',
+    );
   });
 
   it('deletes the upload if the avatar is refused', async () => {
     server.avatars.add('anna');
-    await problem(await server.app.request('/v1/avatars', form({ id: 'anna' }, Uint8Array.of(1))), 409, 'avatar-exists');
+    await problem(
+      await server.app.request('/v1/avatars', form({ id: 'anna' }, Uint8Array.of(1))),
+      409,
+      'avatar-exists',
+    );
     assert.deepEqual(await leftovers(), []);
   });
 
   it('refuses a broken multipart body and other media types', async () => {
-    const broken = { method: 'POST', headers: { 'Content-Type': 'multipart/form-data; boundary=x' }, body: '--x\r\nContent-Dis' };
+    const broken = {
+      method: 'POST',
+      headers: { 'Content-Type': 'multipart/form-data; boundary=x' },
+      body: '--x\r\nContent-Dis',
+    };
     await problem(await server.app.request('/v1/avatars', broken), 400, 'malformed-multipart');
     const noBoundary = { method: 'POST', headers: { 'Content-Type': 'multipart/form-data' }, body: 'x' };
     await problem(await server.app.request('/v1/avatars', noBoundary), 400, 'malformed-multipart');
@@ -82,11 +118,27 @@ describe('/v1/avatars', () => {
 
   it('refuses JSON that is broken, too long or invalid', async () => {
     const headers = { 'Content-Type': 'application/json' };
-    await problem(await server.app.request('/v1/avatars', { method: 'POST', headers, body: '{' }), 400, 'malformed-json');
-    await problem(await server.app.request('/v1/avatars', postJson({ id: 'a', path: 'x'.repeat(1_050_000) })), 413, 'media-too-large');
-    const body = await problem(await server.app.request('/v1/avatars', postJson({ id: 'a b', path: '' })), 422, 'invalid-argument');
+    await problem(
+      await server.app.request('/v1/avatars', { method: 'POST', headers, body: '{' }),
+      400,
+      'malformed-json',
+    );
+    await problem(
+      await server.app.request('/v1/avatars', postJson({ id: 'a', path: 'x'.repeat(1_050_000) })),
+      413,
+      'media-too-large',
+    );
+    const body = await problem(
+      await server.app.request('/v1/avatars', postJson({ id: 'a b', path: '' })),
+      422,
+      'invalid-argument',
+    );
     assert.equal((body['errors'] as unknown[]).length, 2);
-    await problem(await server.app.request('/v1/avatars', postJson({ id: 'a', path: '../x' })), 403, 'path-outside-roots');
+    await problem(
+      await server.app.request('/v1/avatars', postJson({ id: 'a', path: '../x' })),
+      403,
+      'path-outside-roots',
+    );
   });
 
   it('describes, lists and deletes', async () => {
@@ -96,7 +148,11 @@ describe('/v1/avatars', () => {
     const deleted = await server.app.request('/v1/avatars/anna', { method: 'DELETE' });
     assert.equal(deleted.status, 204);
     assert.equal(await deleted.text(), '');
-    await problem(await server.app.request('/v1/avatars/anna', { method: 'DELETE' }), 404, 'avatar-not-found');
+    await problem(
+      await server.app.request('/v1/avatars/anna', { method: 'DELETE' }),
+      404,
+      'avatar-not-found',
+    );
     const body = await problem(await server.app.request('/v1/avatars/anna'), 404, 'avatar-not-found');
     assert.equal(body['instance'], '/v1/avatars/anna');
   });
@@ -130,11 +186,18 @@ describe('/v1/avatars', () => {
     let text = '';
     for await (const chunk of response.body!) {
       text += Buffer.from(chunk).toString();
-      if (text.includes(': still here') && !text.includes('"progress":0.5')) server.avatars.change('anna', { progress: 0.5 });
-      else if (text.includes('"progress":0.5') && !text.includes('ready')) server.avatars.change('anna', { progress: 1, state: 'ready' });
+      if (text.includes(': still here') && !text.includes('"progress":0.5'))
+        server.avatars.change('anna', { progress: 0.5 });
+      else if (text.includes('"progress":0.5') && !text.includes('ready'))
+        server.avatars.change('anna', { progress: 1, state: 'ready' });
     }
-    const events = [...text.matchAll(/event: progress\ndata: (.*)\n\n/g)].map((match) => JSON.parse(match[1]!) as { progress: number; state: string });
-    assert.deepEqual(events.map((one) => one.progress), [0, 0.5, 1]);
+    const events = [...text.matchAll(/event: progress\ndata: (.*)\n\n/g)].map(
+      (match) => JSON.parse(match[1]!) as { progress: number; state: string },
+    );
+    assert.deepEqual(
+      events.map((one) => one.progress),
+      [0, 0.5, 1],
+    );
     assert.equal(events.at(-1)?.state, 'ready');
     assert.equal(server.avatars.listenerCount('anna'), 0);
   });

@@ -14,7 +14,11 @@ async function* cut(text: string, sizeBytes: number): AsyncGenerator<Uint8Array>
   for (let at = 0; at < bytes.length; at += sizeBytes) yield bytes.subarray(at, at + sizeBytes);
 }
 
-async function parse(text: string, type = TYPE, sizeBytes = 7): Promise<{ name: string; filename: string | undefined; text: string }[]> {
+async function parse(
+  text: string,
+  type = TYPE,
+  sizeBytes = 7,
+): Promise<{ name: string; filename: string | undefined; text: string }[]> {
   const parts = [];
   for await (const part of readMultipart(cut(text, sizeBytes), type)) {
     const chunks: Buffer[] = [];
@@ -30,7 +34,8 @@ describe('readMultipart', () => {
       { name: 'id', filename: undefined, text: 'anna' },
       { name: 'file', filename: 'a "b".mp4', text: '\r\n--the bound\r\n--the boundar!\r\n' },
     ];
-    for (let sizeBytes = 1; sizeBytes <= BODY.length; sizeBytes += 1) assert.deepEqual(await parse(BODY, TYPE, sizeBytes), expected, String(sizeBytes));
+    for (let sizeBytes = 1; sizeBytes <= BODY.length; sizeBytes += 1)
+      assert.deepEqual(await parse(BODY, TYPE, sizeBytes), expected, String(sizeBytes));
   });
 
   it('skips a part that nobody reads', async () => {
@@ -40,9 +45,13 @@ describe('readMultipart', () => {
   });
 
   it('reads an empty part and an empty form', async () => {
-    assert.deepEqual(await parse('--b\r\nContent-Disposition: form-data; name=x\r\n\r\n\r\n--b--', 'multipart/form-data; boundary=b'), [
-      { name: 'x', filename: undefined, text: '' },
-    ]);
+    assert.deepEqual(
+      await parse(
+        '--b\r\nContent-Disposition: form-data; name=x\r\n\r\n\r\n--b--',
+        'multipart/form-data; boundary=b',
+      ),
+      [{ name: 'x', filename: undefined, text: '' }],
+    );
     assert.deepEqual(await parse('--b--\r\n', 'multipart/form-data; boundary=b'), []);
   });
 
@@ -56,7 +65,10 @@ describe('readMultipart', () => {
   ];
   for (const [name, body, type] of broken) {
     it(`refuses ${name}`, async () => {
-      await assert.rejects(parse(body, type), (error) => error instanceof HttpRefusal && error.status === 400);
+      await assert.rejects(
+        parse(body, type),
+        (error) => error instanceof HttpRefusal && error.status === 400,
+      );
     });
   }
 });

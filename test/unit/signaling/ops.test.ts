@@ -41,7 +41,8 @@ describe('operations', () => {
     assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
     const text = await response.text();
     const lines = text.trimEnd().split('\n');
-    for (const line of lines) assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? -?[0-9.e+-]+)$/);
+    for (const line of lines)
+      assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? -?[0-9.e+-]+)$/);
     for (const line of [
       'musecast_info{version="1.2.3",engine="fake"} 1',
       'musecast_avatars{state="ready"} 1',

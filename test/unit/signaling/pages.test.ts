@@ -34,7 +34,18 @@ describe('pages', () => {
   it('never leaves its folder', async () => {
     await symlink(path.join(server.dir, 'secret.txt'), path.join(server.webDir, 'link.txt'));
     await writeFile(path.join(server.webDir, '.env'), 'secret');
-    const ways = ['/..%2fsecret.txt', '/%2e%2e/secret.txt', '/assets/..%2f..%2fsecret.txt', '/..%5csecret.txt', '/link.txt', '/.env', '/%00', '/%ff', '/assets', '/assets/'];
+    const ways = [
+      '/..%2fsecret.txt',
+      '/%2e%2e/secret.txt',
+      '/assets/..%2f..%2fsecret.txt',
+      '/..%5csecret.txt',
+      '/link.txt',
+      '/.env',
+      '/%00',
+      '/%ff',
+      '/assets',
+      '/assets/',
+    ];
     for (const way of ways) {
       const response = await server.app.request(way);
       assert.equal(response.status, 404, way);
@@ -72,18 +83,41 @@ describe('documentation', () => {
   afterEach(() => server.close());
 
   it('describes every JSON route', async () => {
-    const document = (await (await server.app.request('/openapi.json')).json()) as { openapi: string; paths: Record<string, Record<string, unknown>> };
+    const document = (await (await server.app.request('/openapi.json')).json()) as {
+      openapi: string;
+      paths: Record<string, Record<string, unknown>>;
+    };
     assert.match(document.openapi, /^3\.1/);
-    const described = Object.entries(document.paths).flatMap(([at, methods]) => Object.keys(methods).map((method) => `${method} ${at}`));
+    const described = Object.entries(document.paths).flatMap(([at, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${at}`),
+    );
     const expected = [
-      'get /api/health', 'post /api/avatar/create', 'get /api/avatar/list', 'post /api/inference/start',
-      'get /api/stream/{session_id}', 'post /api/inference/stop/{session_id}',
-      'get /v1/avatars', 'post /v1/avatars', 'get /v1/avatars/{id}', 'delete /v1/avatars/{id}',
-      'get /v1/avatars/{id}/preview.jpg', 'get /v1/avatars/{id}/events',
-      'get /v1/sessions', 'post /v1/sessions', 'get /v1/sessions/{id}', 'delete /v1/sessions/{id}',
+      'get /api/health',
+      'post /api/avatar/create',
+      'get /api/avatar/list',
+      'post /api/inference/start',
+      'get /api/stream/{session_id}',
+      'post /api/inference/stop/{session_id}',
+      'get /v1/avatars',
+      'post /v1/avatars',
+      'get /v1/avatars/{id}',
+      'delete /v1/avatars/{id}',
+      'get /v1/avatars/{id}/preview.jpg',
+      'get /v1/avatars/{id}/events',
+      'get /v1/sessions',
+      'post /v1/sessions',
+      'get /v1/sessions/{id}',
+      'delete /v1/sessions/{id}',
       'post /v1/sessions/{id}/utterances',
-      'get /whep/{session}', 'post /whep/{session}', 'get /whep/{session}/{peer}', 'patch /whep/{session}/{peer}', 'delete /whep/{session}/{peer}',
-      'get /healthz', 'get /readyz', 'get /metrics',
+      'post /v1/sessions/{id}/interrupt',
+      'get /whep/{session}',
+      'post /whep/{session}',
+      'get /whep/{session}/{peer}',
+      'patch /whep/{session}/{peer}',
+      'delete /whep/{session}/{peer}',
+      'get /healthz',
+      'get /readyz',
+      'get /metrics',
     ];
     assert.deepEqual(described.sort(), expected.sort());
   });

@@ -25,13 +25,20 @@ describe('/v1/sessions', () => {
     assert.equal(response.headers.get('location'), '/v1/sessions/s1');
     const body = (await response.json()) as { id: string; avatar: string; state: string; urls: unknown };
     assert.deepEqual([body.id, body.avatar, body.state], ['s1', 'anna', 'idle']);
-    assert.deepEqual(body.urls, { whep: '/whep/s1', mjpeg: '/api/stream/s1', utterances: '/v1/sessions/s1/utterances' });
+    assert.deepEqual(body.urls, {
+      whep: '/whep/s1',
+      mjpeg: '/api/stream/s1',
+      utterances: '/v1/sessions/s1/utterances',
+    });
     assert.deepEqual(server.sessions.created, [{ avatarId: 'anna', fps: 30 }]);
   });
 
   it('speaks at once if asked: a path, or the demo', async () => {
     await server.app.request('/v1/sessions', postJson({ avatar: 'anna', audio: { path: 'a.wav' } }));
-    await server.app.request('/v1/sessions', postJson({ avatar: 'anna', audio: { demo: true }, endAfterSpeech: true, saveImages: true }));
+    await server.app.request(
+      '/v1/sessions',
+      postJson({ avatar: 'anna', audio: { demo: true }, endAfterSpeech: true, saveImages: true }),
+    );
     assert.deepEqual(server.sessions.created, [
       { avatarId: 'anna', audioPath: '/media/a.wav' },
       { avatarId: 'anna', audioPath: '/demo.wav', endAfterSpeech: true, saveImages: true },
@@ -45,26 +52,55 @@ describe('/v1/sessions', () => {
     await refused('/v1/sessions', postJson({ avatar: 'anna', fps: 200 }), 422, 'invalid-argument');
     await refused('/v1/sessions', postJson({ avatar: 'anna', engine: 'other' }), 422, 'invalid-argument');
     await refused('/v1/sessions', postJson({ avatar: 'anna', audio: {} }), 422, 'invalid-argument');
-    await refused('/v1/sessions', postJson({ avatar: 'anna', audio: { path: 'garbage' } }), 415, 'media-undecodable');
-    await refused('/v1/sessions', { method: 'POST', body: 'x', headers: { 'Content-Type': 'text/plain' } }, 415, 'unsupported-media-type');
+    await refused(
+      '/v1/sessions',
+      postJson({ avatar: 'anna', audio: { path: 'garbage' } }),
+      415,
+      'media-undecodable',
+    );
+    await refused(
+      '/v1/sessions',
+      { method: 'POST', body: 'x', headers: { 'Content-Type': 'text/plain' } },
+      415,
+      'unsupported-media-type',
+    );
     server.sessions.refusal = new AppError('no-capacity', 'full');
     await refused('/v1/sessions', postJson({ avatar: 'anna' }), 503, 'no-capacity');
   });
 
   it('describes, lists and ends', async () => {
     server.sessions.add('s1');
-    const { sessions } = (await (await server.app.request('/v1/sessions')).json()) as { sessions: { id: string }[] };
-    assert.deepEqual(sessions.map((one) => one.id), ['s1']);
+    const { sessions } = (await (await server.app.request('/v1/sessions')).json()) as {
+      sessions: { id: string }[];
+    };
+    assert.deepEqual(
+      sessions.map((one) => one.id),
+      ['s1'],
+    );
     assert.equal((await server.app.request('/v1/sessions/s1')).status, 200);
     assert.equal((await server.app.request('/v1/sessions/s1', { method: 'DELETE' })).status, 204);
     await refused('/v1/sessions/s1', { method: 'DELETE' }, 404, 'session-not-found');
     await refused('/v1/sessions/s1', {}, 404, 'session-not-found');
   });
 
+  it('interrupts, or says that it cannot', async () => {
+    server.sessions.add('s1');
+    const url = '/v1/sessions/s1/interrupt';
+    await refused(url, { method: 'POST' }, 501, 'not-supported');
+    await refused('/v1/sessions/nobody/interrupt', { method: 'POST' }, 404, 'session-not-found');
+    Object.assign(server.sessions, { interrupt: async () => ({ playedMs: 120 }) });
+    assert.deepEqual(await (await server.app.request(url, { method: 'POST' })).json(), { playedMs: 120 });
+  });
+
   it('names the methods that a path has', async () => {
     const response = await server.app.request('/v1/sessions', { method: 'PUT' });
     assert.equal(response.status, 405);
-    assert.deepEqual((response.headers.get('allow') ?? '').split(', ').sort(), ['GET', 'HEAD', 'OPTIONS', 'POST']);
+    assert.deepEqual((response.headers.get('allow') ?? '').split(', ').sort(), [
+      'GET',
+      'HEAD',
+      'OPTIONS',
+      'POST',
+    ]);
   });
 
   it('appends utterances: path, demo, form, raw sound', async () => {
@@ -96,7 +132,11 @@ describe('/v1/sessions', () => {
   it('refuses utterances that cannot be spoken and keeps nothing', async () => {
     server.sessions.add('s1');
     const url = '/v1/sessions/s1/utterances';
-    const raw = (bytes: number, type: string): RequestInit => ({ method: 'POST', body: new Uint8Array(bytes), headers: { 'Content-Type': type } });
+    const raw = (bytes: number, type: string): RequestInit => ({
+      method: 'POST',
+      body: new Uint8Array(bytes),
+      headers: { 'Content-Type': type },
+    });
     await refused('/v1/sessions/nobody/utterances', raw(1, 'audio/wav'), 404, 'session-not-found');
     await refused(url, raw(0, 'audio/wav'), 400, 'empty-file');
     await refused(url, raw(101, 'audio/wav'), 413, 'media-too-large');

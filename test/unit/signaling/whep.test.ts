@@ -11,7 +11,11 @@ describe('WHEP', () => {
   });
   afterEach(() => server.close());
 
-  const offer = (body: string, type = 'application/sdp'): RequestInit => ({ method: 'POST', body, headers: { 'Content-Type': type } });
+  const offer = (body: string, type = 'application/sdp'): RequestInit => ({
+    method: 'POST',
+    body,
+    headers: { 'Content-Type': type },
+  });
   const patch = (headers: Record<string, string>, body = FRAGMENT): RequestInit => ({
     method: 'PATCH',
     body,
@@ -44,9 +48,11 @@ describe('WHEP', () => {
       'accept-patch': 'application/trickle-ice-sdpfrag',
       'access-control-allow-origin': '*',
     };
-    for (const [name, value] of Object.entries(expected)) assert.equal(response.headers.get(name), value, name);
+    for (const [name, value] of Object.entries(expected))
+      assert.equal(response.headers.get(name), value, name);
     const exposed = response.headers.get('access-control-expose-headers') ?? '';
-    for (const name of ['Link', 'Location', 'ETag', 'Accept-Patch', 'Retry-After']) assert.ok(exposed.includes(name), name);
+    for (const name of ['Link', 'Location', 'ETag', 'Accept-Patch', 'Retry-After'])
+      assert.ok(exposed.includes(name), name);
   });
 
   it('refuses offers for the right reason', async () => {
@@ -95,7 +101,10 @@ describe('WHEP', () => {
     assert.equal(await status(viewer, patch({ 'If-Match': '"old"' })), 412);
     assert.equal(await status(viewer, patch({ 'If-Match': 'W/"tag1"' })), 412);
     assert.equal(await status(viewer, patch({ 'If-Match': '*' })), 422);
-    assert.equal(await status(viewer, patch({ 'If-Match': '"tag1"', 'Content-Type': 'application/sdp' })), 415);
+    assert.equal(
+      await status(viewer, patch({ 'If-Match': '"tag1"', 'Content-Type': 'application/sdp' })),
+      415,
+    );
     assert.equal(await status(viewer, patch({ 'If-Match': '"tag1"' }, 'hello')), 400);
     assert.equal(await status('/whep/s1/nobody', patch({ 'If-Match': '"tag1"' })), 404);
     assert.equal(await status('/whep/other/p1', patch({ 'If-Match': '"tag1"' })), 404);
@@ -126,9 +135,20 @@ describe('WHEP', () => {
   it('answers other methods with 405 and the ones it has', async () => {
     const endpoint = await server.app.request('/whep/s1', { method: 'PUT' });
     assert.equal(endpoint.status, 405);
-    assert.deepEqual((endpoint.headers.get('allow') ?? '').split(', ').sort(), ['GET', 'HEAD', 'OPTIONS', 'POST']);
+    assert.deepEqual((endpoint.headers.get('allow') ?? '').split(', ').sort(), [
+      'GET',
+      'HEAD',
+      'OPTIONS',
+      'POST',
+    ]);
     const viewer = await server.app.request('/whep/s1/p1', { method: 'POST' });
     assert.equal(viewer.status, 405);
-    assert.deepEqual((viewer.headers.get('allow') ?? '').split(', ').sort(), ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH']);
+    assert.deepEqual((viewer.headers.get('allow') ?? '').split(', ').sort(), [
+      'DELETE',
+      'GET',
+      'HEAD',
+      'OPTIONS',
+      'PATCH',
+    ]);
   });
 });
