@@ -85,7 +85,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
       info: { version, engine: 'cpu', maxUploadBytes: config.maxUploadMb * 2 ** 20, demoAudioPath: path.join(demoDir, 'speech.wav'), webDir: path.join(web, 'dist') },
     });
     const server = await listen(app, { host: config.host, port: config.port });
-    scope.defer(() => server.close());
+    // Together: streams that never end would hold the server up, and it must take no request meanwhile.
+    scope.defer(() => Promise.all([server.close(), sessions.close()]));
     return { url: server.url, port: server.port, workerPids: pool.pids, close: () => scope.close() };
   } catch (error) {
     await scope.close().catch(() => {});

@@ -149,6 +149,19 @@ export class Session {
     this.#utterances.push({ utterance, startSamples: undefined, endSamples: undefined, waitUntilMs });
   }
 
+  /**
+   * Drops the speech that plays and all that waits; the session goes on in silence. What was fed already (the lead,
+   * about 0.2 s) is still heard. Returns how much of the speech that played had been heard.
+   */
+  async interrupt(): Promise<{ playedMs: number }> {
+    const now = this.#nowSamples();
+    const dropped = this.#utterances;
+    this.#utterances = [];
+    const startSamples = dropped[0]?.startSamples;
+    await Promise.all(dropped.map(({ utterance }) => utterance.close()));
+    return { playedMs: startSamples === undefined ? 0 : Math.max(0, Math.round(samplesToMs(now - startSamples))) };
+  }
+
   /** @throws sdp-invalid, sdp-unsupported, session-closed */
   async addPeer(offerSdp: string): Promise<Peer> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);

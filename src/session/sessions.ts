@@ -128,6 +128,10 @@ export class Sessions {
     }
   }
 
+  interrupt(id: string): Promise<{ playedMs: number }> {
+    return this.#find(id).interrupt();
+  }
+
   async stop(id: string): Promise<void> {
     await this.#find(id).close('stopped by request');
   }

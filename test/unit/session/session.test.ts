@@ -96,6 +96,17 @@ test('a session that nobody watches ends after the linger time, counted from the
   assert.throws(() => session.say(new Utterance('v', async function* () {})), (error) => isAppError(error, 'session-closed'));
 });
 
+test('an interrupt tells how much was heard and leaves the session idle', async () => {
+  const { clock, session } = await arrange();
+  session.say(await tone(5000));
+  session.say(await tone(5000));
+  clock.advance(1000);
+  const { playedMs } = await session.interrupt();
+  assert.ok(playedMs > 700 && playedMs <= 1000, `${playedMs} ms`);
+  assert.equal(session.state, 'idle');
+  await session.close('test');
+});
+
 test('JPEG is encoded only while somebody watches', async () => {
   const { clock, session, streams } = await arrange();
   const abort = new AbortController();
