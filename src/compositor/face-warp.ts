@@ -159,6 +159,7 @@ export class FaceWarp {
     const { from, to } = this;
     const { downX, downY, iodPx } = head;
     const middle = gapAlong(from, 13, 14, downX, downY) / iodPx;
+    const keep = this.gapBefore > 0.004 ? gapAfter / this.gapBefore : 1;
     for (let column = 0; column < 9; column += 1) {
       const bell = GAP_PROFILE[column]!;
       // Outer rings move away from the mouth when it purses; the lower lip rolls in when it is tucked.
@@ -172,7 +173,7 @@ export class FaceWarp {
       const lower = LOWER_LIP_RINGS[0]![column]!;
       const standard = GAP_PROFILE[column]! + (ROUND_PROFILE[column]! - GAP_PROFILE[column]!) * round;
       // While little is asked of the mouth its own gap profile is kept: no column moves for nothing.
-      const own = gapAlong(from, upper, lower, downX, downY) / iodPx;
+      const own = (gapAlong(from, upper, lower, downX, downY) / iodPx) * keep;
       const closeness = smoothstep(0.018, 0.007, Math.abs(gapAfter - this.gapBefore)) * smoothstep(0, 0.005, middle);
       const wanted = gapAfter * standard * (1 - closeness) + own * closeness;
       const missing = wanted * iodPx - gapAlong(to, upper, lower, downX, downY);
