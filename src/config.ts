@@ -20,22 +20,121 @@ interface Option {
 
 export const OPTIONS: readonly Option[] = [
   { flag: '--host', env: 'MUSECAST_HOST', key: 'host', defaultText: '0.0.0.0', help: 'address to listen on' },
-  { flag: '--port', env: 'MUSECAST_PORT', key: 'port', defaultText: '5000', help: 'TCP port to listen on; 0 picks a free one' },
-  { flag: '--data-dir', env: 'MUSECAST_DATA_DIR', key: 'dataDir', defaultText: './data', help: 'prepared avatars, uploads and results' },
-  { flag: '--media-root', env: 'MUSECAST_MEDIA_ROOTS', key: 'mediaRoots', kind: 'list', defaultText: 'working directory and data dir', help: 'folder that video_path and audio_path may point into; repeatable (environment: separated by the path delimiter); relative paths resolve against each' },
-  { flag: '--models-dir', env: 'MUSECAST_MODELS_DIR', key: 'modelsDir', defaultText: './models', help: 'model files and the converted cache' },
-  { flag: '--workers', env: 'MUSECAST_WORKERS', key: 'workers', defaultText: 'half of the cores, at least 1', help: 'media worker processes' },
-  { flag: '--max-sessions', env: 'MUSECAST_MAX_SESSIONS', key: 'maxSessions', defaultText: '8', help: 'sessions at once; one more is answered 503' },
-  { flag: '--session-linger', env: 'MUSECAST_SESSION_LINGER', key: 'sessionLingerS', defaultText: '30', help: 'seconds that a session lives on after its speech ended and its last viewer left' },
-  { flag: '--log-level', env: 'MUSECAST_LOG_LEVEL', key: 'logLevel', defaultText: 'info', help: 'trace, debug, info, warn, error, fatal or silent' },
-  { flag: '--max-upload-mb', env: 'MUSECAST_MAX_UPLOAD_MB', key: 'maxUploadMb', defaultText: '512', help: 'largest upload, in MiB' },
-  { flag: '--ffmpeg', env: 'FFMPEG_BIN', key: 'ffmpegBin', defaultText: 'first that works', help: 'ffmpeg program to use' },
-  { flag: '--public-host', env: 'MUSECAST_PUBLIC_HOSTS', key: 'publicHosts', kind: 'list', defaultText: 'none', help: 'address to offer to viewers besides the local ones; repeatable' },
-  { flag: '--ice-port-range', env: 'MUSECAST_ICE_PORT_RANGE', key: 'icePortRange', defaultText: 'any free port', help: 'UDP ports for viewers, as LOW-HIGH' },
-  { flag: '--reload', env: 'MUSECAST_RELOAD', key: 'reload', kind: 'switch', defaultText: 'off', help: 'legacy: restart when a source file changes (npm run dev does that; accepted here)' },
-  { flag: '--gpu_id', env: 'MUSECAST_GPU_ID', key: 'gpuId', defaultText: '0', help: 'legacy: GPU of the MuseTalk engine' },
-  { flag: '--unet_model_path', env: 'MUSECAST_UNET_MODEL_PATH', key: 'unetModelPath', defaultText: 'none', help: 'legacy: UNet of the MuseTalk engine' },
-  { flag: '--whisper_dir', env: 'MUSECAST_WHISPER_DIR', key: 'whisperDir', defaultText: 'none', help: 'legacy: Whisper folder of the MuseTalk engine' },
+  {
+    flag: '--port',
+    env: 'MUSECAST_PORT',
+    key: 'port',
+    defaultText: '5000',
+    help: 'TCP port to listen on; 0 picks a free one',
+  },
+  {
+    flag: '--data-dir',
+    env: 'MUSECAST_DATA_DIR',
+    key: 'dataDir',
+    defaultText: './data',
+    help: 'prepared avatars, uploads and results',
+  },
+  {
+    flag: '--media-root',
+    env: 'MUSECAST_MEDIA_ROOTS',
+    key: 'mediaRoots',
+    kind: 'list',
+    defaultText: 'working directory and data dir',
+    help: 'folder that video_path and audio_path may point into; repeatable (environment: separated by the path delimiter); relative paths resolve against each',
+  },
+  {
+    flag: '--models-dir',
+    env: 'MUSECAST_MODELS_DIR',
+    key: 'modelsDir',
+    defaultText: './models',
+    help: 'model files and the converted cache',
+  },
+  {
+    flag: '--workers',
+    env: 'MUSECAST_WORKERS',
+    key: 'workers',
+    defaultText: 'half of the cores, at least 1',
+    help: 'media worker processes',
+  },
+  {
+    flag: '--max-sessions',
+    env: 'MUSECAST_MAX_SESSIONS',
+    key: 'maxSessions',
+    defaultText: '8',
+    help: 'sessions at once; one more is answered 503',
+  },
+  {
+    flag: '--session-linger',
+    env: 'MUSECAST_SESSION_LINGER',
+    key: 'sessionLingerS',
+    defaultText: '30',
+    help: 'seconds that a session lives on after its speech ended and its last viewer left',
+  },
+  {
+    flag: '--log-level',
+    env: 'MUSECAST_LOG_LEVEL',
+    key: 'logLevel',
+    defaultText: 'info',
+    help: 'trace, debug, info, warn, error, fatal or silent',
+  },
+  {
+    flag: '--max-upload-mb',
+    env: 'MUSECAST_MAX_UPLOAD_MB',
+    key: 'maxUploadMb',
+    defaultText: '512',
+    help: 'largest upload, in MiB',
+  },
+  {
+    flag: '--ffmpeg',
+    env: 'FFMPEG_BIN',
+    key: 'ffmpegBin',
+    defaultText: 'first that works',
+    help: 'ffmpeg program to use',
+  },
+  {
+    flag: '--public-host',
+    env: 'MUSECAST_PUBLIC_HOSTS',
+    key: 'publicHosts',
+    kind: 'list',
+    defaultText: 'none',
+    help: 'address to offer to viewers besides the local ones; repeatable',
+  },
+  {
+    flag: '--ice-port-range',
+    env: 'MUSECAST_ICE_PORT_RANGE',
+    key: 'icePortRange',
+    defaultText: 'any free port',
+    help: 'UDP ports for viewers, as LOW-HIGH',
+  },
+  {
+    flag: '--reload',
+    env: 'MUSECAST_RELOAD',
+    key: 'reload',
+    kind: 'switch',
+    defaultText: 'off',
+    help: 'legacy: restart when a source file changes (npm run dev does that; accepted here)',
+  },
+  {
+    flag: '--gpu_id',
+    env: 'MUSECAST_GPU_ID',
+    key: 'gpuId',
+    defaultText: '0',
+    help: 'legacy: GPU of the MuseTalk engine',
+  },
+  {
+    flag: '--unet_model_path',
+    env: 'MUSECAST_UNET_MODEL_PATH',
+    key: 'unetModelPath',
+    defaultText: 'none',
+    help: 'legacy: UNet of the MuseTalk engine',
+  },
+  {
+    flag: '--whisper_dir',
+    env: 'MUSECAST_WHISPER_DIR',
+    key: 'whisperDir',
+    defaultText: 'none',
+    help: 'legacy: Whisper folder of the MuseTalk engine',
+  },
 ];
 
 const integer = (min: number, max: number) =>
@@ -43,7 +142,12 @@ const integer = (min: number, max: number) =>
     .string()
     .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
     .transform(Number)
-    .pipe(z.number().min(min, `must be a whole number from ${min} to ${max}`).max(max, `must be a whole number from ${min} to ${max}`));
+    .pipe(
+      z
+        .number()
+        .min(min, `must be a whole number from ${min} to ${max}`)
+        .max(max, `must be a whole number from ${min} to ${max}`),
+    );
 
 const schema = z.object({
   host: z.string().min(1, 'must not be empty').default('0.0.0.0'),
@@ -66,7 +170,10 @@ const schema = z.object({
     .string()
     .regex(/^\d+-\d+$/, 'must be LOW-HIGH, for example 40000-45000')
     .transform((text): [number, number] => text.split('-').map(Number) as [number, number])
-    .refine(([low, high]) => low >= 1024 && high <= 65_535 && high - low >= 10, 'must lie in 1024-65535 and hold at least 11 ports')
+    .refine(
+      ([low, high]) => low >= 1024 && high <= 65_535 && high - low >= 10,
+      'must lie in 1024-65535 and hold at least 11 ports',
+    )
     .optional(),
   reload: z
     .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
@@ -89,20 +196,28 @@ export class ConfigError extends AppError {
 }
 
 /** @throws ConfigError with every problem found, not only the first. */
-export function readConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Config {
   const problems: string[] = [];
   const given = new Map<string, string | string[]>();
   for (const option of OPTIONS) {
     const value = env[option.env];
     if (value === undefined || value === '') continue;
-    given.set(option.key, option.kind === 'list' ? value.split(path.delimiter).filter((part) => part !== '') : value);
+    given.set(
+      option.key,
+      option.kind === 'list' ? value.split(path.delimiter).filter((part) => part !== '') : value,
+    );
   }
   readFlags(argv, given, problems);
   const parsed = schema.safeParse(Object.fromEntries(given));
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const option = OPTIONS.find(({ key }) => key === issue.path[0]);
-      problems.push(`${option?.flag ?? String(issue.path[0])}: ${issue.message}, got ${JSON.stringify(given.get(String(issue.path[0])))}`);
+      problems.push(
+        `${option?.flag ?? String(issue.path[0])}: ${issue.message}, got ${JSON.stringify(given.get(String(issue.path[0])))}`,
+      );
     }
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
@@ -148,6 +263,9 @@ function splitOnce(text: string, separator: string): [string, string | undefined
 }
 
 export function helpText(): string {
-  const rows = OPTIONS.map(({ flag, env, defaultText, help }) => `  ${flag.padEnd(20)} ${help}\n${' '.repeat(23)}default ${defaultText}; environment ${env}`);
+  const rows = OPTIONS.map(
+    ({ flag, env, defaultText, help }) =>
+      `  ${flag.padEnd(20)} ${help}\n${' '.repeat(23)}default ${defaultText}; environment ${env}`,
+  );
   return `Musecast: a prepared face speaks any sound, streamed.\n\nnpm start -- [flags]\n\n${rows.join('\n')}\n`;
 }

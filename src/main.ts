@@ -51,7 +51,16 @@ export async function startServer(config: Config): Promise<RunningServer> {
 
     const store = new AvatarStore(avatarsDir);
     await store.sweep();
-    const avatars: Avatars = new Avatars({ store, avatarsDir, modelsDir, ffmpeg, fps: AVATAR_FPS, logLevel, inUse: (id) => sessions.usesAvatar(id), log });
+    const avatars: Avatars = new Avatars({
+      store,
+      avatarsDir,
+      modelsDir,
+      ffmpeg,
+      fps: AVATAR_FPS,
+      logLevel,
+      inUse: (id) => sessions.usesAvatar(id),
+      log,
+    });
     scope.defer(() => avatars.close());
     const sessions: Sessions = new Sessions({
       pool,
@@ -70,19 +79,32 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     scope.defer(() => sessions.close());
 
-    const demo = await avatars.create({ id: 'demo', sourcePath: path.join(demoDir, 'portrait.jpg') }).then(
-      (view) => (view.state === 'ready' ? view : avatars.whenReady('demo', AbortSignal.timeout(60_000))),
-      (error: unknown) => log.warn({ err: toAppError(error) }, 'the demo avatar is not the shipped one'),
-    ).catch((error: unknown) => log.error({ err: toAppError(error) }, 'the demo avatar could not be prepared'));
+    const demo = await avatars
+      .create({ id: 'demo', sourcePath: path.join(demoDir, 'portrait.jpg') })
+      .then(
+        (view) => (view.state === 'ready' ? view : avatars.whenReady('demo', AbortSignal.timeout(60_000))),
+        (error: unknown) => log.warn({ err: toAppError(error) }, 'the demo avatar is not the shipped one'),
+      )
+      .catch((error: unknown) =>
+        log.error({ err: toAppError(error) }, 'the demo avatar could not be prepared'),
+      );
     log.debug({ demo }, 'demo avatar');
 
-    const { version } = createRequire(import.meta.url)(path.join(projectRoot(), 'package.json')) as { version: string };
+    const { version } = createRequire(import.meta.url)(path.join(projectRoot(), 'package.json')) as {
+      version: string;
+    };
     const app = createApp({
       avatars,
       sessions,
       paths: { resolve: (given) => resolveMediaPath(given, config.mediaRoots), uploadsDir },
       log,
-      info: { version, engine: 'cpu', maxUploadBytes: config.maxUploadMb * 2 ** 20, demoAudioPath: path.join(demoDir, 'speech.wav'), webDir: path.join(web, 'dist') },
+      info: {
+        version,
+        engine: 'cpu',
+        maxUploadBytes: config.maxUploadMb * 2 ** 20,
+        demoAudioPath: path.join(demoDir, 'speech.wav'),
+        webDir: path.join(web, 'dist'),
+      },
     });
     const server = await listen(app, { host: config.host, port: config.port });
     // Together: streams that never end would hold the server up, and it must take no request meanwhile.

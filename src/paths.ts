@@ -7,7 +7,8 @@ import { AppError } from './errors.js';
 /** The checkout's folder: the nearest one above this file that holds package.json (sources and build lie at different depths). */
 export function projectRoot(): string {
   let folder = path.dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(path.join(folder, 'package.json')) && folder !== path.dirname(folder)) folder = path.dirname(folder);
+  while (!existsSync(path.join(folder, 'package.json')) && folder !== path.dirname(folder))
+    folder = path.dirname(folder);
   return folder;
 }
 
@@ -17,9 +18,14 @@ export function projectRoot(): string {
  * Outside and missing are told apart only for paths that would lie inside a root, so nothing can be probed.
  */
 export async function resolveMediaPath(given: string, roots: readonly string[]): Promise<string> {
-  if (given.trim() === '' || given.includes('\0')) throw new AppError('invalid-argument', 'the path is empty or holds a NUL byte');
-  const realRoots = (await Promise.all(roots.map((root) => realpath(root).catch(() => undefined)))).filter((root) => root !== undefined);
-  const candidates = path.isAbsolute(given) ? [path.normalize(given)] : roots.map((root) => path.resolve(root, given));
+  if (given.trim() === '' || given.includes('\0'))
+    throw new AppError('invalid-argument', 'the path is empty or holds a NUL byte');
+  const realRoots = (await Promise.all(roots.map((root) => realpath(root).catch(() => undefined)))).filter(
+    (root) => root !== undefined,
+  );
+  const candidates = path.isAbsolute(given)
+    ? [path.normalize(given)]
+    : roots.map((root) => path.resolve(root, given));
   let inside = false;
   let escapes = false;
   for (const candidate of candidates) {
@@ -35,11 +41,15 @@ export async function resolveMediaPath(given: string, roots: readonly string[]):
     if (!(await stat(real)).isFile()) throw new AppError('not-a-file', `${given} is not a file`);
     return real;
   }
-  if (inside && !escapes) throw new AppError('file-not-found', `there is no file ${given} in the media roots`);
+  if (inside && !escapes)
+    throw new AppError('file-not-found', `there is no file ${given} in the media roots`);
   throw new AppError('path-outside-roots', `${given} lies outside the media roots`);
 }
 
 function isInside(file: string, root: string): boolean {
   const relative = path.relative(root, file);
-  return relative === '' || (!relative.startsWith(`..${path.sep}`) && relative !== '..' && !path.isAbsolute(relative));
+  return (
+    relative === '' ||
+    (!relative.startsWith(`..${path.sep}`) && relative !== '..' && !path.isAbsolute(relative))
+  );
 }

@@ -31,8 +31,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const DOORS: Record<string, { pattern: RegExp; files: RegExp }> = {
   werift: { pattern: /from 'werift/, files: /^src\/session\/peer\.ts$/ },
   'onnxruntime-node': { pattern: /from 'onnxruntime-node'/, files: /^src\/adapters\/onnx\.ts$/ },
-  'ffmpeg processes': { pattern: /import \{[^}]*\bspawn\b[^}]*\} from 'node:child_process'/, files: /^src\/adapters\/ffmpeg\.ts$/ },
-  'worker processes': { pattern: /import \{[^}]*\bfork\b[^}]*\} from 'node:child_process'/, files: /^src\/worker\/(host|job)\.ts$/ },
+  'ffmpeg processes': {
+    pattern: /import \{[^}]*\bspawn\b[^}]*\} from 'node:child_process'/,
+    files: /^src\/adapters\/ffmpeg\.ts$/,
+  },
+  'worker processes': {
+    pattern: /import \{[^}]*\bfork\b[^}]*\} from 'node:child_process'/,
+    files: /^src\/worker\/(host|job)\.ts$/,
+  },
   environment: { pattern: /process\.env/, files: /^src\/(config|main)\.ts$/ },
 };
 
@@ -61,7 +67,9 @@ function room(file: string): string {
 test('imports run downwards only', () => {
   const breaches = files.flatMap((file) =>
     imports(file)
-      .filter((target) => room(target) !== room(file) && !(MAY_IMPORT[room(file)] ?? []).includes(room(target)))
+      .filter(
+        (target) => room(target) !== room(file) && !(MAY_IMPORT[room(file)] ?? []).includes(room(target)),
+      )
       .map((target) => `${file} -> ${target}`),
   );
   assert.deepEqual(breaches, []);
@@ -83,7 +91,10 @@ test('there is no import cycle', () => {
 for (const [name, { pattern, files: allowed }] of Object.entries(DOORS)) {
   test(`${name} has one door`, () => {
     const users = files.filter((file) => pattern.test(readFileSync(path.join(root, file), 'utf8')));
-    assert.deepEqual(users.filter((file) => !allowed.test(file)), []);
+    assert.deepEqual(
+      users.filter((file) => !allowed.test(file)),
+      [],
+    );
     assert.ok(users.length > 0, 'the pattern must match its door');
   });
 }
@@ -91,7 +102,9 @@ for (const [name, { pattern, files: allowed }] of Object.entries(DOORS)) {
 test('no default exports, no barrels', () => {
   const bad = files.filter((file) => {
     const text = readFileSync(path.join(root, file), 'utf8');
-    return /^export default/m.test(text) || /^export \* from/m.test(text) || path.basename(file) === 'index.ts';
+    return (
+      /^export default/m.test(text) || /^export \* from/m.test(text) || path.basename(file) === 'index.ts'
+    );
   });
   assert.deepEqual(bad, []);
 });

@@ -20,7 +20,8 @@ function run(command, args, options = {}) {
 
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major < 20 || (major === 20 && minor < 19)) fail(`Musecast needs Node 20.19 or newer; this is ${process.version}.`);
+  if (major < 20 || (major === 20 && minor < 19))
+    fail(`Musecast needs Node 20.19 or newer; this is ${process.version}.`);
 }
 
 // Content for the lock file (checkouts touch times), size and time for sources (there are many).
@@ -40,8 +41,14 @@ function fingerprint(folders, files) {
     const { size, mtimeMs } = statSync(file);
     entries.push(`${file} ${size} ${mtimeMs}`);
   };
-  folders.map((folder) => path.join(root, folder)).filter(existsSync).forEach(walk);
-  files.map((file) => path.join(root, file)).filter(existsSync).forEach(note);
+  folders
+    .map((folder) => path.join(root, folder))
+    .filter(existsSync)
+    .forEach(walk);
+  files
+    .map((file) => path.join(root, file))
+    .filter(existsSync)
+    .forEach(note);
   return hashOf(entries.sort().join('\n'));
 }
 
@@ -56,7 +63,8 @@ function once(stampFile, key, step) {
 function install() {
   once('node_modules/.musecast-installed', hashOf(readFileSync(path.join(root, 'package-lock.json'))), () => {
     say('Installing packages (npm ci) ...');
-    if (!run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])) fail('npm ci failed; see its words above.');
+    if (!run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']))
+      fail('npm ci failed; see its words above.');
     fetchExtras();
   });
 }
@@ -66,7 +74,9 @@ function fetchExtras() {
   const script = path.join(root, 'node_modules/ffmpeg-static/install.js');
   if (!existsSync(script) || spawnSync('ffmpeg', ['-version'], { stdio: 'ignore' }).status === 0) return;
   say('Fetching a current ffmpeg (optional) ...');
-  const ok = spawnSync(process.execPath, [script], { cwd: path.dirname(script), stdio: 'ignore', timeout: 60_000 }).status === 0;
+  const ok =
+    spawnSync(process.execPath, [script], { cwd: path.dirname(script), stdio: 'ignore', timeout: 60_000 })
+      .status === 0;
   if (!ok) say('  not reachable; the older build inside @ffmpeg-installer is used instead.');
 }
 
@@ -74,20 +84,32 @@ function build() {
   const key = fingerprint(['src', 'signaling', 'test', 'web'], ['package-lock.json', 'tsconfig.json']);
   once('dist/.musecast-built', key, () => {
     say('Building ...');
-    if (!run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'])) fail('The TypeScript build failed.');
-    if (!run(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'web', '--logLevel', 'warn'])) fail('The page build failed.');
+    if (!run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']))
+      fail('The TypeScript build failed.');
+    if (!run(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'web', '--logLevel', 'warn']))
+      fail('The page build failed.');
   });
 }
 
 function ensureChromium() {
   const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  if (process.env.CHROMIUM_BIN || names.some((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0)) return;
+  if (
+    process.env.CHROMIUM_BIN ||
+    names.some((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0)
+  )
+    return;
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
     say("Installing Chromium from Debian's packages for the browser tests ...");
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    if (run('apt-get', ['update', '-q'], { env }) && run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], { env })) return;
+    if (
+      run('apt-get', ['update', '-q'], { env }) &&
+      run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], { env })
+    )
+      return;
   }
-  say('Chromium is missing: the browser tests will be skipped. Install it (Debian: apt-get install chromium) or set CHROMIUM_BIN.');
+  say(
+    'Chromium is missing: the browser tests will be skipped. Install it (Debian: apt-get install chromium) or set CHROMIUM_BIN.',
+  );
 }
 
 function testFiles(folder) {
@@ -108,7 +130,11 @@ function testFiles(folder) {
 function test() {
   ensureChromium();
   const pass = (files, concurrency) =>
-    spawnSync(process.execPath, ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=240000', ...files], { cwd: root, stdio: 'inherit' }).status === 0;
+    spawnSync(
+      process.execPath,
+      ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=240000', ...files],
+      { cwd: root, stdio: 'inherit' },
+    ).status === 0;
   const unit = pass(['dist/test/architecture.test.js', ...testFiles('unit')], 2);
   const whole = pass([...testFiles('integration'), ...testFiles('e2e')], 1);
   process.exit(unit && whole ? 0 : 1);

@@ -8,7 +8,8 @@ export class BoundedQueue<T> {
   #dropped = 0;
 
   constructor(limit: number) {
-    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`queue limit must be a positive integer, got ${limit}`);
+    if (!Number.isInteger(limit) || limit < 1)
+      throw new RangeError(`queue limit must be a positive integer, got ${limit}`);
     this.limit = limit;
   }
 

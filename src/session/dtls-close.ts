@@ -13,7 +13,11 @@ interface RecordLayer {
   readonly dtls: { recordSequenceNumber: number; readonly epoch: number };
   readonly cipher: {
     readonly cipher: {
-      encrypt(sessionType: number, data: Buffer, header: { type: number; version: number; epoch: number; sequenceNumber: number }): Buffer;
+      encrypt(
+        sessionType: number,
+        data: Buffer,
+        header: { type: number; version: number; epoch: number; sequenceNumber: number },
+      ): Buffer;
     };
   };
 }
@@ -26,7 +30,12 @@ export function closeNotifyRecord(socket: unknown): Buffer | undefined {
     if (epoch < 1) return undefined;
     dtls.recordSequenceNumber += 1;
     const sequenceNumber = dtls.recordSequenceNumber;
-    const body = cipher.cipher.encrypt(sessionType, WARNING_CLOSE_NOTIFY, { type: ALERT, version: DTLS_1_2, epoch, sequenceNumber });
+    const body = cipher.cipher.encrypt(sessionType, WARNING_CLOSE_NOTIFY, {
+      type: ALERT,
+      version: DTLS_1_2,
+      epoch,
+      sequenceNumber,
+    });
     const head = Buffer.alloc(13);
     head.writeUInt8(ALERT, 0);
     head.writeUInt16BE(DTLS_1_2, 1);

@@ -123,7 +123,13 @@ export class FanOut {
     }
   }
 
-  stats(): { viewers: number; pictures: number; keyPictures: number; sounds: number; keyframesAsked: number } {
+  stats(): {
+    viewers: number;
+    pictures: number;
+    keyPictures: number;
+    sounds: number;
+    keyframesAsked: number;
+  } {
     return {
       viewers: this.#viewers.size,
       pictures: this.#pictures,

@@ -118,7 +118,9 @@ export class Peer {
       bundlePolicy: 'max-bundle',
       // The library leaves the loopback interface out by itself; viewers on this machine need it.
       iceAdditionalHostAddresses: ['127.0.0.1'],
-      ...(options.icePortRange === undefined ? {} : { icePortRange: [...options.icePortRange] as [number, number] }),
+      ...(options.icePortRange === undefined
+        ? {}
+        : { icePortRange: [...options.icePortRange] as [number, number] }),
       codecs: { audio: [OPUS()], video: [VP8(), RTX()] },
       headerExtensions: { audio: [useSdesMid()], video: [useSdesMid()] },
     });
@@ -129,7 +131,11 @@ export class Peer {
     } catch (error) {
       await peer.#end();
       if (isAppError(error) || options.signal?.aborted === true) throw error;
-      throw new AppError('sdp-invalid', `the offer cannot be answered: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new AppError(
+        'sdp-invalid',
+        `the offer cannot be answered: ${error instanceof Error ? error.message : String(error)}`,
+        { cause: error },
+      );
     }
     options.signal?.addEventListener('abort', peer.#onAbort, { once: true });
     return peer;
@@ -162,12 +168,14 @@ export class Peer {
     for (const transport of pc.iceTransports) Reflect.set(transport.connection, 'stunServer', undefined);
     await pc.setLocalDescription(await pc.createAnswer());
     const sdp = pc.localDescription?.sdp;
-    if (sdp === undefined || !/^a=candidate:/m.test(sdp)) throw new AppError('internal', 'no network address could be gathered for the answer');
+    if (sdp === undefined || !/^a=candidate:/m.test(sdp))
+      throw new AppError('internal', 'no network address could be gathered for the answer');
     this.#answerSdp = addPublicHosts(sdp, this.#options.publicHosts ?? []);
     pc.connectionStateChange.subscribe((state) => this.#onConnectionState(state));
     for (const transport of pc.dtlsTransports) {
       transport.onStateChange.subscribe((state) => {
-        if (state === 'closed' || state === 'failed') void this.close(`the viewer's encryption ${state === 'closed' ? 'was closed' : 'failed'}`);
+        if (state === 'closed' || state === 'failed')
+          void this.close(`the viewer's encryption ${state === 'closed' ? 'was closed' : 'failed'}`);
       });
     }
     this.#timer = setTimeout(() => void this.close('the viewer did not connect'), CONNECT_LIMIT_MS);
@@ -176,7 +184,10 @@ export class Peer {
 
   /** Bare LF line ends are tolerated. */
   #offerSdp(): string {
-    return `${this.#options.offerSdp.split(/\r\n|\n|\r/).filter((line) => line !== '').join('\r\n')}\r\n`;
+    return `${this.#options.offerSdp
+      .split(/\r\n|\n|\r/)
+      .filter((line) => line !== '')
+      .join('\r\n')}\r\n`;
   }
 
   #listen(track: Track | undefined): void {
@@ -187,7 +198,8 @@ export class Peer {
         // Full intra requests (RFC 5104 section 4.3.1) are parsed by the library but not acted on.
         if ((packet.feedback as { count?: number }).count === FIR.count) this.#wantKeyframe();
       } else if (packet.type === RECEIVER_REPORT_TYPE && 'reports' in packet) {
-        for (const report of packet.reports) if (report.ssrc === track.sender.ssrc) this.#onReport(track, report);
+        for (const report of packet.reports)
+          if (report.ssrc === track.sender.ssrc) this.#onReport(track, report);
       }
     });
   }
@@ -217,7 +229,8 @@ export class Peer {
     } else if (state === 'disconnected' && this.#state === 'connected') {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => void this.close('the viewer fell silent'), SILENCE_LIMIT_MS);
-    } else if (state === 'failed' || state === 'closed') void this.close(`the connection ${state === 'failed' ? 'failed' : 'was closed'}`);
+    } else if (state === 'failed' || state === 'closed')
+      void this.close(`the connection ${state === 'failed' ? 'failed' : 'was closed'}`);
   }
 
   /**
@@ -242,7 +255,11 @@ export class Peer {
     const track = this.#audio;
     if (track === undefined || this.#state !== 'connected') return;
     // Decoded, the packet begins with what was said a lookahead earlier.
-    const timestamp = rtpTimestamp(mediaSamples - OPUS_LOOKAHEAD_SAMPLES, track.clockRate, track.timestampBase);
+    const timestamp = rtpTimestamp(
+      mediaSamples - OPUS_LOOKAHEAD_SAMPLES,
+      track.clockRate,
+      track.timestampBase,
+    );
     this.#send(track, opus, timestamp, track.packets === 0);
   }
 
@@ -254,7 +271,9 @@ export class Peer {
     const body = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
     // Payload type, SSRC and extensions are filled in by the sender.
     const packet = new RtpPacket(new RtpHeader({ marker, sequenceNumber, timestamp }), body);
-    track.sender.sendRtp(packet).catch((error: unknown) => this.#options.log.debug({ peer: this.id, error }, 'packet not sent'));
+    track.sender
+      .sendRtp(packet)
+      .catch((error: unknown) => this.#options.log.debug({ peer: this.id, error }, 'packet not sent'));
   }
 
   /**
@@ -277,8 +296,12 @@ export class Peer {
       track.sentReports.set(ntpMiddle(ntp), systemClock.now());
       const [oldest] = track.sentReports.keys();
       if (track.sentReports.size > 5 && oldest !== undefined) track.sentReports.delete(oldest);
-      const packet = { serialize: () => report } as unknown as Parameters<RTCDtlsTransport['sendRtcp']>[0][number];
-      track.sender.dtlsTransport.sendRtcp([packet]).catch((error: unknown) => this.#options.log.debug({ peer: this.id, error }, 'report not sent'));
+      const packet = { serialize: () => report } as unknown as Parameters<
+        RTCDtlsTransport['sendRtcp']
+      >[0][number];
+      track.sender.dtlsTransport
+        .sendRtcp([packet])
+        .catch((error: unknown) => this.#options.log.debug({ peer: this.id, error }, 'report not sent'));
     }
   }
 
@@ -286,7 +309,10 @@ export class Peer {
   async addCandidates(sdpFragment: string): Promise<void> {
     const { ufrag, candidates } = readSdpFragment(sdpFragment);
     if (ufrag !== undefined && !this.#offer.ufrags.has(ufrag)) {
-      throw new AppError('not-supported', `peer ${this.id} was offered other ICE credentials; restarting ICE is not supported`);
+      throw new AppError(
+        'not-supported',
+        `peer ${this.id} was offered other ICE credentials; restarting ICE is not supported`,
+      );
     }
     if (this.#state === 'closed') throw new AppError('peer-not-found', `peer ${this.id} is closed`);
     for (const candidate of candidates) {
@@ -367,7 +393,11 @@ function newTrack(sender: RTCRtpSender, clockRate: number): Track {
 }
 
 function VP8(): RTCRtpCodecParameters {
-  return new RTCRtpCodecParameters({ mimeType: 'video/VP8', clockRate: VIDEO_CLOCK_RATE, rtcpFeedback: [useNACK(), usePLI(), useFIR()] });
+  return new RTCRtpCodecParameters({
+    mimeType: 'video/VP8',
+    clockRate: VIDEO_CLOCK_RATE,
+    rtcpFeedback: [useNACK(), usePLI(), useFIR()],
+  });
 }
 
 function RTX(): RTCRtpCodecParameters {
@@ -390,17 +420,24 @@ function assertLibrary(): void {
   if (libraryChecked) return;
   const prototype: unknown = RTCDtlsTransport.prototype;
   const faults = [
-    typeof Reflect.get(prototype as object, 'sendRtcp') === 'function' ? undefined : 'RTCDtlsTransport.sendRtcp',
-    typeof Reflect.get(prototype as object, 'sendRtp') === 'function' ? undefined : 'RTCDtlsTransport.sendRtp',
+    typeof Reflect.get(prototype as object, 'sendRtcp') === 'function'
+      ? undefined
+      : 'RTCDtlsTransport.sendRtcp',
+    typeof Reflect.get(prototype as object, 'sendRtp') === 'function'
+      ? undefined
+      : 'RTCDtlsTransport.sendRtp',
   ];
   const probe = new RTCPeerConnection({ iceServers: [] });
   const sender: unknown = probe.addTransceiver('video').sender;
-  if (typeof Reflect.get(sender as object, 'rtcpRunning') !== 'boolean') faults.push('RTCRtpSender.rtcpRunning');
+  if (typeof Reflect.get(sender as object, 'rtcpRunning') !== 'boolean')
+    faults.push('RTCRtpSender.rtcpRunning');
   if (typeof Reflect.get(sender as object, 'ssrc') !== 'number') faults.push('RTCRtpSender.ssrc');
   const [ice] = probe.iceTransports;
-  if (ice !== undefined && !Reflect.has(ice.connection, 'stunServer')) faults.push('IceConnection.stunServer');
+  if (ice !== undefined && !Reflect.has(ice.connection, 'stunServer'))
+    faults.push('IceConnection.stunServer');
   void probe.close();
   const missing = faults.filter((fault) => fault !== undefined);
-  if (missing.length > 0) throw new AppError('internal', `this version of werift lacks ${missing.join(', ')}`);
+  if (missing.length > 0)
+    throw new AppError('internal', `this version of werift lacks ${missing.join(', ')}`);
   libraryChecked = true;
 }

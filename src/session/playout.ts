@@ -60,7 +60,11 @@ export class Playout {
       this.#sound.shift();
       this.#sinks.sound(next.opus, next.mediaSamples);
     }
-    for (let next = this.#pictures.peek(); next && this.#due(next, nowSamples); next = this.#pictures.peek()) {
+    for (
+      let next = this.#pictures.peek();
+      next && this.#due(next, nowSamples);
+      next = this.#pictures.peek()
+    ) {
       this.#pictures.shift();
       this.playedPictures += 1;
       if (nowSamples >= frameToSamples(next.index + 1, this.#fps)) this.latePictures += 1;

@@ -16,14 +16,20 @@ const CANDIDATE = /^candidate:[A-Za-z0-9+/]{1,32} \d{1,3} \S+ \d{1,10} \S+ \d{1,
 
 /** Throws `sdp-invalid`. Candidates that are malformed are dropped: they could not be used either. */
 export function readSdpFragment(fragment: string): SdpFragment {
-  if (fragment.length > MAX_FRAGMENT_BYTES) throw new AppError('sdp-invalid', `the fragment is longer than ${MAX_FRAGMENT_BYTES} bytes`);
+  if (fragment.length > MAX_FRAGMENT_BYTES)
+    throw new AppError('sdp-invalid', `the fragment is longer than ${MAX_FRAGMENT_BYTES} bytes`);
   const lines = fragment.split(/\r\n|\n|\r/).filter((line) => line !== '');
   const broken = lines.find((line) => !/^[a-z]=/.test(line));
   if (lines.length === 0 || broken !== undefined) {
-    throw new AppError('sdp-invalid', `the fragment ${broken === undefined ? 'is empty' : `has a line that is no SDP: ${JSON.stringify(broken.slice(0, 60))}`}`);
+    throw new AppError(
+      'sdp-invalid',
+      `the fragment ${broken === undefined ? 'is empty' : `has a line that is no SDP: ${JSON.stringify(broken.slice(0, 60))}`}`,
+    );
   }
   const attributes = lines.filter((line) => line.startsWith('a=')).map((line) => line.slice(2));
-  const ufrags = new Set(attributes.filter((line) => line.startsWith('ice-ufrag:')).map((line) => line.slice('ice-ufrag:'.length)));
+  const ufrags = new Set(
+    attributes.filter((line) => line.startsWith('ice-ufrag:')).map((line) => line.slice('ice-ufrag:'.length)),
+  );
   if (ufrags.size > 1) throw new AppError('sdp-invalid', 'the fragment names several ICE user fragments');
   return {
     ufrag: [...ufrags][0],

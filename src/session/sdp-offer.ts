@@ -30,7 +30,8 @@ export function readOffer(sdp: string): Offer {
   const lines = sdp.split(/\r\n|\n|\r/).filter((line) => line !== '');
   if (lines[0] !== 'v=0') throw invalid('does not begin with v=0');
   const broken = lines.find((line) => !/^[a-z]=/.test(line));
-  if (broken !== undefined) throw invalid(`has a line that is no SDP: ${JSON.stringify(broken.slice(0, 60))}`);
+  if (broken !== undefined)
+    throw invalid(`has a line that is no SDP: ${JSON.stringify(broken.slice(0, 60))}`);
 
   const session: string[] = [];
   const sections: Section[] = [];
@@ -38,7 +39,8 @@ export function readOffer(sdp: string): Offer {
   for (const line of lines) {
     if (line.startsWith('m=')) {
       const [kind = '', port = ''] = line.slice(2).split(' ');
-      if (!/^\d+(\/\d+)?$/.test(port)) throw invalid(`has an m-line without a port: ${JSON.stringify(line.slice(0, 60))}`);
+      if (!/^\d+(\/\d+)?$/.test(port))
+        throw invalid(`has an m-line without a port: ${JSON.stringify(line.slice(0, 60))}`);
       current = [];
       sections.push({ kind, rejected: port === '0', lines: current });
     } else current.push(line);
@@ -49,7 +51,11 @@ export function readOffer(sdp: string): Offer {
   const media = live.filter((section) => section.kind === 'audio' || section.kind === 'video');
   if (media.length === 0) throw unsupported('asks for neither sound nor picture');
   for (const needed of ['a=ice-ufrag:', 'a=ice-pwd:', 'a=fingerprint:']) {
-    if (![session, ...live.map((section) => section.lines)].some((part) => part.some((line) => line.startsWith(needed)))) {
+    if (
+      ![session, ...live.map((section) => section.lines)].some((part) =>
+        part.some((line) => line.startsWith(needed)),
+      )
+    ) {
       throw invalid(`lacks ${needed.slice(0, -1)}`);
     }
   }
@@ -59,7 +65,10 @@ export function readOffer(sdp: string): Offer {
     if (count > 1) throw unsupported(`asks for ${count} ${kind} tracks, one is the limit`);
   }
   const values = (name: string): string[] =>
-    [session, ...live.map((section) => section.lines)].flat().filter((line) => line.startsWith(name)).map((line) => line.slice(name.length));
+    [session, ...live.map((section) => section.lines)]
+      .flat()
+      .filter((line) => line.startsWith(name))
+      .map((line) => line.slice(name.length));
   return {
     audio: media.some((section) => section.kind === 'audio'),
     video: media.some((section) => section.kind === 'video'),
@@ -82,7 +91,9 @@ function checkSection(section: Section, session: readonly string[]): void {
 }
 
 function directionOf(lines: readonly string[]): string | undefined {
-  return lines.map((line) => /^a=(sendrecv|sendonly|recvonly|inactive)$/.exec(line)?.[1]).find((found) => found !== undefined);
+  return lines
+    .map((line) => /^a=(sendrecv|sendonly|recvonly|inactive)$/.exec(line)?.[1])
+    .find((found) => found !== undefined);
 }
 
 function invalid(what: string): AppError {

@@ -5,7 +5,14 @@ import { Emitter } from '../lib/emitter.js';
 import type { Log } from '../lib/log.js';
 import type { OpusEncoder } from '../encoder/opus-encoder.js';
 import { Downsampler48To16 } from '../media/resample.js';
-import { frameToSamples, MEDIA_RATE, msToSamples, OPUS_FRAME_SAMPLES, samplesToFrame, samplesToMs } from '../media/timeline.js';
+import {
+  frameToSamples,
+  MEDIA_RATE,
+  msToSamples,
+  OPUS_FRAME_SAMPLES,
+  samplesToFrame,
+  samplesToMs,
+} from '../media/timeline.js';
 import type { WorkerStream, WorkerStreamOptions } from '../worker/host.js';
 import { FanOut } from './fan-out.js';
 import { JpegWatchers } from './jpeg-watchers.js';
@@ -28,7 +35,12 @@ export interface SessionOptions {
   bitrateBps: number;
   lingerMs: number;
   openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
-  openPeer(options: { offerSdp: string; onKeyframeNeeded(): void; onConnected(): void; onClosed(reason: string): void }): Promise<Peer>;
+  openPeer(options: {
+    offerSdp: string;
+    onKeyframeNeeded(): void;
+    onConnected(): void;
+    onClosed(reason: string): void;
+  }): Promise<Peer>;
   opus: OpusEncoder;
   clock: Clock;
   log: Log;
@@ -36,7 +48,10 @@ export interface SessionOptions {
 
 export type SessionState = 'idle' | 'speaking' | 'ended';
 
-export type SessionEvents = { ended: { reason: string }; speechEnded: { utteranceId: string; playedMs: number } };
+export type SessionEvents = {
+  ended: { reason: string };
+  speechEnded: { utteranceId: string; playedMs: number };
+};
 
 /**
  * One talking avatar on one media clock. Sound is fed to the worker a fixed lead ahead of the clock, pictures come
@@ -61,7 +76,12 @@ export class Session {
   #startedMs: number;
   #fedSamples = 0;
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
-  #utterances: { utterance: Utterance; startSamples: number | undefined; endSamples: number | undefined; waitUntilMs: number }[] = [];
+  #utterances: {
+    utterance: Utterance;
+    startSamples: number | undefined;
+    endSamples: number | undefined;
+    waitUntilMs: number;
+  }[] = [];
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
   #lonelySinceMs: number;
@@ -83,7 +103,8 @@ export class Session {
     this.#fanOut = new FanOut({
       clock: options.clock,
       onKeyframeNeeded: () => this.#stream?.requestKeyframe(),
-      onPeerError: (peer, error) => options.log.warn({ session: options.id, peer, err: error }, 'sending to a viewer failed'),
+      onPeerError: (peer, error) =>
+        options.log.warn({ session: options.id, peer, err: error }, 'sending to a viewer failed'),
     });
     this.#watchers = new JpegWatchers((count) => this.#stream?.setJpeg(count > 0));
     this.#playout = new Playout(options.fps, {
@@ -159,13 +180,15 @@ export class Session {
     this.#utterances = [];
     const startSamples = dropped[0]?.startSamples;
     await Promise.all(dropped.map(({ utterance }) => utterance.close()));
-    return { playedMs: startSamples === undefined ? 0 : Math.max(0, Math.round(samplesToMs(now - startSamples))) };
+    return {
+      playedMs: startSamples === undefined ? 0 : Math.max(0, Math.round(samplesToMs(now - startSamples))),
+    };
   }
 
   /** @throws sdp-invalid, sdp-unsupported, session-closed */
   async addPeer(offerSdp: string): Promise<Peer> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
-    let added: Peer | undefined;
+    const joined: { peer?: Peer } = {};
     let closed = false;
     const peer = await this.#options.openPeer({
       offerSdp,
@@ -173,10 +196,10 @@ export class Session {
       onConnected: () => this.#fanOut.requestKeyframe(),
       onClosed: (reason) => {
         closed = true;
-        if (added !== undefined) this.#dropPeer(added, reason);
+        if (joined.peer !== undefined) this.#dropPeer(joined.peer, reason);
       },
     });
-    added = peer;
+    joined.peer = peer;
     if (this.#closing || closed) {
       await peer.close('the session ended');
       throw new AppError('session-closed', `session ${this.id} has ended`);
@@ -222,7 +245,10 @@ export class Session {
       // The process was stopped or starved: continue from here rather than send a second of sound in one burst.
       this.#startedMs += behindMs;
       now = this.#nowSamples();
-      this.#options.log.warn({ session: this.id, behindMs: Math.round(behindMs) }, 'clock held after a stall');
+      this.#options.log.warn(
+        { session: this.id, behindMs: Math.round(behindMs) },
+        'clock held after a stall',
+      );
     }
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#playout.advance(now);
@@ -261,18 +287,29 @@ export class Session {
   }
 
   #retireSpoken(now: number): void {
-    for (let head = this.#utterances[0]; head?.endSamples !== undefined && head.endSamples <= now; head = this.#utterances[0]) {
+    for (
+      let head = this.#utterances[0];
+      head?.endSamples !== undefined && head.endSamples <= now;
+      head = this.#utterances[0]
+    ) {
       this.#utterances.shift();
       if (head.utterance.error !== undefined) {
-        this.#options.log.warn({ session: this.id, utterance: head.utterance.id, err: toAppError(head.utterance.error) }, 'speech broke off');
+        this.#options.log.warn(
+          { session: this.id, utterance: head.utterance.id, err: toAppError(head.utterance.error) },
+          'speech broke off',
+        );
       }
-      this.events.emit('speechEnded', { utteranceId: head.utterance.id, playedMs: samplesToMs(head.endSamples - (head.startSamples ?? head.endSamples)) });
+      this.events.emit('speechEnded', {
+        utteranceId: head.utterance.id,
+        playedMs: samplesToMs(head.endSamples - (head.startSamples ?? head.endSamples)),
+      });
     }
   }
 
   #watchLoneliness(nowMs: number): void {
     if (this.viewers > 0 || this.#utterances.length > 0) this.#lonelySinceMs = nowMs;
-    else if (nowMs - this.#lonelySinceMs >= this.#options.lingerMs) void this.close('nobody watched any more').catch(() => {});
+    else if (nowMs - this.#lonelySinceMs >= this.#options.lingerMs)
+      void this.close('nobody watched any more').catch(() => {});
   }
 
   async #openStream(firstIndex: number): Promise<void> {
@@ -318,7 +355,10 @@ export class Session {
         this.#fanOut.requestKeyframe();
         return;
       } catch (error) {
-        this.#options.log.warn({ session: this.id, err: toAppError(error) }, 'picture stream could not be reopened');
+        this.#options.log.warn(
+          { session: this.id, err: toAppError(error) },
+          'picture stream could not be reopened',
+        );
         await new Promise<void>((resolve) => this.#options.clock.after(pauseMs, resolve));
         pauseMs = Math.min(pauseMs * 2, 5000);
       }

@@ -58,7 +58,14 @@ export class Sessions {
     this.#options = options;
   }
 
-  async create(options: { avatarId: string; id?: string; fps?: number; audioPath?: string; legacy?: boolean; saveImages?: boolean }): Promise<SessionView> {
+  async create(options: {
+    avatarId: string;
+    id?: string;
+    fps?: number;
+    audioPath?: string;
+    legacy?: boolean;
+    saveImages?: boolean;
+  }): Promise<SessionView> {
     const { maxSessions, clock, log } = this.#options;
     const fps = options.fps ?? 25;
     if (this.#sessions.size + this.#opening.size >= maxSessions) {
@@ -113,8 +120,12 @@ export class Sessions {
     return [...this.#sessions.values()].some((session) => session.avatarId === avatarId);
   }
 
-  async say(id: string, options: { audioPath: string; audioIsUpload?: boolean }): Promise<{ utteranceId: string }> {
-    const discard = () => (options.audioIsUpload ? rm(options.audioPath, { force: true }) : Promise.resolve());
+  async say(
+    id: string,
+    options: { audioPath: string; audioIsUpload?: boolean },
+  ): Promise<{ utteranceId: string }> {
+    const discard = () =>
+      options.audioIsUpload ? rm(options.audioPath, { force: true }) : Promise.resolve();
     try {
       const session = this.#find(id);
       const utterance = this.#utterance(options.audioPath);
@@ -136,7 +147,10 @@ export class Sessions {
     await this.#find(id).close('stopped by request');
   }
 
-  async addPeer(sessionId: string, offerSdp: string): Promise<{ peerId: string; answerSdp: string; etag: string }> {
+  async addPeer(
+    sessionId: string,
+    offerSdp: string,
+  ): Promise<{ peerId: string; answerSdp: string; etag: string }> {
     const { id, answerSdp, etag } = await this.#find(sessionId).addPeer(offerSdp);
     return { peerId: id, answerSdp, etag };
   }
@@ -156,7 +170,9 @@ export class Sessions {
 
   async close(): Promise<void> {
     this.#abort.abort(new AppError('session-closed', 'the server stops'));
-    await Promise.allSettled([...this.#sessions.values()].map((session) => session.close('the server stops')));
+    await Promise.allSettled(
+      [...this.#sessions.values()].map((session) => session.close('the server stops')),
+    );
     await Promise.allSettled(this.#jobs);
   }
 
@@ -178,9 +194,20 @@ export class Sessions {
     return new Utterance(randomUUID(), (signal) => decodeAudio(this.#options.ffmpeg, audioPath, { signal }));
   }
 
-  #openPeer(options: { offerSdp: string; onKeyframeNeeded(): void; onConnected(): void; onClosed(reason: string): void }): Promise<Peer> {
+  #openPeer(options: {
+    offerSdp: string;
+    onKeyframeNeeded(): void;
+    onConnected(): void;
+    onClosed(reason: string): void;
+  }): Promise<Peer> {
     const { publicHosts, icePortRange, log } = this.#options;
-    return Peer.create({ ...options, id: randomUUID(), log, publicHosts, ...(icePortRange ? { icePortRange } : {}) });
+    return Peer.create({
+      ...options,
+      id: randomUUID(),
+      log,
+      publicHosts,
+      ...(icePortRange ? { icePortRange } : {}),
+    });
   }
 
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */
@@ -188,10 +215,21 @@ export class Sessions {
     const { resultsDir, avatarsDir, modelsDir, ffmpeg, logLevel, log } = this.#options;
     if (this.#abort.signal.aborted) return;
     const folder = path.join(resultsDir, session.id);
-    const input: RenderInput = { avatarId: session.avatarId, avatarsDir, modelsDir, audioPath, outPath: path.join(folder, 'result.mp4'), framesDir: path.join(folder, 'frames'), fps: session.fps, ffmpeg, logLevel };
+    const input: RenderInput = {
+      avatarId: session.avatarId,
+      avatarsDir,
+      modelsDir,
+      audioPath,
+      outPath: path.join(folder, 'result.mp4'),
+      framesDir: path.join(folder, 'frames'),
+      fps: session.fps,
+      ffmpeg,
+      logLevel,
+    };
     const job = runJob('render-job', input, { niceness: 10, signal: this.#abort.signal }).then(
       () => log.info({ session: session.id, folder }, 'result saved'),
-      (error: unknown) => log.error({ session: session.id, err: toAppError(error) }, 'result could not be saved'),
+      (error: unknown) =>
+        log.error({ session: session.id, err: toAppError(error) }, 'result could not be saved'),
     );
     this.#jobs.add(job);
     void job.finally(() => this.#jobs.delete(job));
@@ -199,6 +237,17 @@ export class Sessions {
 
   #view(session: Session): SessionView {
     const { id, avatarId, state, fps, viewers, widthPx, heightPx, stats } = session;
-    return { id, avatar: avatarId, state, fps, createdAtUnixS: session.createdAtMs / 1000, viewers, widthPx, heightPx, engine: 'cpu', stats };
+    return {
+      id,
+      avatar: avatarId,
+      state,
+      fps,
+      createdAtUnixS: session.createdAtMs / 1000,
+      viewers,
+      widthPx,
+      heightPx,
+      engine: 'cpu',
+      stats,
+    };
   }
 }

@@ -63,7 +63,11 @@ export class Utterance {
     return this.closed;
   }
 
-  async #fill(source: (signal: AbortSignal) => AsyncIterable<Int16Array>, started: () => void, failed: (error: unknown) => void): Promise<void> {
+  async #fill(
+    source: (signal: AbortSignal) => AsyncIterable<Int16Array>,
+    started: () => void,
+    failed: (error: unknown) => void,
+  ): Promise<void> {
     try {
       for await (const pcm of source(this.#abort.signal)) {
         if (this.#abort.signal.aborted) break;

@@ -79,7 +79,11 @@ export class Avatars {
       }
       const abort = new AbortController();
       const view: AvatarView = { id, state: 'preparing', progress: 0, createdAtUnixS: Date.now() / 1000 };
-      const preparation: Preparation = { view, abort, done: this.#prepare(view, sourcePath, abort.signal).finally(discard) };
+      const preparation: Preparation = {
+        view,
+        abort,
+        done: this.#prepare(view, sourcePath, abort.signal).finally(discard),
+      };
       preparation.done.catch(() => {});
       this.#preparations.set(id, preparation);
       return { ...view };
@@ -103,7 +107,9 @@ export class Avatars {
   async list(): Promise<AvatarView[]> {
     const stored = (await this.#options.store.list()).map(viewOf);
     const names = new Set(stored.map(({ id }) => id));
-    const others = [...this.#preparations.values()].map(({ view }) => ({ ...view })).filter(({ id }) => !names.has(id));
+    const others = [...this.#preparations.values()]
+      .map(({ view }) => ({ ...view }))
+      .filter(({ id }) => !names.has(id));
     return [...stored, ...others].sort((a, b) => a.createdAtUnixS - b.createdAtUnixS);
   }
 
@@ -116,7 +122,11 @@ export class Avatars {
   /** @throws avatar-not-found, avatar-not-ready (still preparing or failed) */
   async ready(id: string): Promise<AvatarManifest> {
     const preparation = this.#preparations.get(id);
-    if (preparation) throw new AppError('avatar-not-ready', `avatar ${id} is ${preparation.view.state === 'failed' ? `unusable: ${preparation.view.error?.message}` : 'still being prepared'}`);
+    if (preparation)
+      throw new AppError(
+        'avatar-not-ready',
+        `avatar ${id} is ${preparation.view.state === 'failed' ? `unusable: ${preparation.view.error?.message}` : 'still being prepared'}`,
+      );
     return this.#options.store.get(id);
   }
 
@@ -132,24 +142,29 @@ export class Avatars {
   async delete(id: string): Promise<void> {
     const preparation = this.#preparations.get(id);
     if (preparation) {
-      preparation.abort.abort(new AppError('avatar-not-found', `avatar ${id} was deleted while it was being prepared`));
+      preparation.abort.abort(
+        new AppError('avatar-not-found', `avatar ${id} was deleted while it was being prepared`),
+      );
       await preparation.done.catch(() => {});
       this.#preparations.delete(id);
       return;
     }
     await this.#options.store.get(id);
-    if (this.#options.inUse(id)) throw new AppError('avatar-in-use', `avatar ${id} is shown by a session; stop that first`);
+    if (this.#options.inUse(id))
+      throw new AppError('avatar-in-use', `avatar ${id} is shown by a session; stop that first`);
     await this.#options.store.delete(id);
   }
 
   async close(): Promise<void> {
-    for (const { abort } of this.#preparations.values()) abort.abort(new AppError('session-closed', 'the server stops'));
+    for (const { abort } of this.#preparations.values())
+      abort.abort(new AppError('session-closed', 'the server stops'));
     await Promise.allSettled([...this.#preparations.values()].map(({ done }) => done));
   }
 
   async #existing(id: string, sourcePath: string, isUpload: boolean): Promise<AvatarView | undefined> {
     const preparation = this.#preparations.get(id);
-    if (preparation?.view.state === 'preparing') throw new AppError('avatar-exists', `avatar ${id} is being prepared already`);
+    if (preparation?.view.state === 'preparing')
+      throw new AppError('avatar-exists', `avatar ${id} is being prepared already`);
     if (preparation) this.#preparations.delete(id); // A failed one may be tried again.
     const manifest = await this.#options.store.get(id).catch((error: unknown) => {
       if (isAppError(error, 'avatar-not-found')) return undefined;
@@ -157,7 +172,11 @@ export class Avatars {
     });
     if (manifest === undefined) return undefined;
     const source = await stat(sourcePath);
-    const same = !isUpload && manifest.source.path === sourcePath && manifest.source.sizeBytes === source.size && manifest.source.mtimeMs === source.mtimeMs;
+    const same =
+      !isUpload &&
+      manifest.source.path === sourcePath &&
+      manifest.source.sizeBytes === source.size &&
+      manifest.source.mtimeMs === source.mtimeMs;
     if (same) return viewOf(manifest);
     throw new AppError('avatar-exists', `there is an avatar ${id} already; delete it or choose another id`);
   }
@@ -203,5 +222,16 @@ export class Avatars {
 
 function viewOf(manifest: AvatarManifest): AvatarView {
   const { id, createdAtUnixS, widthPx, heightPx, fps, frameCount, still, quality } = manifest;
-  return { id, state: 'ready', progress: 1, createdAtUnixS, widthPx, heightPx, fps, frameCount, still, quality };
+  return {
+    id,
+    state: 'ready',
+    progress: 1,
+    createdAtUnixS,
+    widthPx,
+    heightPx,
+    fps,
+    frameCount,
+    still,
+    quality,
+  };
 }

@@ -21,9 +21,22 @@ const engine = await CpuEngine.create({ modelsDir: settings.modelsDir, log });
 async function open(message: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   const { streamId } = message;
   try {
-    const stream = await MediaStream.create({ ...message, store, engine, ffmpeg: settings.ffmpeg, send, log });
+    const stream = await MediaStream.create({
+      ...message,
+      store,
+      engine,
+      ffmpeg: settings.ffmpeg,
+      send,
+      log,
+    });
     streams.set(streamId, stream);
-    send({ type: 'opened', streamId, widthPx: stream.widthPx, heightPx: stream.heightPx, lookaheadMs: stream.lookaheadMs });
+    send({
+      type: 'opened',
+      streamId,
+      widthPx: stream.widthPx,
+      heightPx: stream.heightPx,
+      lookaheadMs: stream.lookaheadMs,
+    });
   } catch (error) {
     const { code, message: text } = toAppError(error);
     if (!isAppError(error)) log.error({ err: error }, 'stream could not be opened');
@@ -58,7 +71,9 @@ function handle(message: ToWorker): void {
     case 'close': {
       const stream = streams.get(message.streamId);
       streams.delete(message.streamId);
-      void (stream?.close() ?? Promise.resolve()).finally(() => send({ type: 'closed', streamId: message.streamId }));
+      void (stream?.close() ?? Promise.resolve()).finally(() =>
+        send({ type: 'closed', streamId: message.streamId }),
+      );
       return;
     }
     case 'shutdown':

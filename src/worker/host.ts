@@ -38,7 +38,10 @@ export interface WorkerStream {
 
 interface Entry {
   options: WorkerStreamOptions;
-  opened: { resolve(size: { widthPx: number; heightPx: number; lookaheadMs: number }): void; reject(error: Error): void };
+  opened: {
+    resolve(size: { widthPx: number; heightPx: number; lookaheadMs: number }): void;
+    reject(error: Error): void;
+  };
   closed: (() => void) | undefined;
 }
 
@@ -84,16 +87,30 @@ export class WorkerHost {
   async open(options: WorkerStreamOptions): Promise<WorkerStream> {
     await this.#ready;
     const streamId = nextStreamId++;
-    const size = await new Promise<{ widthPx: number; heightPx: number; lookaheadMs: number }>((resolve, reject) => {
-      const limit = setTimeout(() => reject(new AppError('timeout', `avatar ${options.avatarId} did not open within ${OPEN_LIMIT_MS} ms`)), OPEN_LIMIT_MS);
-      const settle = <T>(callback: (value: T) => void) => (value: T) => {
-        clearTimeout(limit);
-        callback(value);
-      };
-      this.#entries.set(streamId, { options, opened: { resolve: settle(resolve), reject: settle(reject) }, closed: undefined });
-      const { avatarId, fps, bitrateBps, firstIndex } = options;
-      this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex });
-    }).catch((error: unknown) => {
+    const size = await new Promise<{ widthPx: number; heightPx: number; lookaheadMs: number }>(
+      (resolve, reject) => {
+        const limit = setTimeout(
+          () =>
+            reject(
+              new AppError('timeout', `avatar ${options.avatarId} did not open within ${OPEN_LIMIT_MS} ms`),
+            ),
+          OPEN_LIMIT_MS,
+        );
+        const settle =
+          <T>(callback: (value: T) => void) =>
+          (value: T) => {
+            clearTimeout(limit);
+            callback(value);
+          };
+        this.#entries.set(streamId, {
+          options,
+          opened: { resolve: settle(resolve), reject: settle(reject) },
+          closed: undefined,
+        });
+        const { avatarId, fps, bitrateBps, firstIndex } = options;
+        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex });
+      },
+    ).catch((error: unknown) => {
       this.#entries.delete(streamId);
       this.#send({ type: 'close', streamId });
       throw error;
@@ -114,14 +131,21 @@ export class WorkerHost {
   }
 
   #spawn(): void {
-    const child = fork(fileURLToPath(new URL('./child.js', import.meta.url)), [JSON.stringify(this.#settings)], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
+    const child = fork(
+      fileURLToPath(new URL('./child.js', import.meta.url)),
+      [JSON.stringify(this.#settings)],
+      {
+        serialization: 'advanced',
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      },
+    );
     const bornMs = performance.now();
     this.#child = child;
     this.#ready = new Promise((resolve, reject) => {
-      const limit = setTimeout(() => reject(new AppError('timeout', `a media worker was not ready within ${READY_LIMIT_MS} ms`)), READY_LIMIT_MS);
+      const limit = setTimeout(
+        () => reject(new AppError('timeout', `a media worker was not ready within ${READY_LIMIT_MS} ms`)),
+        READY_LIMIT_MS,
+      );
       child.on('message', (message) => {
         if ((message as FromWorker).type === 'ready') {
           clearTimeout(limit);
@@ -130,7 +154,12 @@ export class WorkerHost {
       });
       child.once('exit', (code, signal) => {
         clearTimeout(limit);
-        reject(new AppError('worker-died', `a media worker ended before it was ready (${signal ?? `exit code ${code}`})`));
+        reject(
+          new AppError(
+            'worker-died',
+            `a media worker ended before it was ready (${signal ?? `exit code ${code}`})`,
+          ),
+        );
         this.#exited(child, bornMs, `${signal ?? `exit code ${code}`}`);
       });
     });
@@ -238,7 +267,9 @@ export class WorkerPool {
   }
 
   static async create(count: number, settings: WorkerSettings, log: Log): Promise<WorkerPool> {
-    const results = await Promise.allSettled(Array.from({ length: count }, () => WorkerHost.create(settings, log)));
+    const results = await Promise.allSettled(
+      Array.from({ length: count }, () => WorkerHost.create(settings, log)),
+    );
     const hosts = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) {

@@ -21,7 +21,11 @@ export interface JobOptions {
  * block the thread that calls them, and a job that crashes must not take the server along.
  * @throws what the job failed with; `worker-died` when its process ended without a word; the abort reason.
  */
-export async function runJob<Result>(module: 'prepare-job' | 'render-job', input: object, options: JobOptions = {}): Promise<Result> {
+export async function runJob<Result>(
+  module: 'prepare-job' | 'render-job',
+  input: object,
+  options: JobOptions = {},
+): Promise<Result> {
   options.signal?.throwIfAborted();
   const child = fork(fileURLToPath(new URL(`./${module}.js`, import.meta.url)), [JSON.stringify(input)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -43,7 +47,13 @@ export async function runJob<Result>(module: 'prepare-job' | 'render-job', input
       child.once('exit', (code, signal) => {
         if (outcome) outcome();
         else if (options.signal?.aborted) reject(options.signal.reason as Error);
-        else reject(new AppError('worker-died', `the ${module} process ended unexpectedly (${signal ?? `exit code ${code}`})`));
+        else
+          reject(
+            new AppError(
+              'worker-died',
+              `the ${module} process ended unexpectedly (${signal ?? `exit code ${code}`})`,
+            ),
+          );
       });
     });
   } finally {
@@ -52,13 +62,21 @@ export async function runJob<Result>(module: 'prepare-job' | 'render-job', input
 }
 
 /** The child's half: runs `work` with the parent's input, reports, and ends. SIGTERM or a lost parent aborts. */
-export async function serveJob<Input, Result>(work: (input: Input, context: { onProgress(fraction: number): void; signal: AbortSignal }) => Promise<Result>): Promise<void> {
+export async function serveJob<Input, Result>(
+  work: (
+    input: Input,
+    context: { onProgress(fraction: number): void; signal: AbortSignal },
+  ) => Promise<Result>,
+): Promise<void> {
   const controller = new AbortController();
   const stop = () => controller.abort(new AppError('internal', 'the job was stopped'));
   process.on('SIGTERM', stop);
   process.on('SIGINT', () => {});
   process.on('disconnect', stop);
-  const send = (message: JobMessage<Result>) => new Promise<void>((resolve) => (process.connected ? process.send?.(message, () => resolve()) : resolve()));
+  const send = (message: JobMessage<Result>) =>
+    new Promise<void>((resolve) =>
+      process.connected ? process.send?.(message, () => resolve()) : resolve(),
+    );
   let last = -1;
   try {
     const result = await work(JSON.parse(process.argv[2] ?? '{}') as Input, {

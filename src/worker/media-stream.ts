@@ -41,7 +41,13 @@ export class MediaStream {
   #jpegWanted = false;
   #stats = { frames: 0, skipped: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
 
-  private constructor(options: MediaStreamOptions, engine: EngineStream, vp8: Vp8Encoder, size: { widthPx: number; heightPx: number }, scope: Scope) {
+  private constructor(
+    options: MediaStreamOptions,
+    engine: EngineStream,
+    vp8: Vp8Encoder,
+    size: { widthPx: number; heightPx: number },
+    scope: Scope,
+  ) {
     this.#options = options;
     this.#engine = engine;
     this.#vp8 = vp8;
@@ -119,7 +125,11 @@ export class MediaStream {
     } catch (error) {
       if (!this.#closed) {
         this.#options.log.error({ err: error, streamId: this.#options.streamId }, 'drawing failed');
-        this.#options.send({ type: 'stream-failed', streamId: this.#options.streamId, message: error instanceof Error ? error.message : String(error) });
+        this.#options.send({
+          type: 'stream-failed',
+          streamId: this.#options.streamId,
+          message: error instanceof Error ? error.message : String(error),
+        });
       }
     } finally {
       this.#busy = false;

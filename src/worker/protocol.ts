@@ -7,7 +7,12 @@ export interface WorkerSettings {
   avatarsDir: string;
   modelsDir: string;
   logLevel: string;
-  ffmpeg: { path: string; origin: 'FFMPEG_BIN' | 'ffmpeg-static' | 'PATH' | '@ffmpeg-installer'; version: string; vsyncArgs: readonly string[] };
+  ffmpeg: {
+    path: string;
+    origin: 'FFMPEG_BIN' | 'ffmpeg-static' | 'PATH' | '@ffmpeg-installer';
+    version: string;
+    vsyncArgs: readonly string[];
+  };
 }
 
 export type ToWorker =
@@ -28,6 +33,14 @@ export type FromWorker =
   | { type: 'picture'; streamId: number; index: number; key: boolean; data: Uint8Array }
   | { type: 'jpeg'; streamId: number; index: number; data: Uint8Array }
   /** Once a second while something was drawn. */
-  | { type: 'stats'; streamId: number; frames: number; skipped: number; renderMs: number; encodeMs: number; backlogMs: number }
+  | {
+      type: 'stats';
+      streamId: number;
+      frames: number;
+      skipped: number;
+      renderMs: number;
+      encodeMs: number;
+      backlogMs: number;
+    }
   | { type: 'stream-failed'; streamId: number; message: string }
   | { type: 'closed'; streamId: number };

@@ -38,11 +38,67 @@ export async function renderToFile(options: RenderOptions): Promise<RenderResult
   const partPath = path.join(path.dirname(outPath), `.${path.basename(outPath)}.part.mp4`);
   await mkdir(path.dirname(path.resolve(outPath)), { recursive: true });
   const limit = ['-t', String(samples / MEDIA_RATE)];
-  const input = ['-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', `${avatar.widthPx}x${avatar.heightPx}`, '-r', String(fps), '-i', 'pipe:0'];
-  const movie = ['-map', '0:v', '-map', '1:a', ...limit, '-c:v', 'libx264', '-preset', 'veryfast', '-crf', '18', '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-b:a', '128k', '-movflags', '+faststart', partPath];
-  const stills = options.framesDir === undefined ? [] : ['-map', '0:v', '-start_number', '0', '-compression_level', '1', path.join(options.framesDir, '%08d.png')];
+  const input = [
+    '-f',
+    'rawvideo',
+    '-pix_fmt',
+    'yuv420p',
+    '-s',
+    `${avatar.widthPx}x${avatar.heightPx}`,
+    '-r',
+    String(fps),
+    '-i',
+    'pipe:0',
+  ];
+  const movie = [
+    '-map',
+    '0:v',
+    '-map',
+    '1:a',
+    ...limit,
+    '-c:v',
+    'libx264',
+    '-preset',
+    'veryfast',
+    '-crf',
+    '18',
+    '-pix_fmt',
+    'yuv420p',
+    '-c:a',
+    'aac',
+    '-b:a',
+    '128k',
+    '-movflags',
+    '+faststart',
+    partPath,
+  ];
+  const stills =
+    options.framesDir === undefined
+      ? []
+      : [
+          '-map',
+          '0:v',
+          '-start_number',
+          '0',
+          '-compression_level',
+          '1',
+          path.join(options.framesDir, '%08d.png'),
+        ];
   if (options.framesDir !== undefined) await mkdir(options.framesDir, { recursive: true });
-  const encoder = runFfmpeg(ffmpeg, ['-hide_banner', '-loglevel', 'error', '-y', ...input, ...userInputArgs(options.audioPath), ...movie, ...stills], signal ? { signal } : {});
+  const encoder = runFfmpeg(
+    ffmpeg,
+    [
+      '-hide_banner',
+      '-loglevel',
+      'error',
+      '-y',
+      ...input,
+      ...userInputArgs(options.audioPath),
+      ...movie,
+      ...stills,
+    ],
+    signal ? { signal } : {},
+  );
   encoder.done.catch(() => {});
   encoder.stdin.on('error', () => {}); // The reason is in `done`, with ffmpeg's own words.
   encoder.stdout.resume();
@@ -54,7 +110,8 @@ export async function renderToFile(options: RenderOptions): Promise<RenderResult
         if (written >= frames) break;
         signal?.throwIfAborted();
         // The engine reuses its buffer, the pipe keeps what it is given until it is written: copy.
-        if (!encoder.stdin.write(Buffer.from(frame.data))) await Promise.race([once(encoder.stdin, 'drain'), encoder.done]);
+        if (!encoder.stdin.write(Buffer.from(frame.data)))
+          await Promise.race([once(encoder.stdin, 'drain'), encoder.done]);
         written += 1;
         options.onProgress?.(written / frames);
       }
@@ -74,15 +131,30 @@ export async function renderToFile(options: RenderOptions): Promise<RenderResult
 
 async function countSamples(options: RenderOptions): Promise<number> {
   let samples = 0;
-  for await (const pcm of decodeAudio(options.ffmpeg, options.audioPath, options.signal ? { signal: options.signal } : {})) samples += pcm.length / 2;
-  return options.limitMs === undefined ? samples : Math.min(samples, Math.round((options.limitMs * MEDIA_RATE) / 1000));
+  for await (const pcm of decodeAudio(
+    options.ffmpeg,
+    options.audioPath,
+    options.signal ? { signal: options.signal } : {},
+  ))
+    samples += pcm.length / 2;
+  return options.limitMs === undefined
+    ? samples
+    : Math.min(samples, Math.round((options.limitMs * MEDIA_RATE) / 1000));
 }
 
 /** 16 kHz sound followed by as much silence as the engine looks ahead, so that the last picture is drawn too. */
-async function* paddedSound(options: RenderOptions, samples: number, lookaheadMs: number): AsyncIterable<Float32Array> {
+async function* paddedSound(
+  options: RenderOptions,
+  samples: number,
+  lookaheadMs: number,
+): AsyncIterable<Float32Array> {
   const downsampler = new Downsampler48To16();
   let left = samples;
-  for await (const pcm of decodeAudio(options.ffmpeg, options.audioPath, options.signal ? { signal: options.signal } : {})) {
+  for await (const pcm of decodeAudio(
+    options.ffmpeg,
+    options.audioPath,
+    options.signal ? { signal: options.signal } : {},
+  )) {
     yield downsampler.push(pcm);
     left -= pcm.length / 2;
     if (left <= 0) break;

@@ -29,11 +29,33 @@ try {
   const ffmpeg = await findFfmpeg({ log: silentLog });
   const film = named ?? sharedFile('video/yongen.mp4');
   const cut = path.join(folder, 'film.mp4');
-  const x264 = ['-t', '2', '-c:v', 'libx264', '-crf', '12', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', cut];
+  const x264 = [
+    '-t',
+    '2',
+    '-c:v',
+    'libx264',
+    '-crf',
+    '12',
+    '-preset',
+    'veryfast',
+    '-pix_fmt',
+    'yuv420p',
+    cut,
+  ];
   if (film !== undefined) await makeMedia(['-i', film, ...x264]);
   else {
     const moving = "scale=990:-2,crop=704:ih:x='143+20*sin(t)':y=0,scale=704:1216";
-    await makeMedia(['-loop', '1', '-r', '25', '-i', path.resolve('web/public/demo/portrait.jpg'), '-vf', moving, ...x264]);
+    await makeMedia([
+      '-loop',
+      '1',
+      '-r',
+      '25',
+      '-i',
+      path.resolve('web/public/demo/portrait.jpg'),
+      '-vf',
+      moving,
+      ...x264,
+    ]);
   }
   const tracker = await FaceTracker.create(await ensureFaceModels(modelsDir, silentLog));
   await prepareAvatar({
@@ -83,7 +105,11 @@ try {
 
   /** Drawing alone, mouth wide open. */
   async function drawing(): Promise<number> {
-    const renderer = new FaceRenderer({ basis: await loadMouthBasis(modelsDir), widthPx: avatar.widthPx, heightPx: avatar.heightPx });
+    const renderer = new FaceRenderer({
+      basis: await loadMouthBasis(modelsDir),
+      widthPx: avatar.widthPx,
+      heightPx: avatar.heightPx,
+    });
     const picture = new Uint8Array(i420SizeBytes(avatar.widthPx, avatar.heightPx));
     const pose = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0 }, speaking: 1, blink: 0 };
     let total = 0;
@@ -106,7 +132,10 @@ async function demoSpeech(): Promise<Float32Array> {
   const channels = wav.readUInt16LE(22);
   const frames = Math.floor((wav.length - 44) / 2 / channels);
   const step = rate / 16_000;
-  return Float32Array.from({ length: Math.floor(frames / step) }, (_, i) => wav.readInt16LE(44 + Math.floor(i * step) * channels * 2) / 32768);
+  return Float32Array.from(
+    { length: Math.floor(frames / step) },
+    (_, i) => wav.readInt16LE(44 + Math.floor(i * step) * channels * 2) / 32768,
+  );
 }
 
 function round2(value: number): number {

@@ -6,7 +6,8 @@ import { connectViewer, disconnectViewer } from '../helpers/whep-page.js';
 
 const RUNS = 10;
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 if (chromiumPath() === undefined) {
   process.stderr.write('bench:first-frame needs Chromium (Debian: apt-get install chromium)\n');
@@ -15,7 +16,11 @@ if (chromiumPath() === undefined) {
 const server = await startTestServer();
 const browser = await openBrowser();
 try {
-  const created = await fetch(`${server.url}/v1/sessions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ avatar: 'demo' }) });
+  const created = await fetch(`${server.url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ avatar: 'demo' }),
+  });
   const { id } = (await created.json()) as { id: string };
   const times: number[] = [];
   for (let run = 0; run <= RUNS; run += 1) {
@@ -26,8 +31,16 @@ try {
     await disconnectViewer(page);
     await page.close();
   }
-  const result = { bench: 'first-frame', runs: RUNS, medianMs: Math.round(median(times)), minMs: Math.round(Math.min(...times)), maxMs: Math.round(Math.max(...times)) };
-  process.stdout.write(`first frame, ms    min ${result.minMs}   median ${result.medianMs}   max ${result.maxMs}   (${RUNS} viewers one after another)\n`);
+  const result = {
+    bench: 'first-frame',
+    runs: RUNS,
+    medianMs: Math.round(median(times)),
+    minMs: Math.round(Math.min(...times)),
+    maxMs: Math.round(Math.max(...times)),
+  };
+  process.stdout.write(
+    `first frame, ms    min ${result.minMs}   median ${result.medianMs}   max ${result.maxMs}   (${RUNS} viewers one after another)\n`,
+  );
   if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(result)}\n`);
 } finally {
   await browser.close();

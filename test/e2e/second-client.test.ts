@@ -21,7 +21,11 @@ test('libwebrtc plays a session: picture size, steady pictures, loud sound, DELE
   const { id } = (await created.json()) as { id: string };
   const client = new WrtcClient();
   try {
-    const answer = await fetch(`${server.url}/whep/${id}`, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: await client.offer() });
+    const answer = await fetch(`${server.url}/whep/${id}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp' },
+      body: await client.offer(),
+    });
     assert.equal(answer.status, 201);
     assert.match(answer.headers.get('etag') ?? '', /^".+"$/);
     await client.answer(await answer.text());

@@ -16,7 +16,11 @@ let server: TestServer;
 let browser: Browser;
 
 async function post(route: string, body: object): Promise<{ status: number; json: Record<string, unknown> }> {
-  const response = await fetch(server.url + route, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const response = await fetch(server.url + route, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
   return { status: response.status, json: (await response.json()) as Record<string, unknown> };
 }
 
@@ -42,10 +46,16 @@ async function talk(avatar: string, audio: object, mouth: Region): Promise<void>
   assert.equal((await post(`/v1/sessions/${id}/utterances`, audio)).status, 201);
   await until('the speech to start', async () => ((await stateOf(id)) === 'speaking' ? true : undefined));
   const speech = await measure(page, 4000, mouth);
-  assert.ok(speech.framesPerSecond > 20 && speech.framesPerSecond < 30, `${speech.framesPerSecond} pictures a second`);
+  assert.ok(
+    speech.framesPerSecond > 20 && speech.framesPerSecond < 30,
+    `${speech.framesPerSecond} pictures a second`,
+  );
   assert.ok(speech.soundRms > 0.01, `sound RMS ${speech.soundRms} in speech`);
   assert.ok(rest.soundRms < 0.001, `sound RMS ${rest.soundRms} in silence`);
-  assert.ok(speech.regionChange > rest.regionChange + 0.5, `mouth moves ${rest.regionChange} in silence, ${speech.regionChange} in speech`);
+  assert.ok(
+    speech.regionChange > rest.regionChange + 0.5,
+    `mouth moves ${rest.regionChange} in silence, ${speech.regionChange} in speech`,
+  );
   assert.equal(await disconnectViewer(page), 200);
   assert.equal((await fetch(`${server.url}/v1/sessions/${id}`, { method: 'DELETE' })).status < 300, true);
   await page.close();
@@ -104,7 +114,8 @@ describe('a face that talks', { skip }, () => {
       const image = new Image();
       image.src = src;
       document.body.append(image);
-      for (let i = 0; i < 100 && image.naturalWidth === 0; i += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      for (let i = 0; i < 100 && image.naturalWidth === 0; i += 1)
+        await new Promise((resolve) => setTimeout(resolve, 50));
       return image.naturalWidth;
     }, String(started.json['stream_url']));
     assert.ok(width > 100, `the <img> is ${width} px wide`);
@@ -117,6 +128,8 @@ describe('a face that talks', { skip }, () => {
 
   test('a session that nobody watches ends by itself', async () => {
     const { json } = await post('/v1/sessions', { avatar: 'demo' });
-    await until('the lonely session to end', async () => ((await stateOf(String(json['id']))) === undefined ? true : undefined));
+    await until('the lonely session to end', async () =>
+      (await stateOf(String(json['id']))) === undefined ? true : undefined,
+    );
   });
 });

@@ -17,8 +17,21 @@ const START_LIMIT_MS = 60_000;
 
 export async function startTestServer(flags: readonly string[] = []): Promise<TestServer> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'musecast-test-'));
-  const mediaRoots = [dataDir, path.resolve('../shared/data'), path.resolve('web/public')].flatMap((root) => ['--media-root', root]);
-  const args = ['dist/src/main.js', '--host', '127.0.0.1', '--port', '0', '--data-dir', dataDir, ...mediaRoots, ...flags];
+  const mediaRoots = [dataDir, path.resolve('../shared/data'), path.resolve('web/public')].flatMap((root) => [
+    '--media-root',
+    root,
+  ]);
+  const args = [
+    'dist/src/main.js',
+    '--host',
+    '127.0.0.1',
+    '--port',
+    '0',
+    '--data-dir',
+    dataDir,
+    ...mediaRoots,
+    ...flags,
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-100_000)));
@@ -32,7 +45,10 @@ export async function startTestServer(flags: readonly string[] = []): Promise<Te
   };
   try {
     const url = await new Promise<string>((resolve, reject) => {
-      const limit = setTimeout(() => reject(new Error(`the server did not start in ${START_LIMIT_MS} ms:\n${log}`)), START_LIMIT_MS);
+      const limit = setTimeout(
+        () => reject(new Error(`the server did not start in ${START_LIMIT_MS} ms:\n${log}`)),
+        START_LIMIT_MS,
+      );
       let out = '';
       child.stdout.on('data', (chunk: Buffer) => {
         out += chunk.toString();
@@ -46,7 +62,13 @@ export async function startTestServer(flags: readonly string[] = []): Promise<Te
         reject(new Error(`the server ended with ${code}:\n${log}`));
       });
     });
-    return { url: url.replace(/\/$/, '').replace('0.0.0.0', '127.0.0.1'), dataDir, child, log: () => log, close };
+    return {
+      url: url.replace(/\/$/, '').replace('0.0.0.0', '127.0.0.1'),
+      dataDir,
+      child,
+      log: () => log,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -54,7 +76,11 @@ export async function startTestServer(flags: readonly string[] = []): Promise<Te
 }
 
 /** Waits until `check` gives something, asking every 50 ms; the label names what never came. */
-export async function until<T>(label: string, check: () => Promise<T | undefined> | T | undefined, limitMs = 20_000): Promise<T> {
+export async function until<T>(
+  label: string,
+  check: () => Promise<T | undefined> | T | undefined,
+  limitMs = 20_000,
+): Promise<T> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     const value = await check();

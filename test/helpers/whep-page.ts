@@ -27,7 +27,13 @@ export interface Region {
 }
 
 interface ViewerWindow {
-  viewer: { pc: RTCPeerConnection; video: HTMLVideoElement; location: string; context: AudioContext; analyser: AnalyserNode };
+  viewer: {
+    pc: RTCPeerConnection;
+    video: HTMLVideoElement;
+    location: string;
+    context: AudioContext;
+    analyser: AnalyserNode;
+  };
 }
 
 /** Connects and resolves with the ms from the call to the first decoded picture. */
@@ -63,11 +69,20 @@ export async function connectViewer(page: Page, whepUrl: string): Promise<number
         });
       });
     }
-    const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: pc.localDescription?.sdp ?? '' });
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp' },
+      body: pc.localDescription?.sdp ?? '',
+    });
     if (answer.status !== 201) throw new Error(`WHEP answered ${answer.status}: ${await answer.text()}`);
     const location = new URL(answer.headers.get('location') ?? '', url).href;
     await pc.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
-    const limit = new Promise<never>((_, reject) => setTimeout(() => reject(new Error(`no picture in 15 s (${pc.connectionState}, ${pc.iceConnectionState})`)), 15_000));
+    const limit = new Promise<never>((_, reject) =>
+      setTimeout(
+        () => reject(new Error(`no picture in 15 s (${pc.connectionState}, ${pc.iceConnectionState})`)),
+        15_000,
+      ),
+    );
     await Promise.race([first, limit]);
     (window as unknown as ViewerWindow).viewer = { pc, video, location, context, analyser };
     return performance.now() - startedMs;
@@ -79,7 +94,8 @@ export async function measure(page: Page, durationMs: number, region: Region): P
     async ({ durationMs, region }) => {
       const { pc, video, analyser } = (window as unknown as ViewerWindow).viewer;
       const decoded = async () => {
-        for (const report of (await pc.getStats()).values()) if (report.type === 'inbound-rtp' && report.kind === 'video') return report.framesDecoded as number;
+        for (const report of (await pc.getStats()).values())
+          if (report.type === 'inbound-rtp' && report.kind === 'video') return report.framesDecoded as number;
         return 0;
       };
       const canvas = document.createElement('canvas');
@@ -88,21 +104,32 @@ export async function measure(page: Page, durationMs: number, region: Region): P
       canvas.height = height;
       const draw = canvas.getContext('2d', { willReadFrequently: true });
       if (!draw) throw new Error('no canvas');
-      const box = { x: Math.round(region.left * width), y: Math.round(region.top * height), w: Math.round((region.right - region.left) * width), h: Math.round((region.bottom - region.top) * height) };
+      const box = {
+        x: Math.round(region.left * width),
+        y: Math.round(region.top * height),
+        w: Math.round((region.right - region.left) * width),
+        h: Math.round((region.bottom - region.top) * height),
+      };
       const luma = (x: number, y: number, w: number, h: number) => {
         const { data } = draw.getImageData(x, y, w, h);
         const out = new Float32Array(w * h);
-        for (let i = 0; i < out.length; i += 1) out[i] = 0.299 * (data[4 * i] ?? 0) + 0.587 * (data[4 * i + 1] ?? 0) + 0.114 * (data[4 * i + 2] ?? 0);
+        for (let i = 0; i < out.length; i += 1)
+          out[i] =
+            0.299 * (data[4 * i] ?? 0) + 0.587 * (data[4 * i + 1] ?? 0) + 0.114 * (data[4 * i + 2] ?? 0);
         return out;
       };
-      const change = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? 0)), 0) / a.length;
+      const change = (a: Float32Array, b: Float32Array) =>
+        a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? 0)), 0) / a.length;
       const sound = new Float32Array(analyser.fftSize);
       let before: { region: Float32Array; top: Float32Array } | undefined;
       let [energy, blocks, regionChange, elsewhere, samples] = [0, 0, 0, 0, 0];
       const [frames0, t0] = [await decoded(), performance.now()];
       while (performance.now() - t0 < durationMs) {
         draw.drawImage(video, 0, 0);
-        const now = { region: luma(box.x, box.y, box.w, box.h), top: luma(0, 0, width, Math.max(2, Math.round(height * 0.08))) };
+        const now = {
+          region: luma(box.x, box.y, box.w, box.h),
+          top: luma(0, 0, width, Math.max(2, Math.round(height * 0.08))),
+        };
         if (before) {
           regionChange += change(now.region, before.region);
           elsewhere += change(now.top, before.top);

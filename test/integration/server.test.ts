@@ -12,9 +12,22 @@ const skipData = existsSync(data) ? false : 'the test media are not here';
 const json = { 'content-type': 'application/json' };
 let server: TestServer;
 
-async function call(method: string, route: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<{ status: number; text: string; type: string }> {
-  const response = await fetch(server.url + route, { method, headers, ...(body === undefined ? {} : { body }) });
-  return { status: response.status, text: await response.text(), type: response.headers.get('content-type') ?? '' };
+async function call(
+  method: string,
+  route: string,
+  body?: BodyInit,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; text: string; type: string }> {
+  const response = await fetch(server.url + route, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+  });
+  return {
+    status: response.status,
+    text: await response.text(),
+    type: response.headers.get('content-type') ?? '',
+  };
 }
 const post = (route: string, body: object) => call('POST', route, JSON.stringify(body), json);
 
@@ -38,7 +51,8 @@ describe('bad input answers with a status and a sentence, and leaves nothing beh
     await symlink('/etc/hostname', path.join(server.dataDir, 'link.mp4'));
   });
 
-  const create = (video_path: string, avatar_id = 'bad') => post('/api/avatar/create', { avatar_id, video_path });
+  const create = (video_path: string, avatar_id = 'bad') =>
+    post('/api/avatar/create', { avatar_id, video_path });
   const cases: [string, () => Promise<{ status: number; text: string }>, readonly number[]][] = [
     ['a missing file', () => create('nothing.mp4'), [404]],
     ['a directory', () => create('folder'), [400, 422]],
@@ -50,13 +64,33 @@ describe('bad input answers with a status and a sentence, and leaves nothing beh
     ['a link that leaves the roots', () => create('link.mp4'), [403]],
     ['an avatar id with slashes', () => create('text.mp4', '../x/y'), [422]],
     ['an avatar id of 300 characters', () => create('text.mp4', 'a'.repeat(300)), [422]],
-    ['fps 0', () => post('/api/inference/start', { avatar_id: 'demo', audio_path: 'demo/speech.wav', fps: 0 }), [422]],
-    ['fps 1000', () => post('/api/inference/start', { avatar_id: 'demo', audio_path: 'demo/speech.wav', fps: 1000 }), [422]],
-    ['an unknown avatar', () => post('/api/inference/start', { avatar_id: 'nobody', audio_path: 'demo/speech.wav' }), [404]],
-    ['a sound that is text', () => post('/api/inference/start', { avatar_id: 'demo', audio_path: 'text.mp4' }), [400, 415]],
+    [
+      'fps 0',
+      () => post('/api/inference/start', { avatar_id: 'demo', audio_path: 'demo/speech.wav', fps: 0 }),
+      [422],
+    ],
+    [
+      'fps 1000',
+      () => post('/api/inference/start', { avatar_id: 'demo', audio_path: 'demo/speech.wav', fps: 1000 }),
+      [422],
+    ],
+    [
+      'an unknown avatar',
+      () => post('/api/inference/start', { avatar_id: 'nobody', audio_path: 'demo/speech.wav' }),
+      [404],
+    ],
+    [
+      'a sound that is text',
+      () => post('/api/inference/start', { avatar_id: 'demo', audio_path: 'text.mp4' }),
+      [400, 415],
+    ],
     ['an unknown session', () => call('POST', '/api/inference/stop/none'), [404]],
     ['an unknown stream', () => call('GET', '/api/stream/none'), [404]],
-    ['WHEP to an unknown session', () => call('POST', '/whep/none', 'v=0', { 'content-type': 'application/sdp' }), [404]],
+    [
+      'WHEP to an unknown session',
+      () => call('POST', '/whep/none', 'v=0', { 'content-type': 'application/sdp' }),
+      [404],
+    ],
     ['a body that is no JSON', () => call('POST', '/v1/sessions', '{', json), [400]],
     ['an unknown path', () => call('GET', '/v1/nothing'), [404]],
     ['an upload of nothing', () => upload('zero', new Uint8Array()), [400, 415, 422]],
@@ -72,13 +106,19 @@ describe('bad input answers with a status and a sentence, and leaves nothing beh
       const { status, text } = await act();
       assert.ok(statuses.includes(status), `${status}: ${text}`);
       const { detail } = JSON.parse(text) as { detail: unknown };
-      assert.ok((typeof detail === 'string' && detail.length > 10) || (Array.isArray(detail) && detail.length > 0), text);
+      assert.ok(
+        (typeof detail === 'string' && detail.length > 10) || (Array.isArray(detail) && detail.length > 0),
+        text,
+      );
     });
   }
 
   test('malformed SDP and a wrong content type are told apart', async () => {
     const id = await newSession();
-    assert.equal((await call('POST', `/whep/${id}`, 'nonsense', { 'content-type': 'application/sdp' })).status, 400);
+    assert.equal(
+      (await call('POST', `/whep/${id}`, 'nonsense', { 'content-type': 'application/sdp' })).status,
+      400,
+    );
     assert.equal((await call('POST', `/whep/${id}`, '{}', json)).status, 415);
     assert.equal((await call('DELETE', `/v1/sessions/${id}`)).status < 300, true);
   });
@@ -89,7 +129,10 @@ describe('bad input answers with a status and a sentence, and leaves nothing beh
   });
 
   test('nothing half-made stays, and the server goes on', async () => {
-    assert.deepEqual((await readdir(path.join(server.dataDir, 'avatars'))).filter((name) => name !== 'demo'), []);
+    assert.deepEqual(
+      (await readdir(path.join(server.dataDir, 'avatars'))).filter((name) => name !== 'demo'),
+      [],
+    );
     assert.deepEqual(await readdir(path.join(server.dataDir, 'uploads')), []);
     assert.equal((await call('GET', '/healthz')).status, 200);
   });
@@ -97,7 +140,11 @@ describe('bad input answers with a status and a sentence, and leaves nothing beh
 
 test('past the session limit: 503 with Retry-After', async () => {
   const ids = [await newSession(), await newSession()];
-  const response = await fetch(`${server.url}/v1/sessions`, { method: 'POST', headers: json, body: JSON.stringify({ avatar: 'demo' }) });
+  const response = await fetch(`${server.url}/v1/sessions`, {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify({ avatar: 'demo' }),
+  });
   assert.equal(response.status, 503);
   assert.ok(Number(response.headers.get('retry-after')) > 0);
   await response.body?.cancel();
@@ -106,48 +153,84 @@ test('past the session limit: 503 with Retry-After', async () => {
 
 test('a worker that dies is replaced and its session draws again', async () => {
   const id = await newSession();
-  const stats = async () => (JSON.parse((await call('GET', `/v1/sessions/${id}`)).text) as { stats: Record<string, number> }).stats;
+  const stats = async () =>
+    (JSON.parse((await call('GET', `/v1/sessions/${id}`)).text) as { stats: Record<string, number> }).stats;
   await until('pictures', async () => ((await stats())['playedPictures'] ?? 0) > 5 || undefined);
-  const children = (await readdir(`/proc/${server.child.pid}/task/${server.child.pid}`).catch(() => [])).length > 0;
+  const children =
+    (await readdir(`/proc/${server.child.pid}/task/${server.child.pid}`).catch(() => [])).length > 0;
   if (!children) return; // No /proc on this system: nothing to find the worker by.
   const pid = await workerPid();
   process.kill(pid, 'SIGKILL');
-  await until('the stream to be lost and opened again', async () => ((await stats())['workerRestarts'] ?? 0) > 0 || undefined);
+  await until(
+    'the stream to be lost and opened again',
+    async () => ((await stats())['workerRestarts'] ?? 0) > 0 || undefined,
+  );
   const before = (await stats())['playedPictures'] ?? 0;
-  await until('pictures of the new worker', async () => ((await stats())['playedPictures'] ?? 0) > before + 5 || undefined);
+  await until(
+    'pictures of the new worker',
+    async () => ((await stats())['playedPictures'] ?? 0) > before + 5 || undefined,
+  );
   await call('DELETE', `/v1/sessions/${id}`);
 });
 
 async function workerPid(): Promise<number> {
   const { readFile } = await import('node:fs/promises');
-  const children = (await readFile(`/proc/${server.child.pid}/task/${server.child.pid}/children`, 'utf8')).trim().split(' ').map(Number);
-  for (const pid of children) if ((await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes('worker/child.js')) return pid;
+  const children = (await readFile(`/proc/${server.child.pid}/task/${server.child.pid}/children`, 'utf8'))
+    .trim()
+    .split(' ')
+    .map(Number);
+  for (const pid of children)
+    if ((await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes('worker/child.js')) return pid;
   throw new Error('the server has no worker');
 }
 
 test('skip_save_images false also saves PNG files and an mp4', async () => {
   await mkdir(path.join(server.dataDir, 'short'), { recursive: true });
   await copyFile('web/public/demo/speech.wav', path.join(server.dataDir, 'short', 'speech.wav'));
-  const started = await post('/api/inference/start', { avatar_id: 'demo', audio_path: 'short/speech.wav', skip_save_images: false });
+  const started = await post('/api/inference/start', {
+    avatar_id: 'demo',
+    audio_path: 'short/speech.wav',
+    skip_save_images: false,
+  });
   assert.equal(started.status, 200, started.text);
   const { session_id } = JSON.parse(started.text) as { session_id: string };
   await call('POST', `/api/inference/stop/${session_id}`);
   const folder = path.join(server.dataDir, 'results', session_id);
-  await until('the saved film', () => (existsSync(path.join(folder, 'result.mp4')) ? true : undefined), 90_000);
+  await until(
+    'the saved film',
+    () => (existsSync(path.join(folder, 'result.mp4')) ? true : undefined),
+    90_000,
+  );
   const frames = await readdir(path.join(folder, 'frames'));
   assert.ok(frames.includes('00000000.png') && frames.length > 200, `${frames.length} pictures`);
 });
 
-test('the same avatar again is success, another source under its id is 409, a preparation survives a restart', { skip: skipData }, async () => {
-  const first = await post('/api/avatar/create', { avatar_id: 'man', video_path: 'portraits/man.png' });
-  assert.deepEqual(JSON.parse(first.text), { status: 'success', message: 'Avatar man created successfully', avatar_id: 'man' });
-  assert.equal((await post('/api/avatar/create', { avatar_id: 'man', video_path: 'portraits/man.png' })).status, 200);
-  assert.equal((await post('/api/avatar/create', { avatar_id: 'man', video_path: 'portraits/sit.jpeg' })).status, 409);
-  const other = await startTestServer(['--data-dir', server.dataDir]);
-  try {
-    const { avatars } = (await (await fetch(`${other.url}/api/avatar/list`)).json()) as { avatars: { avatar_id: string; status: string }[] };
-    assert.ok(avatars.some(({ avatar_id, status }) => avatar_id === 'man' && status === 'idle'));
-  } finally {
-    await other.close();
-  }
-});
+test(
+  'the same avatar again is success, another source under its id is 409, a preparation survives a restart',
+  { skip: skipData },
+  async () => {
+    const first = await post('/api/avatar/create', { avatar_id: 'man', video_path: 'portraits/man.png' });
+    assert.deepEqual(JSON.parse(first.text), {
+      status: 'success',
+      message: 'Avatar man created successfully',
+      avatar_id: 'man',
+    });
+    assert.equal(
+      (await post('/api/avatar/create', { avatar_id: 'man', video_path: 'portraits/man.png' })).status,
+      200,
+    );
+    assert.equal(
+      (await post('/api/avatar/create', { avatar_id: 'man', video_path: 'portraits/sit.jpeg' })).status,
+      409,
+    );
+    const other = await startTestServer(['--data-dir', server.dataDir]);
+    try {
+      const { avatars } = (await (await fetch(`${other.url}/api/avatar/list`)).json()) as {
+        avatars: { avatar_id: string; status: string }[];
+      };
+      assert.ok(avatars.some(({ avatar_id, status }) => avatar_id === 'man' && status === 'idle'));
+    } finally {
+      await other.close();
+    }
+  },
+);

@@ -30,12 +30,21 @@ test('a flag wins over the environment, the environment over the default', () =>
 });
 
 test('media roots repeat and resolve', () => {
-  assert.deepEqual(readConfig(['--media-root', '/a', '--media-root', 'b'], {}).mediaRoots, ['/a', path.resolve('b')]);
+  assert.deepEqual(readConfig(['--media-root', '/a', '--media-root', 'b'], {}).mediaRoots, [
+    '/a',
+    path.resolve('b'),
+  ]);
 });
 
 test('legacy flags keep their names', () => {
-  const config = readConfig(['--reload', '--gpu_id', '1', '--unet_model_path', 'u.onnx', '--whisper_dir', 'w'], {});
-  assert.deepEqual([config.reload, config.gpuId, config.unetModelPath, config.whisperDir], [true, 1, 'u.onnx', 'w']);
+  const config = readConfig(
+    ['--reload', '--gpu_id', '1', '--unet_model_path', 'u.onnx', '--whisper_dir', 'w'],
+    {},
+  );
+  assert.deepEqual(
+    [config.reload, config.gpuId, config.unetModelPath, config.whisperDir],
+    [true, 1, 'u.onnx', 'w'],
+  );
 });
 
 test('every problem is told, one line each', () => {
@@ -53,7 +62,10 @@ test("README's table and --help name every option with its variable and default"
   for (const { flag, env, defaultText } of OPTIONS) {
     const row = readme.split('\n').find((line) => line.startsWith(`| \`${flag}\``));
     assert.ok(row, `README has no row for ${flag}`);
-    assert.ok(row.includes(`\`${env}\``) && row.includes(defaultText), `README's row for ${flag} differs: ${row}`);
+    assert.ok(
+      row.includes(`\`${env}\``) && row.includes(defaultText),
+      `README's row for ${flag} differs: ${row}`,
+    );
     assert.ok(helpText().includes(flag));
   }
 });

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { frameToSamples, ntpTime, rtpTimestamp, samplesToFrame, samplesToMs } from '../../../src/media/timeline.js';
+import {
+  frameToSamples,
+  ntpTime,
+  rtpTimestamp,
+  samplesToFrame,
+  samplesToMs,
+} from '../../../src/media/timeline.js';
 
 test('frames and samples agree over an hour at every usual rate', () => {
   for (const fps of [5, 15, 24, 25, 29, 30, 50, 60]) {

@@ -50,12 +50,21 @@ describe('FanOut', () => {
     clock = new HandClock();
     asked = [];
     errors = [];
-    fanOut = new FanOut({ clock, onKeyframeNeeded: () => asked.push(clock.now()), onPeerError: (id) => errors.push(id) });
+    fanOut = new FanOut({
+      clock,
+      onKeyframeNeeded: () => asked.push(clock.now()),
+      onPeerError: (id) => errors.push(id),
+    });
   });
-  const picture = (index: number, key = false): { index: number; key: boolean; data: Uint8Array } => ({ index, key, data: new Uint8Array(2000) });
-  const pictureId = (peer: FakePeer, at: number): number => Buffer.from(peer.video[at]?.payloads[0] ?? []).readUInt16BE(2) & 0x7fff;
+  const picture = (index: number, key = false): { index: number; key: boolean; data: Uint8Array } => ({
+    index,
+    key,
+    data: new Uint8Array(2000),
+  });
+  const pictureId = (peer: FakePeer, at: number): number =>
+    Buffer.from(peer.video[at]?.payloads[0] ?? []).readUInt16BE(2) & 0x7fff;
 
-  it('packetizes once for all viewers, at the picture\'s media time', () => {
+  it("packetizes once for all viewers, at the picture's media time", () => {
     const [a, b] = [new FakePeer('a'), new FakePeer('b')];
     fanOut.add(a);
     fanOut.add(b);

@@ -11,7 +11,13 @@ import { ManualClock } from '../../helpers/manual-clock.js';
 /** A session on a clock moved by hand, with a worker's stream that records and draws nothing. */
 async function arrange(lingerMs = 5000) {
   const clock = new ManualClock();
-  const streams: { options: WorkerStreamOptions; pcm: Float32Array[]; keyframes: number; closed: boolean; jpeg: boolean }[] = [];
+  const streams: {
+    options: WorkerStreamOptions;
+    pcm: Float32Array[];
+    keyframes: number;
+    closed: boolean;
+    jpeg: boolean;
+  }[] = [];
   const session = await Session.create({
     id: 's',
     avatarId: 'a',
@@ -93,7 +99,10 @@ test('a session that nobody watches ends after the linger time, counted from the
   assert.equal(session.state, 'ended');
   await session.close('again');
   assert.deepEqual(reasons, ['nobody watched any more']);
-  assert.throws(() => session.say(new Utterance('v', async function* () {})), (error) => isAppError(error, 'session-closed'));
+  assert.throws(
+    () => session.say(new Utterance('v', async function* () {})),
+    (error) => isAppError(error, 'session-closed'),
+  );
 });
 
 test('an interrupt tells how much was heard and leaves the session idle', async () => {
