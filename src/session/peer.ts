@@ -368,8 +368,13 @@ export class Peer {
     try {
       if (wasConnected) {
         for (const transport of this.#pc.dtlsTransports) {
-          const record = closeNotifyRecord(transport.dtls);
-          if (record !== undefined) await transport.iceTransport.connection.send(record).catch(() => {});
+          // Twice, as a datagram may get lost, and with a moment before the socket goes.
+          for (let copy = 0; copy < 2; copy++) {
+            const record = closeNotifyRecord(transport.dtls);
+            if (record === undefined) break;
+            await transport.iceTransport.connection.send(record).catch(() => {});
+            await new Promise<void>((resolve) => systemClock.after(20, resolve));
+          }
         }
       }
       await this.#pc.close();
