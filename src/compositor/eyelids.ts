@@ -12,20 +12,23 @@ const ABOVE = [
   [[247, 30, 29, 27, 28, 56, 190], [467, 260, 259, 257, 258, 286, 414]],
   [[113, 225, 224, 223, 222, 221, 189], [342, 445, 444, 443, 442, 441, 413]],
 ];
-const ABOVE_FOLLOWS = [0.5, 0.12];
-/** Of the way between the lids the upper one takes the greater part. */
-const UPPER_SHARE = 0.88;
+const ABOVE_FOLLOWS = [0.55, 0.15];
+/** The upper lid goes past the lower edge's points, which lie a little above the real edge, or white would remain. */
+const PAST_LOWER_EDGE = 0.22;
 
-/** Shuts the eyes by `amount` (0..1) in place. `xy` are vertices, x, y interleaved. The eyeball is left alone. */
+/**
+ * Shuts the eyes by `amount` (0..1) in place: the upper lids come down, the lower ones and the eyeballs stay.
+ * `xy` are vertices, x, y interleaved.
+ */
 export function closeEyelids(xy: Float32Array, amount: number): void {
   for (let eye = 0; eye < 2; eye += 1) {
     for (let column = 0; column < 7; column += 1) {
       const upper = UPPER_LIDS[eye]![column]! * 2;
       const lower = LOWER_LIDS[eye]![column]! * 2;
-      const dx = (xy[lower]! - xy[upper]!) * amount;
-      const dy = (xy[lower + 1]! - xy[upper + 1]!) * amount;
-      move(xy, upper, dx * UPPER_SHARE, dy * UPPER_SHARE);
-      move(xy, lower, dx * (UPPER_SHARE - 1), dy * (UPPER_SHARE - 1));
+      const share = amount * (1 + PAST_LOWER_EDGE);
+      const dx = (xy[lower]! - xy[upper]!) * share;
+      const dy = (xy[lower + 1]! - xy[upper + 1]!) * share;
+      move(xy, upper, dx, dy);
       for (let ring = 0; ring < ABOVE.length; ring += 1) {
         const point = ABOVE[ring]![eye]![column]! * 2;
         move(xy, point, dx * ABOVE_FOLLOWS[ring]!, dy * ABOVE_FOLLOWS[ring]!);

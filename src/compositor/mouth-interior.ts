@@ -71,6 +71,11 @@ export class MouthInterior {
     const sourceRight = Math.min(this.#upper.right, this.#lower.right);
     const sourceOpen = smoothstep(0.02, 0.045, warp.gapBefore);
 
+    if (sourceOpen > 0.5) {
+      this.#measureTeeth(source, originX - offsetX, originY - offsetY, firstU, count, head, warp.insetPx, look);
+    }
+    const realTeeth = sourceOpen * look.keepTeeth;
+
     // Where the skull's teeth are, from the picture's own upper lip as it would hang with the mouth shut.
     const middleX = from[13 * 2]! - originX;
     const middleY = from[13 * 2 + 1]! - originY;
@@ -78,8 +83,8 @@ export class MouthInterior {
     const lipV = middleY * acrossX - middleX * acrossY;
     let edgeV = lipV + (0.2 * warp.gapBefore + 0.042) * iodPx;
     const middleK = Math.min(count - 1, Math.max(0, Math.round(middleU - firstU)));
-    if (sourceOpen > 0 && warp.gapBefore < 0.11) {
-      edgeV += sourceOpen * (Math.max(edgeV, Math.min(sourceLow[middleK]!, edgeV + 0.02 * iodPx)) - edgeV);
+    if (realTeeth > 0) {
+      edgeV += realTeeth * (Math.max(edgeV, Math.min(sourceLow[middleK]!, edgeV + 0.02 * iodPx)) - edgeV);
     }
     const unpursed = 1 - 0.65 * smoothstep(0.2, 0.9, round);
     this.#fillTeeth(count, firstU, middleU, edgeV, iodPx, unpursed);
@@ -92,11 +97,6 @@ export class MouthInterior {
     const tongueRadiusV = (0.03 + 0.42 * gapIod) * iodPx;
     const lowerTooth = 0.03 * smoothstep(0.07, 0.17, gapIod) * iodPx;
     const lowerTopV = low[middleK]! - lowerTooth;
-    let realRed = 0;
-    let realGreen = 0;
-    let realBlue = 0;
-    let realCount = 0;
-
     const cornerSpanX = Math.abs(acrossX) * count + Math.abs(acrossY) * (lowestV - highestV);
     const cornerSpanY = Math.abs(acrossY) * count + (lowestV - highestV) * Math.abs(acrossX);
     const firstX = Math.max(0, Math.floor(originX - offsetX - cornerSpanX / 2 - 2));
@@ -170,21 +170,14 @@ export class MouthInterior {
         colour[2] = blue * shadow;
 
         const at = (y * target.widthPx + x) * 3;
-        if (sourceOpen > 0 && u > sourceLeft && u < sourceRight) {
+        if (realTeeth > 0 && u > sourceLeft && u < sourceRight) {
           const insideSource = Math.min(v - sourceUp[k]!, sourceLow[k]! - v) - warp.insetPx;
           if (insideSource > 0.5) {
             const r = source.data[at]!;
             const g = source.data[at + 1]!;
             const b = source.data[at + 2]!;
-            // Teeth are bright and not as red as lips and tongue.
-            const toothLike = smoothstep(0.7 * threshold, threshold, luma(r, g, b)) * smoothstep(0.62, 0.74, g / (r + 1));
-            if (toothLike > 0.9 && insideSource > 2) {
-              realRed += r;
-              realGreen += g;
-              realBlue += b;
-              realCount += 1;
-            }
-            const keep = sourceOpen * unpursed * toothLike * smoothstep(0.5, 3, insideSource) * smoothstep(edgeV + 0.05 * iodPx, edgeV + 0.02 * iodPx, v);
+            const toothLike = toothLikeness(r, g, b, threshold);
+            const keep = realTeeth * unpursed * toothLike * smoothstep(0.5, 3, insideSource) * smoothstep(edgeV + 0.05 * iodPx, edgeV + 0.02 * iodPx, v);
             const lit = 0.62 + 0.38 * smoothstep(0, 0.025 * iodPx, fromUpper);
             colour[0] = colour[0]! + (r * lit - colour[0]!) * keep;
             colour[1] = colour[1]! + (g * lit - colour[1]!) * keep;
@@ -198,9 +191,44 @@ export class MouthInterior {
         pixel[at + 2] = pixel[at + 2]! + (colour[2]! - pixel[at + 2]!) * alpha + 0.5;
       }
     }
-    if (realCount > 0) {
-      look.lookAtTeeth(realRed / realCount, realGreen / realCount, realBlue / realCount, realCount);
+  }
+
+  /** Looks for teeth in the picture's own open mouth, at every second pixel. */
+  #measureTeeth(
+    source: RgbPatch,
+    originX: number,
+    originY: number,
+    firstU: number,
+    count: number,
+    head: HeadFrame,
+    insetPx: number,
+    look: MouthLook,
+  ): void {
+    const { acrossX, acrossY } = head;
+    const threshold = look.toothThreshold;
+    let red = 0;
+    let green = 0;
+    let blue = 0;
+    let teeth = 0;
+    let pixels = 0;
+    for (let k = 0; k < count; k += 2) {
+      for (let v = this.#sourceUp[k]! + insetPx + 1; v < this.#sourceLow[k]! - insetPx - 1; v += 2) {
+        const u = firstU + k;
+        const x = Math.floor(originX + u * acrossX - v * acrossY);
+        const y = Math.floor(originY + u * acrossY + v * acrossX);
+        if (x < 0 || y < 0 || x >= source.widthPx || y >= source.heightPx) continue;
+        const at = (y * source.widthPx + x) * 3;
+        pixels += 1;
+        if (toothLikeness(source.data[at]!, source.data[at + 1]!, source.data[at + 2]!, threshold) < 0.7) continue;
+        red += source.data[at]!;
+        green += source.data[at + 1]!;
+        blue += source.data[at + 2]!;
+        teeth += 1;
+      }
     }
+    if (pixels < 8) return;
+    const n = Math.max(1, teeth);
+    look.lookAtTeeth(red / n, green / n, blue / n, teeth, pixels);
   }
 
   /** For each column: where the upper teeth end (v) and how brightly they are lit (0: no tooth there). */
@@ -217,6 +245,11 @@ export class MouthInterior {
       this.#toothShade[k] = lit * line * (1 - 6 * across * across) * smoothstep(0.3, 0.2, across);
     }
   }
+}
+
+/** 0..1: bright enough, and not as red as lips and tongue. */
+function toothLikeness(red: number, green: number, blue: number, threshold: number): number {
+  return smoothstep(0.7 * threshold, threshold, luma(red, green, blue)) * smoothstep(0.62, 0.74, green / (red + 1));
 }
 
 function borderDistance(across: number, borders: readonly number[]): number {

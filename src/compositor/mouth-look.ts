@@ -1,5 +1,9 @@
+import { smoothstep } from './smooth.js';
+
 /** Points on the cheeks and the nose's bridge, where skin is lit and bare in most pictures. */
 const SKIN_POINTS = [50, 280, 205, 425, 36, 266, 195, 5];
+/** Red, green and blue of skin in white light, each over its brightness. */
+const ORDINARY_SKIN = [1.2, 0.95, 0.82] as const;
 /** Neighbouring pictures share their look, so that noise in one does not make the teeth flicker. */
 const FOLLOW = 0.08;
 
@@ -15,6 +19,8 @@ export class MouthLook {
   #real = new Float32Array(3);
   /** 0: teeth are invented; 1: their colour has been seen. */
   #seen = 0;
+  /** Share of the picture's mouth hole that is teeth. */
+  #share = 0;
   #fresh = true;
 
   /** Looks at the skin of an I420 picture; `xy` are the face's points there, x, y interleaved. */
@@ -49,11 +55,21 @@ export class MouthLook {
     return 0.62 * Math.max(90, luma(this.#skin[0]!, this.#skin[1]!, this.#skin[2]!));
   }
 
-  /** Reports the mean colour of `count` tooth-like pixels seen in the picture's open mouth. */
-  lookAtTeeth(red: number, green: number, blue: number, count: number): void {
+  /**
+   * How far the picture's own teeth are worth keeping, 0..1: a smile that shows a whole row yes, a glimpse of some
+   * no, because a few real teeth among invented ones look like damage.
+   */
+  get keepTeeth(): number {
+    return smoothstep(0.3, 0.55, this.#share);
+  }
+
+  /** Reports the tooth-like pixels of the picture's open mouth: mean colour, number, and number of all pixels there. */
+  lookAtTeeth(red: number, green: number, blue: number, count: number, ofPixels: number): void {
+    const speed = this.#seen === 0 ? 1 : FOLLOW;
+    this.#share += (count / ofPixels - this.#share) * speed;
     if (count >= 12) {
-      follow(this.#real, this.#seen === 0 ? 1 : FOLLOW, red, green, blue);
-      this.#seen += (1 - this.#seen) * (this.#seen === 0 ? 1 : FOLLOW);
+      follow(this.#real, speed, red, green, blue);
+      this.#seen += (1 - this.#seen) * speed;
     }
     this.#update();
   }
@@ -63,12 +79,12 @@ export class MouthLook {
     const bright = Math.max(20, luma(red, green, blue));
     this.light = Math.min(1.15, Math.max(0.35, bright / 170));
     const white = Math.min(222, Math.max(70, bright * 1.1 + 12));
-    // An eighth of the skin's colour cast: teeth are nearly neutral, but a blue one in warm light looks false.
-    const cast = 0.14;
+    // The light's colour is what sets this skin apart from ordinary skin; teeth take on the greater part of it.
+    const cast = 0.6;
     const invented = [
-      white * (1.02 + cast * (red / bright - 1)),
-      white * (0.975 + cast * (green / bright - 1)),
-      white * (0.89 + cast * (blue / bright - 1)),
+      white * 1.03 * (1 + cast * (red / bright / ORDINARY_SKIN[0] - 1)),
+      white * 0.98 * (1 + cast * (green / bright / ORDINARY_SKIN[1] - 1)),
+      white * 0.89 * (1 + cast * (blue / bright / ORDINARY_SKIN[2] - 1)),
     ];
     for (let i = 0; i < 3; i += 1) {
       this.tooth[i] = Math.min(240, invented[i]! * (1 - this.#seen) + this.#real[i]! * this.#seen);
