@@ -1,6 +1,7 @@
 import type { Rect } from '../media/yuv.js';
 import { i420RoiToRgb, rgbToI420Roi } from '../media/yuv.js';
 import { INNER_LIP_LOWER, INNER_LIP_UPPER, LOWER_LIP_RINGS, UPPER_LIP_RINGS } from '../media/face-topology.js';
+import { drawLashes } from './eyelids.js';
 import type { FacePose } from './face-pose.js';
 import { FaceWarp, WARP_TRIANGLES } from './face-warp.js';
 import { HeadFrame } from './head-frame.js';
@@ -65,6 +66,7 @@ export class FaceRenderer {
     if (opened * (1 - own) > 0) {
       this.#interior.paint(this.#target, this.#source, roi.x, roi.y, warp, this.#head, this.#look, opened * (1 - own), pose.mouth.round);
     }
+    if (pose.blink > 0) drawLashes(this.#target, warp.to, roi.x, roi.y, pose.blink, this.#head.iodPx);
     rgbToI420Roi(this.#target.data, roi, picture, this.#widthPx, this.#heightPx);
     return roi;
   }

@@ -97,7 +97,7 @@ export class FaceWarp {
 
     this.#moveByBasis(points, head, gapAfter - gapBefore, widthAfter - widthBefore);
     this.#shapeLips(head, round, tuck, gapAfter);
-    if (pose.blink > 0) closeEyelids(to, pose.blink);
+    if (pose.blink > 0) closeEyelids(from, to, pose.blink);
   }
 
   #placeRing(widthPx: number, heightPx: number): void {

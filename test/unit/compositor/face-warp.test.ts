@@ -94,7 +94,7 @@ test('no visible triangle is turned inside out by strong shapes', () => {
 test('a full blink brings the upper lid past the lower one and leaves the mouth alone', () => {
   const { to, from } = warped(shut, { speaking: 0, blink: 1 });
   for (const [upper, lower] of [[159, 145], [386, 374]] as const) {
-    const eyePx = from[lower * 2 + 1]! - from[upper * 2 + 1]!;
+    const eyePx = shut[lower * 3 + 1]! - shut[upper * 3 + 1]!;
     const pastPx = to[upper * 2 + 1]! - to[lower * 2 + 1]!;
     assert.ok(pastPx > 0 && pastPx < 0.4 * eyePx, `${pastPx} px past, the eye was open by ${eyePx}`);
   }
