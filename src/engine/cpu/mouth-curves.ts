@@ -19,14 +19,21 @@ const FORM_STEP = 0.09;
 
 // Sound counts as speech this far above the noise floor, not too far below the loudest of late, and never below an
 // absolute level.
-const SPEECH_ABOVE_FLOOR_DB = 8;
+const SPEECH_ABOVE_FLOOR_DB = 7;
 const SPEECH_BELOW_PEAK_DB = 38;
 const SPEECH_MIN_DB = -58;
+// From the threshold to this much above it the sound counts in part: breath and handling noise are not quite silence.
+const SPEECH_RAMP_DB = 4;
 // Per frame of 10 ms. The floor falls at once and rises slowly, the peak the other way round.
 const FLOOR_RISE_DB = 0.08;
-const FLOOR_MIN_DB = -75;
-const FLOOR_MAX_DB = -46;
+const FLOOR_MIN_DB = -66;
+const FLOOR_MAX_DB = -52;
 const PEAK_FALL_DB = 0.03;
+// Below this there is no room at all, only zeros between two sounds: it says nothing about the next one's noise.
+const DIGITAL_SILENCE_DB = -72;
+// Frames after zeros that still hold some of them.
+const SETTLE_FRAMES = 3;
+const FLOOR_SMOOTHING = 0.3;
 // The mouth may stay open this long after the last loud frame (a stop inside a word is silent, too) and then fades.
 const HOLD_FRAMES = 4;
 const FADE_FRAMES = 5;
@@ -38,7 +45,10 @@ const FADE_FRAMES = 5;
 export class MouthCurves {
   #floorDb = FLOOR_MAX_DB;
   #peakDb = SPEECH_MIN_DB;
-  #sinceLoud = Number.MAX_SAFE_INTEGER;
+  #smoothDb = FLOOR_MAX_DB;
+  #settling = SETTLE_FRAMES;
+  #held = 0;
+  #sinceHeld = 0;
   #last: MouthShape = REST_MOUTH;
 
   /**
@@ -71,23 +81,42 @@ export class MouthCurves {
 
   /** 1 around speech, 0 in silence, with a short fade between. */
   #voice(levelsDb: Float32Array): number {
-    const nowDb = levelsDb[0]!;
-    this.#floorDb = Math.min(nowDb, this.#floorDb + FLOOR_RISE_DB, FLOOR_MAX_DB);
-    this.#floorDb = Math.max(this.#floorDb, FLOOR_MIN_DB);
+    const threshold = this.#threshold(levelsDb[0]!);
+    const speech = (levelDb: number): number =>
+      Math.min(1, Math.max(0, (levelDb - threshold) / SPEECH_RAMP_DB));
+    const now = speech(levelsDb[0]!);
+    if (now >= this.#held) {
+      this.#held = now;
+      this.#sinceHeld = 0;
+    } else if (++this.#sinceHeld > HOLD_FRAMES) {
+      this.#held = Math.max(now, this.#held - 1 / FADE_FRAMES);
+    }
+    let voice = this.#held;
+    for (let i = 1; i < levelsDb.length; i++) {
+      voice = Math.max(voice, speech(levelsDb[i]!) * (1 - i / levelsDb.length));
+    }
+    return voice;
+  }
+
+  /** Level in dB above which the sound is speech. */
+  #threshold(nowDb: number): number {
+    if (nowDb < DIGITAL_SILENCE_DB) {
+      this.#settling = SETTLE_FRAMES;
+      this.#floorDb = FLOOR_MAX_DB;
+    } else if (this.#settling > 0) {
+      this.#settling--;
+      this.#smoothDb = nowDb;
+    } else {
+      this.#smoothDb += (nowDb - this.#smoothDb) * FLOOR_SMOOTHING;
+      this.#floorDb = Math.min(this.#smoothDb, this.#floorDb + FLOOR_RISE_DB, FLOOR_MAX_DB);
+      this.#floorDb = Math.max(this.#floorDb, FLOOR_MIN_DB);
+    }
     this.#peakDb = Math.max(nowDb, this.#peakDb - PEAK_FALL_DB, SPEECH_MIN_DB);
-    const threshold = Math.max(
+    return Math.max(
       SPEECH_MIN_DB,
       this.#floorDb + SPEECH_ABOVE_FLOOR_DB,
       this.#peakDb - SPEECH_BELOW_PEAK_DB,
     );
-    if (nowDb > threshold) this.#sinceLoud = 0;
-    else this.#sinceLoud++;
-    if (this.#sinceLoud <= HOLD_FRAMES) return 1;
-    let ahead = 1;
-    while (ahead < levelsDb.length && levelsDb[ahead]! <= threshold) ahead++;
-    const before = 1 - (this.#sinceLoud - HOLD_FRAMES) / FADE_FRAMES;
-    const after = ahead < levelsDb.length ? 1 - ahead / levelsDb.length : 0;
-    return Math.max(0, before, after);
   }
 }
 
