@@ -81,7 +81,7 @@ export class MouthInterior {
     const middleY = from[13 * 2 + 1]! - originY;
     const middleU = middleX * acrossX + middleY * acrossY;
     const lipV = middleY * acrossX - middleX * acrossY;
-    let edgeV = lipV + (0.2 * warp.gapBefore + 0.042) * iodPx;
+    let edgeV = lipV + (0.2 * warp.gapBefore + 0.032) * iodPx;
     const middleK = Math.min(count - 1, Math.max(0, Math.round(middleU - firstU)));
     if (realTeeth > 0) {
       edgeV += realTeeth * (Math.max(edgeV, Math.min(sourceLow[middleK]!, edgeV + 0.02 * iodPx)) - edgeV);
@@ -90,7 +90,7 @@ export class MouthInterior {
     this.#fillTeeth(count, firstU, middleU, edgeV, iodPx, unpursed);
 
     const gapIod = widestGap / iodPx;
-    const light = look.light * (0.72 + 0.28 * smoothstep(0.02, 0.14, gapIod));
+    const light = look.light * (0.64 + 0.36 * smoothstep(0.02, 0.15, gapIod));
     const threshold = look.toothThreshold;
     const tongueV = low[middleK]! + (0.035 - 0.02 * smoothstep(0.04, 0.14, gapIod)) * iodPx;
     const tongueRadiusU = 0.2 * iodPx;
