@@ -80,11 +80,11 @@ export class MouthLook {
     this.light = Math.min(1.15, Math.max(0.35, bright / 170));
     const white = Math.min(222, Math.max(70, bright * 1.1 + 12));
     // The light's colour is what sets this skin apart from ordinary skin; teeth take on the greater part of it.
-    const cast = 0.6;
+    const cast = 0.5;
     const invented = [
       white * 1.03 * (1 + cast * (red / bright / ORDINARY_SKIN[0] - 1)),
       white * 0.98 * (1 + cast * (green / bright / ORDINARY_SKIN[1] - 1)),
-      white * 0.89 * (1 + cast * (blue / bright / ORDINARY_SKIN[2] - 1)),
+      white * 0.86 * (1 + cast * (blue / bright / ORDINARY_SKIN[2] - 1)),
     ];
     for (let i = 0; i < 3; i += 1) {
       this.tooth[i] = Math.min(240, invented[i]! * (1 - this.#seen) + this.#real[i]! * this.#seen);
