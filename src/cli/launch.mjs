@@ -84,10 +84,7 @@ function build() {
   const key = fingerprint(['src', 'signaling', 'test', 'web'], ['package-lock.json', 'tsconfig.json']);
   once('dist/.musecast-built', key, () => {
     say('Building ...');
-    if (!run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']))
-      fail('The TypeScript build failed.');
-    if (!run(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'web', '--logLevel', 'warn']))
-      fail('The page build failed.');
+    if (!run('npm', ['run', '--silent', 'build'])) fail('The build failed; see its words above.');
   });
 }
 
