@@ -11,6 +11,9 @@ export interface HeadSway {
 /** Luma cell of the displacement grid; half of it in the chroma planes. */
 const CELL_PX = 16;
 
+/** One pixel in 16.16 fixed point. */
+const ONE = 65_536;
+
 /**
  * Moves the head of a photo by a few pixels. The head goes rigidly, everything around gives way smoothly, and the
  * picture's border stays where it is. Works on I420 directly; the grid of weights is built once, for one face.
@@ -99,8 +102,8 @@ export class SwayWarp {
     scale: number,
   ): void {
     const columns = this.#columns;
-    const maxX = width - 1.002;
-    const maxY = height - 1.002;
+    const maxX = (width - 1) * ONE - 1;
+    const maxY = (height - 1) * ONE - 1;
     for (let row = 0; row < this.#rows - 1; row += 1) {
       const lastY = Math.min(height, (row + 1) * cell);
       for (let column = 0; column < columns - 1; column += 1) {
@@ -116,25 +119,26 @@ export class SwayWarp {
           const dxRight = (this.#dx[a + 1]! + (this.#dx[c + 1]! - this.#dx[a + 1]!) * down) * scale;
           const dyLeft = (this.#dy[a]! + (this.#dy[c]! - this.#dy[a]!) * down) * scale;
           const dyRight = (this.#dy[a + 1]! + (this.#dy[c + 1]! - this.#dy[a + 1]!) * down) * scale;
-          const stepX = 1 + (dxRight - dxLeft) / cell;
-          const stepY = (dyRight - dyLeft) / cell;
-          let sx = firstX + dxLeft;
-          let sy = y + dyLeft;
+          // 16.16 fixed point: integer arithmetic halves the time of this, the hottest loop of a photo avatar.
+          const stepX = Math.round((1 + (dxRight - dxLeft) / cell) * ONE);
+          const stepY = Math.round(((dyRight - dyLeft) / cell) * ONE);
+          let sx = Math.round((firstX + dxLeft) * ONE);
+          let sy = Math.round((y + dyLeft) * ONE);
           let out = offset + y * width + firstX;
           for (let x = firstX; x < lastX; x += 1) {
             const px = sx < 0 ? 0 : sx > maxX ? maxX : sx;
             const py = sy < 0 ? 0 : sy > maxY ? maxY : sy;
-            const ix = px | 0;
-            const iy = py | 0;
-            const fx = ((px - ix) * 256) | 0;
-            const fy = ((py - iy) * 256) | 0;
-            const at = offset + iy * width + ix;
-            const upper = (source[at]! << 8) + (source[at + 1]! - source[at]!) * fx;
-            const lower = (source[at + width]! << 8) + (source[at + width + 1]! - source[at + width]!) * fx;
+            const fx = (px >> 8) & 255;
+            const fy = (py >> 8) & 255;
+            const at = (offset + (py >> 16) * width + (px >> 16)) | 0;
+            const upperLeft = source[at]!;
+            const lowerLeft = source[at + width]!;
+            const upper = (upperLeft << 8) + (source[at + 1]! - upperLeft) * fx;
+            const lower = (lowerLeft << 8) + (source[at + width + 1]! - lowerLeft) * fx;
             target[out] = ((upper << 8) + (lower - upper) * fy + 32768) >> 16;
             out += 1;
-            sx += stepX;
-            sy += stepY;
+            sx = (sx + stepX) | 0;
+            sy = (sy + stepY) | 0;
           }
         }
       }
