@@ -12,6 +12,11 @@ export interface Vp8EncoderOptions {
   readonly fps: number;
   /** Default: {@link defaultBitrateBps}. */
   readonly bitrateBps?: number;
+  /**
+   * A picture to start the encoder with: `create` then waits until ffmpeg has coded it (a cold start takes up to half a
+   * second) and throws the result away. The first picture pushed is a key picture all the same.
+   */
+  readonly warmUp?: I420Frame;
   /** In order, one call a picture pushed; the data is the receiver's to keep. */
   onPicture(picture: EncodedPicture): void;
   /** Once, if the encoder dies before it is closed. */
@@ -29,35 +34,102 @@ export function defaultBitrateBps(widthPx: number, heightPx: number): number {
  */
 export class Vp8Encoder {
   #pipe: RawVideoPipe;
+  /** What to add to a caller's index: the pipe counts a warm-up picture as 0. */
+  #shift: number | undefined;
+  #warmed: boolean;
 
-  private constructor(pipe: RawVideoPipe) {
-    this.#pipe = pipe;
-  }
-
-  static create(options: Vp8EncoderOptions): Promise<Vp8Encoder> {
+  private constructor(options: Vp8EncoderOptions, onWarm: () => void, onFailed: (error: Error) => void) {
     const { fps, ffmpeg, widthPx, heightPx } = options;
     const bitrate = String(options.bitrateBps ?? defaultBitrateBps(widthPx, heightPx));
     const halfFramesPerSecond = 2 * fps;
+    this.#warmed = options.warmUp !== undefined;
     const reader = new IvfReader(({ pts, data }) => {
+      const counted = Math.floor(pts / 2) + (this.#pipe.firstIndex ?? 0);
+      if (this.#warmed && counted === 0) {
+        onWarm();
+        return;
+      }
       // RFC 6386 section 9.1: the lowest bit of a frame is 0 on a key frame.
       const key = ((data[0] ?? 1) & 1) === 0;
-      options.onPicture({ index: Math.floor(pts / 2) + (pipe.firstIndex ?? 0), key, data });
+      options.onPicture({ index: counted - (this.#shift ?? 0), key, data });
     });
-    const pipe = new RawVideoPipe({
+    this.#pipe = new RawVideoPipe({
       ...{ ffmpeg, widthPx, heightPx, fps },
       outputArgs: [
-        ...['-c:v', 'libvpx', '-deadline', 'realtime', '-lag-in-frames', '0', '-auto-alt-ref', '0', '-threads', '1'],
+        ...[
+          '-c:v',
+          'libvpx',
+          '-deadline',
+          'realtime',
+          '-lag-in-frames',
+          '0',
+          '-auto-alt-ref',
+          '0',
+          '-threads',
+          '1',
+        ],
         // Negative: a fixed speed; positive values adapt to the load of the machine.
-        ...['-cpu-used', '-8', '-error-resilient', 'default', '-static-thresh', '0', '-max-intra-rate', '300'],
-        ...['-b:v', bitrate, '-minrate', bitrate, '-maxrate', bitrate, '-bufsize', bitrate, '-undershoot-pct', '95'],
+        ...[
+          '-cpu-used',
+          '-8',
+          '-error-resilient',
+          'default',
+          '-static-thresh',
+          '0',
+          '-max-intra-rate',
+          '300',
+        ],
+        ...[
+          '-b:v',
+          bitrate,
+          '-minrate',
+          bitrate,
+          '-maxrate',
+          bitrate,
+          '-bufsize',
+          bitrate,
+          '-undershoot-pct',
+          '95',
+        ],
         ...['-qmin', '4', '-qmax', '56', '-g', '9999', '-keyint_min', '0', ...ffmpeg.vsyncArgs],
         ...['-enc_time_base', timeBase(halfFramesPerSecond)],
-        ...['-force_key_frames', `expr:mod(round(t*${halfFramesPerSecond}),2)`, '-flush_packets', '1', '-f', 'ivf', 'pipe:1'],
+        ...[
+          '-force_key_frames',
+          `expr:mod(round(t*${halfFramesPerSecond}),2)`,
+          '-flush_packets',
+          '1',
+          '-f',
+          'ivf',
+          'pipe:1',
+        ],
       ],
       onBytes: (bytes) => reader.push(bytes),
-      onFailed: (error) => options.onFailed(error),
+      onFailed,
     });
-    return Promise.resolve(new Vp8Encoder(pipe));
+  }
+
+  /** @throws ffmpeg-failed if ffmpeg does not code the warm-up picture. */
+  static async create(options: Vp8EncoderOptions): Promise<Vp8Encoder> {
+    let warm = () => {};
+    let fail: (error: Error) => void = (error) => options.onFailed(error);
+    const encoder = new Vp8Encoder(
+      options,
+      () => warm(),
+      (error) => fail(error),
+    );
+    if (options.warmUp === undefined) return encoder;
+    const coded = new Promise<void>((resolve, reject) => {
+      warm = resolve;
+      fail = reject;
+    });
+    try {
+      await Promise.all([coded, encoder.#pipe.push(options.warmUp, 0, false)]);
+    } catch (error) {
+      await encoder.close();
+      throw error;
+    }
+    fail = (error) => options.onFailed(error);
+    return encoder;
   }
 
   /**
@@ -65,7 +137,9 @@ export class Vp8Encoder {
    * is the backpressure: push one at a time. `key` asks for a key picture (the first is one in any case).
    */
   push(frame: I420Frame, index: number, key: boolean): Promise<void> {
-    return this.#pipe.push(frame, index, key);
+    const first = this.#shift === undefined;
+    this.#shift ??= this.#warmed ? 1 - index : 0;
+    return this.#pipe.push(frame, index + this.#shift, key || (first && this.#warmed));
   }
 
   /** Resolves when every pushed picture was handed out and ffmpeg is gone. */

@@ -5,6 +5,7 @@ import { Vp8Encoder } from '../encoder/vp8-encoder.js';
 import type { Engine, EngineStream } from '../engine/engine.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
+import { i420SizeBytes } from '../media/frame.js';
 import { ENGINE_RATE } from '../media/timeline.js';
 import type { FromWorker } from './protocol.js';
 
@@ -66,7 +67,10 @@ export class MediaStream {
       const engine = await options.engine.open(avatar, { fps });
       scope.defer(() => engine.close());
       const { widthPx, heightPx } = avatar;
+      const first = new Uint8Array(i420SizeBytes(widthPx, heightPx));
+      avatar.readFrame(0, first);
       const vp8 = await Vp8Encoder.create({
+        warmUp: { widthPx, heightPx, data: first },
         ffmpeg: options.ffmpeg,
         widthPx,
         heightPx,

@@ -47,6 +47,27 @@ describe('encoders', () => {
     assert.deepEqual(pictures.map(({ index, key }) => [index, key]), [[7, true], [8, false], [11, false], [12, true], [40, false], [41, false]]);
   });
 
+  it('warms up unseen: indices stay the caller’s and the first picture is key', async () => {
+    const pictures: EncodedPicture[] = [];
+    const encoder = await Vp8Encoder.create({
+      ...{ ffmpeg, widthPx: 128, heightPx: 96, fps: 25, warmUp: movingPicture(128, 96, 0) },
+      onPicture: (picture) => pictures.push(picture),
+      onFailed: (error) => assert.fail(error),
+    });
+    assert.deepEqual(pictures, []);
+    for (const index of [50, 51, 54, 55]) await encoder.push(movingPicture(128, 96, index), index, index === 54);
+    await encoder.close();
+    assert.deepEqual(
+      pictures.map(({ index, key }) => [index, key]),
+      [
+        [50, true],
+        [51, false],
+        [54, true],
+        [55, false],
+      ],
+    );
+  });
+
   it('hands each picture out before the next goes in', async () => {
     let arrived: (() => void) | undefined;
     const encoder = await Vp8Encoder.create({
