@@ -11,8 +11,14 @@ const LOWER_LIDS = [
 ];
 /** Skin above the upper lid, in rings outwards, one point a column, and how far each ring follows the lid. */
 const ABOVE = [
-  [[247, 30, 29, 27, 28, 56, 190], [467, 260, 259, 257, 258, 286, 414]],
-  [[113, 225, 224, 223, 222, 221, 189], [342, 445, 444, 443, 442, 441, 413]],
+  [
+    [247, 30, 29, 27, 28, 56, 190],
+    [467, 260, 259, 257, 258, 286, 414],
+  ],
+  [
+    [113, 225, 224, 223, 222, 221, 189],
+    [342, 445, 444, 443, 442, 441, 413],
+  ],
 ];
 const ABOVE_FOLLOWS = [0.55, 0.15];
 /** The upper lid goes past the lower edge's points, which lie a little above the real edge, or white would remain. */
@@ -35,7 +41,12 @@ export function closeEyelids(from: Float32Array, to: Float32Array, amount: numbe
       const dx = (to[lower]! - to[upper]!) * share;
       const dy = (to[lower + 1]! - to[upper + 1]!) * share;
       const skin = ABOVE[0]![eye]![column]! * 2;
-      move(from, upper, (from[skin]! - from[upper]!) * textureUp, (from[skin + 1]! - from[upper + 1]!) * textureUp);
+      move(
+        from,
+        upper,
+        (from[skin]! - from[upper]!) * textureUp,
+        (from[skin + 1]! - from[upper + 1]!) * textureUp,
+      );
       move(to, upper, dx, dy);
       for (let ring = 0; ring < ABOVE.length; ring += 1) {
         const point = ABOVE[ring]![eye]![column]! * 2;
@@ -84,7 +95,8 @@ export function drawLashes(
           const at = (y * patch.widthPx + x) * 3;
           const row = patch.widthPx * 3;
           for (let channel = at; channel < at + 3; channel += 1) {
-            const around = (patch.data[channel - row]! + 2 * patch.data[channel]! + patch.data[channel + row]!) / 4;
+            const around =
+              (patch.data[channel - row]! + 2 * patch.data[channel]! + patch.data[channel + row]!) / 4;
             patch.data[channel] = around * keep;
           }
         }

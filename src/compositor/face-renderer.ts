@@ -1,6 +1,11 @@
 import type { Rect } from '../media/yuv.js';
 import { i420RoiToRgb, rgbToI420Roi } from '../media/yuv.js';
-import { INNER_LIP_LOWER, INNER_LIP_UPPER, LOWER_LIP_RINGS, UPPER_LIP_RINGS } from '../media/face-topology.js';
+import {
+  INNER_LIP_LOWER,
+  INNER_LIP_UPPER,
+  LOWER_LIP_RINGS,
+  UPPER_LIP_RINGS,
+} from '../media/face-topology.js';
 import { drawLashes } from './eyelids.js';
 import type { FacePose } from './face-pose.js';
 import { FaceWarp, WARP_TRIANGLES } from './face-warp.js';
@@ -64,7 +69,17 @@ export class FaceRenderer {
     if (own < 1) this.#drawFringe();
     this.#drawMesh();
     if (opened * (1 - own) > 0) {
-      this.#interior.paint(this.#target, this.#source, roi.x, roi.y, warp, this.#head, this.#look, opened * (1 - own), pose.mouth.round);
+      this.#interior.paint(
+        this.#target,
+        this.#source,
+        roi.x,
+        roi.y,
+        warp,
+        this.#head,
+        this.#look,
+        opened * (1 - own),
+        pose.mouth.round,
+      );
     }
     if (pose.blink > 0) drawLashes(this.#target, warp.to, roi.x, roi.y, pose.blink, this.#head.iodPx);
     rgbToI420Roi(this.#target.data, roi, picture, this.#widthPx, this.#heightPx);
@@ -82,7 +97,8 @@ export class FaceRenderer {
       let moves = 0;
       for (let corner = 0; corner < 3; corner += 1) {
         const at = WARP_TRIANGLES[i * 3 + corner]! * 2;
-        if (Math.abs(to[at]! - from[at]!) > STILL_PX || Math.abs(to[at + 1]! - from[at + 1]!) > STILL_PX) moves = 1;
+        if (Math.abs(to[at]! - from[at]!) > STILL_PX || Math.abs(to[at + 1]! - from[at + 1]!) > STILL_PX)
+          moves = 1;
       }
       this.#moved[i] = moves;
       if (moves === 0) continue;
@@ -106,7 +122,11 @@ export class FaceRenderer {
   #drawMesh(): void {
     for (let i = 0; i < this.#moved.length; i += 1) {
       if (this.#moved[i] === 0) continue;
-      this.#triangle(WARP_TRIANGLES[i * 3]! * 2, WARP_TRIANGLES[i * 3 + 1]! * 2, WARP_TRIANGLES[i * 3 + 2]! * 2);
+      this.#triangle(
+        WARP_TRIANGLES[i * 3]! * 2,
+        WARP_TRIANGLES[i * 3 + 1]! * 2,
+        WARP_TRIANGLES[i * 3 + 2]! * 2,
+      );
     }
   }
 
@@ -187,7 +207,22 @@ export class FaceRenderer {
     const farBx = tbx + reachB * downX;
     const farBy = tby + reachB * downY;
     drawTriangle(this.#target, this.#source, tax, tay, tbx, tby, farAx, farAy, ax, ay, bx, by, aox, aoy);
-    drawTriangle(this.#target, this.#source, tbx, tby, farBx, farBy, farAx, farAy, bx, by, box, boy, aox, aoy);
+    drawTriangle(
+      this.#target,
+      this.#source,
+      tbx,
+      tby,
+      farBx,
+      farBy,
+      farAx,
+      farAy,
+      bx,
+      by,
+      box,
+      boy,
+      aox,
+      aoy,
+    );
   }
 }
 

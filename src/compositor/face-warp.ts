@@ -89,7 +89,8 @@ export class FaceWarp {
 
     const left = LEFT_MOUTH_CORNER * 3;
     const right = RIGHT_MOUTH_CORNER * 3;
-    const widthBefore = Math.hypot(points[right]! - points[left]!, points[right + 1]! - points[left + 1]!) / iod;
+    const widthBefore =
+      Math.hypot(points[right]! - points[left]!, points[right + 1]! - points[left + 1]!) / iod;
     // A broad grin has little left to stretch, a small mouth little to purse.
     const wider = 0.1 * (spread - 0.2) * (spread > 0.2 ? 1 - smoothstep(0.6, 0.8, widthBefore) : 1);
     const purse = Math.max(0, round - 0.1) * (0.16 + 0.3 * Math.max(0, widthBefore - 0.58));
@@ -134,7 +135,8 @@ export class FaceWarp {
     const { from, to } = this;
     const baseX = points[NOSE_BASE * 3]!;
     const baseY = points[NOSE_BASE * 3 + 1]!;
-    const lipBelow = ((points[13 * 3]! - baseX) * head.downX + (points[13 * 3 + 1]! - baseY) * head.downY) / iodPx;
+    const lipBelow =
+      ((points[13 * 3]! - baseX) * head.downX + (points[13 * 3 + 1]! - baseY) * head.downY) / iodPx;
     const fullAt = Math.min(0.3, Math.max(0.1, lipBelow));
     for (let i = 0; i < LANDMARK_COUNT; i += 1) {
       const x = from[i * 2]!;
@@ -174,7 +176,8 @@ export class FaceWarp {
       const standard = GAP_PROFILE[column]! + (ROUND_PROFILE[column]! - GAP_PROFILE[column]!) * round;
       // While little is asked of the mouth its own gap profile is kept: no column moves for nothing.
       const own = (gapAlong(from, upper, lower, downX, downY) / iodPx) * keep;
-      const closeness = smoothstep(0.018, 0.007, Math.abs(gapAfter - this.gapBefore)) * smoothstep(0, 0.005, middle);
+      const closeness =
+        smoothstep(0.018, 0.007, Math.abs(gapAfter - this.gapBefore)) * smoothstep(0, 0.005, middle);
       const wanted = gapAfter * standard * (1 - closeness) + own * closeness;
       const missing = wanted * iodPx - gapAlong(to, upper, lower, downX, downY);
       const upShare = 0.25 + 0.35 * tuck;

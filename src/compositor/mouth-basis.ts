@@ -13,7 +13,8 @@ export interface MouthBasis {
 
 /** Checks parsed JSON and turns it into a basis; AppError model-invalid with the reason otherwise. */
 export function parseMouthBasis(json: unknown): MouthBasis {
-  if (typeof json !== 'object' || json === null) throw new AppError('model-invalid', 'mouth basis: not an object');
+  if (typeof json !== 'object' || json === null)
+    throw new AppError('model-invalid', 'mouth basis: not an object');
   const fields = json as Record<string, unknown>;
   if (fields['version'] !== 1) {
     throw new AppError('model-invalid', `mouth basis: version ${String(fields['version'])}, expected 1`);
@@ -27,6 +28,7 @@ function values(field: unknown, name: string): Float32Array {
     throw new AppError('model-invalid', `mouth basis: "${name}" must be a list of ${expected} numbers`);
   }
   const result = Float32Array.from(field as number[]);
-  if (!result.every(Number.isFinite)) throw new AppError('model-invalid', `mouth basis: "${name}" holds a non-number`);
+  if (!result.every(Number.isFinite))
+    throw new AppError('model-invalid', `mouth basis: "${name}" holds a non-number`);
   return result;
 }

@@ -48,7 +48,10 @@ export class MouthInterior {
     this.#upper.set(to, INNER_LIP_UPPER, originX, originY, acrossX, acrossY);
     this.#lower.set(to, INNER_LIP_LOWER, originX, originY, acrossX, acrossY);
     const firstU = Math.floor(Math.min(this.#upper.left, this.#lower.left)) - 1;
-    const count = Math.min(MAX_COLUMNS, Math.ceil(Math.max(this.#upper.right, this.#lower.right)) + 2 - firstU);
+    const count = Math.min(
+      MAX_COLUMNS,
+      Math.ceil(Math.max(this.#upper.right, this.#lower.right)) + 2 - firstU,
+    );
     const up = this.#up;
     const low = this.#low;
     this.#upper.sample(firstU, count, up);
@@ -72,7 +75,16 @@ export class MouthInterior {
     const sourceOpen = smoothstep(0.02, 0.045, warp.gapBefore);
 
     if (sourceOpen > 0.5) {
-      this.#measureTeeth(source, originX - offsetX, originY - offsetY, firstU, count, head, warp.insetPx, look);
+      this.#measureTeeth(
+        source,
+        originX - offsetX,
+        originY - offsetY,
+        firstU,
+        count,
+        head,
+        warp.insetPx,
+        look,
+      );
     }
     const realTeeth = sourceOpen * look.keepTeeth;
 
@@ -102,7 +114,10 @@ export class MouthInterior {
     const firstX = Math.max(0, Math.floor(originX - offsetX - cornerSpanX / 2 - 2));
     const lastX = Math.min(target.widthPx - 1, Math.ceil(originX - offsetX + cornerSpanX / 2 + 2));
     const firstY = Math.max(0, Math.floor(originY - offsetY + Math.min(highestV, 0) - cornerSpanY / 2 - 2));
-    const lastY = Math.min(target.heightPx - 1, Math.ceil(originY - offsetY + Math.max(lowestV, 0) + cornerSpanY / 2 + 2));
+    const lastY = Math.min(
+      target.heightPx - 1,
+      Math.ceil(originY - offsetY + Math.max(lowestV, 0) + cornerSpanY / 2 + 2),
+    );
     const colour = this.#colour;
     for (let y = firstY; y <= lastY; y += 1) {
       const dy = y + 0.5 + offsetY - originY;
@@ -144,7 +159,10 @@ export class MouthInterior {
         const overLower = v - lowerTopV - 0.25 * across * across * iodPx;
         if (lowerTooth > 0.5 && overLower > -0.5 && across < 0.16) {
           const cover = Math.min(1, overLower + 0.5) * smoothstep(0.16, 0.1, across) * 0.9;
-          const shade = (0.66 - across) * light * (1 - 0.12 * smoothstep(0.006, 0, borderDistance(across, LOWER_BORDERS)));
+          const shade =
+            (0.66 - across) *
+            light *
+            (1 - 0.12 * smoothstep(0.006, 0, borderDistance(across, LOWER_BORDERS)));
           red += (look.tooth[0]! * shade - red) * cover;
           green += (look.tooth[1]! * shade * 0.97 - green) * cover;
           blue += (look.tooth[2]! * shade * 0.94 - blue) * cover;
@@ -153,7 +171,8 @@ export class MouthInterior {
         const toothCover = Math.min(1, this.#toothEdge[k]! + 0.5 - v);
         if (toothCover > 0 && this.#toothShade[k]! > 0) {
           // Thin and see-through at the edge, in the dark towards the gum.
-          const shade = this.#toothShade[k]! * light * (1 - 0.12 * smoothstep(0.012 * iodPx, 0, this.#toothEdge[k]! - v));
+          const shade =
+            this.#toothShade[k]! * light * (1 - 0.12 * smoothstep(0.012 * iodPx, 0, this.#toothEdge[k]! - v));
           const cover = toothCover * smoothstep(0, 0.35, this.#toothShade[k]!);
           red += (look.tooth[0]! * shade - red) * cover;
           green += (look.tooth[1]! * shade - green) * cover;
@@ -177,7 +196,12 @@ export class MouthInterior {
             const g = source.data[at + 1]!;
             const b = source.data[at + 2]!;
             const toothLike = toothLikeness(r, g, b, threshold);
-            const keep = realTeeth * unpursed * toothLike * smoothstep(0.5, 3, insideSource) * smoothstep(edgeV + 0.05 * iodPx, edgeV + 0.02 * iodPx, v);
+            const keep =
+              realTeeth *
+              unpursed *
+              toothLike *
+              smoothstep(0.5, 3, insideSource) *
+              smoothstep(edgeV + 0.05 * iodPx, edgeV + 0.02 * iodPx, v);
             const lit = 0.62 + 0.38 * smoothstep(0, 0.025 * iodPx, fromUpper);
             colour[0] = colour[0]! + (r * lit - colour[0]!) * keep;
             colour[1] = colour[1]! + (g * lit - colour[1]!) * keep;
@@ -219,7 +243,8 @@ export class MouthInterior {
         if (x < 0 || y < 0 || x >= source.widthPx || y >= source.heightPx) continue;
         const at = (y * source.widthPx + x) * 3;
         pixels += 1;
-        if (toothLikeness(source.data[at]!, source.data[at + 1]!, source.data[at + 2]!, threshold) < 0.7) continue;
+        if (toothLikeness(source.data[at]!, source.data[at + 1]!, source.data[at + 2]!, threshold) < 0.7)
+          continue;
         red += source.data[at]!;
         green += source.data[at + 1]!;
         blue += source.data[at + 2]!;
@@ -232,7 +257,14 @@ export class MouthInterior {
   }
 
   /** For each column: where the upper teeth end (v) and how brightly they are lit (0: no tooth there). */
-  #fillTeeth(count: number, firstU: number, middleU: number, edgeV: number, iodPx: number, lit: number): void {
+  #fillTeeth(
+    count: number,
+    firstU: number,
+    middleU: number,
+    edgeV: number,
+    iodPx: number,
+    lit: number,
+  ): void {
     for (let k = 0; k < count; k += 1) {
       const across = Math.abs(firstU + k - middleU) / iodPx;
       const nearest = borderDistance(across, TOOTH_BORDERS);
@@ -249,7 +281,9 @@ export class MouthInterior {
 
 /** 0..1: bright enough, and not as red as lips and tongue. */
 function toothLikeness(red: number, green: number, blue: number, threshold: number): number {
-  return smoothstep(0.7 * threshold, threshold, luma(red, green, blue)) * smoothstep(0.62, 0.74, green / (red + 1));
+  return (
+    smoothstep(0.7 * threshold, threshold, luma(red, green, blue)) * smoothstep(0.62, 0.74, green / (red + 1))
+  );
 }
 
 function borderDistance(across: number, borders: readonly number[]): number {

@@ -59,17 +59,29 @@ export function drawTriangle(
     const yc = y + 0.5;
     let left = Infinity;
     let right = -Infinity;
-    if (d0y <= d1y ? yc >= d0y - EDGE_SLACK_PX && yc <= d1y + EDGE_SLACK_PX : yc >= d1y - EDGE_SLACK_PX && yc <= d0y + EDGE_SLACK_PX) {
+    if (
+      d0y <= d1y
+        ? yc >= d0y - EDGE_SLACK_PX && yc <= d1y + EDGE_SLACK_PX
+        : yc >= d1y - EDGE_SLACK_PX && yc <= d0y + EDGE_SLACK_PX
+    ) {
       const x = d0x + between(yc, d0y, d1y) * slope01;
       if (x < left) left = x;
       if (x > right) right = x;
     }
-    if (d0y <= d2y ? yc >= d0y - EDGE_SLACK_PX && yc <= d2y + EDGE_SLACK_PX : yc >= d2y - EDGE_SLACK_PX && yc <= d0y + EDGE_SLACK_PX) {
+    if (
+      d0y <= d2y
+        ? yc >= d0y - EDGE_SLACK_PX && yc <= d2y + EDGE_SLACK_PX
+        : yc >= d2y - EDGE_SLACK_PX && yc <= d0y + EDGE_SLACK_PX
+    ) {
       const x = d0x + between(yc, d0y, d2y) * slope02;
       if (x < left) left = x;
       if (x > right) right = x;
     }
-    if (d1y <= d2y ? yc >= d1y - EDGE_SLACK_PX && yc <= d2y + EDGE_SLACK_PX : yc >= d2y - EDGE_SLACK_PX && yc <= d1y + EDGE_SLACK_PX) {
+    if (
+      d1y <= d2y
+        ? yc >= d1y - EDGE_SLACK_PX && yc <= d2y + EDGE_SLACK_PX
+        : yc >= d2y - EDGE_SLACK_PX && yc <= d1y + EDGE_SLACK_PX
+    ) {
       const x = d1x + between(yc, d1y, d2y) * slope12;
       if (x < left) left = x;
       if (x > right) right = x;
@@ -92,9 +104,22 @@ export function drawTriangle(
       const w00 = 65536 - w10 - w01 - w11;
       const at = iy * source.widthPx * 3 + ix * 3;
       const below = at + source.widthPx * 3;
-      to[out] = (from[at]! * w00 + from[at + 3]! * w10 + from[below]! * w01 + from[below + 3]! * w11 + 32768) >> 16;
-      to[out + 1] = (from[at + 1]! * w00 + from[at + 4]! * w10 + from[below + 1]! * w01 + from[below + 4]! * w11 + 32768) >> 16;
-      to[out + 2] = (from[at + 2]! * w00 + from[at + 5]! * w10 + from[below + 2]! * w01 + from[below + 5]! * w11 + 32768) >> 16;
+      to[out] =
+        (from[at]! * w00 + from[at + 3]! * w10 + from[below]! * w01 + from[below + 3]! * w11 + 32768) >> 16;
+      to[out + 1] =
+        (from[at + 1]! * w00 +
+          from[at + 4]! * w10 +
+          from[below + 1]! * w01 +
+          from[below + 4]! * w11 +
+          32768) >>
+        16;
+      to[out + 2] =
+        (from[at + 2]! * w00 +
+          from[at + 5]! * w10 +
+          from[below + 2]! * w01 +
+          from[below + 5]! * w11 +
+          32768) >>
+        16;
       out += 3;
       sx += sxByX;
       sy += syByX;

@@ -31,7 +31,8 @@ export class IvfReader {
         return;
       }
       const headBytes = rest.readUInt16LE(6);
-      if (rest.toString('latin1', 0, 4) !== 'DKIF' || headBytes < MIN_HEAD_BYTES) throw new Error('the stream is not IVF');
+      if (rest.toString('latin1', 0, 4) !== 'DKIF' || headBytes < MIN_HEAD_BYTES)
+        throw new Error('the stream is not IVF');
       if (rest.length < headBytes) {
         this.#pending = Buffer.from(rest);
         return;

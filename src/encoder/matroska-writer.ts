@@ -91,6 +91,15 @@ export function matroskaHeader(widthPx: number, heightPx: number): Buffer {
 /** What stands before each picture's `pictureSizeBytes` bytes. `timeS` counts from the first picture. */
 export function matroskaPictureHead(timeS: number, pictureSizeBytes: number): Buffer {
   const time = element(ID.timestamp, unsigned(Math.round(timeS * TICKS_PER_SECOND)));
-  const block = Buffer.concat([idBytes(ID.simpleBlock), sizeBytes(BLOCK_HEAD.length + pictureSizeBytes), BLOCK_HEAD]);
-  return Buffer.concat([idBytes(ID.cluster), sizeBytes(time.length + block.length + pictureSizeBytes), time, block]);
+  const block = Buffer.concat([
+    idBytes(ID.simpleBlock),
+    sizeBytes(BLOCK_HEAD.length + pictureSizeBytes),
+    BLOCK_HEAD,
+  ]);
+  return Buffer.concat([
+    idBytes(ID.cluster),
+    sizeBytes(time.length + block.length + pictureSizeBytes),
+    time,
+    block,
+  ]);
 }

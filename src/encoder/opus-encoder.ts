@@ -32,7 +32,10 @@ export class OpusEncoder {
   /** 960 stereo samples (1920 interleaved values, read only) to one packet in a buffer of the caller's own. */
   encode(stereo48k960: Int16Array): Uint8Array {
     if (stereo48k960.length !== OPUS_FRAME_SAMPLES * CHANNELS) {
-      throw new AppError('invalid-argument', `an Opus packet takes ${OPUS_FRAME_SAMPLES * CHANNELS} values, got ${stereo48k960.length}`);
+      throw new AppError(
+        'invalid-argument',
+        `an Opus packet takes ${OPUS_FRAME_SAMPLES * CHANNELS} values, got ${stereo48k960.length}`,
+      );
     }
     return new Uint8Array(this.#open().encode(stereo48k960));
   }

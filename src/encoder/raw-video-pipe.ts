@@ -34,9 +34,13 @@ export class RawVideoPipe {
   constructor(options: RawVideoPipeOptions) {
     const { widthPx, heightPx, fps } = options;
     if (widthPx % 2 !== 0 || heightPx % 2 !== 0 || widthPx < 2 || heightPx < 2) {
-      throw new AppError('invalid-argument', `an encoder needs even picture sides, got ${widthPx}x${heightPx}`);
+      throw new AppError(
+        'invalid-argument',
+        `an encoder needs even picture sides, got ${widthPx}x${heightPx}`,
+      );
     }
-    if (!(fps > 0 && fps <= 240)) throw new AppError('invalid-argument', `an encoder needs 0 < fps <= 240, got ${fps}`);
+    if (!(fps > 0 && fps <= 240))
+      throw new AppError('invalid-argument', `an encoder needs 0 < fps <= 240, got ${fps}`);
     this.#options = options;
     this.#process = runFfmpeg(options.ffmpeg, [
       // Not `-fflags nobuffer`: it throws the probed first picture away.
@@ -48,12 +52,15 @@ export class RawVideoPipe {
       try {
         options.onBytes(bytes);
       } catch (error) {
-        this.#fail(new AppError('ffmpeg-failed', 'the encoder wrote something that cannot be read', { cause: error }));
+        this.#fail(
+          new AppError('ffmpeg-failed', 'the encoder wrote something that cannot be read', { cause: error }),
+        );
       }
     });
     this.#process.done.then(
       () => {
-        if (this.#closing === undefined) this.#fail(new AppError('ffmpeg-failed', 'the encoder left before its input ended'));
+        if (this.#closing === undefined)
+          this.#fail(new AppError('ffmpeg-failed', 'the encoder left before its input ended'));
       },
       (error: unknown) => this.#fail(toAppError(error)),
     );
@@ -72,7 +79,8 @@ export class RawVideoPipe {
   async push(frame: I420Frame, index: number, flagged: boolean): Promise<void> {
     const { widthPx, heightPx, fps } = this.#options;
     if (this.#failed !== undefined) throw this.#failed;
-    if (this.#closing !== undefined) throw new AppError('session-closed', `picture ${index} came after the encoder was closed`);
+    if (this.#closing !== undefined)
+      throw new AppError('session-closed', `picture ${index} came after the encoder was closed`);
     const sizeBytes = i420SizeBytes(widthPx, heightPx);
     if (frame.widthPx !== widthPx || frame.heightPx !== heightPx || frame.data.length !== sizeBytes) {
       throw new AppError(
@@ -93,7 +101,11 @@ export class RawVideoPipe {
     const taken = new Promise<void>((resolve, reject) => {
       stdin.write(frame.data, (error) => {
         if (error == null) resolve();
-        else reject(this.#failed ?? new AppError('ffmpeg-failed', `the encoder did not take picture ${index}`, { cause: error }));
+        else
+          reject(
+            this.#failed ??
+              new AppError('ffmpeg-failed', `the encoder did not take picture ${index}`, { cause: error }),
+          );
       });
     });
     stdin.uncork();

@@ -40,10 +40,13 @@ const stateOf = async (id: string): Promise<string | undefined> => {
 /** Where the lips are in all pictures of an avatar, from the landmarks that its preparation saved. */
 async function lips(avatar: string): Promise<Region> {
   const folder = path.join(server.dataDir, 'avatars', avatar);
-  const { widthPx, heightPx } = JSON.parse(await readFile(path.join(folder, 'manifest.json'), 'utf8')) as Record<string, number>;
+  const { widthPx, heightPx } = JSON.parse(
+    await readFile(path.join(folder, 'manifest.json'), 'utf8'),
+  ) as Record<string, number>;
   const bytes = await readFile(path.join(folder, 'landmarks.f32'));
   const points = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const of = (point: number, axis: number) => Array.from({ length: points.length / 1404 }, (_, k) => points[k * 1404 + point * 3 + axis] ?? 0);
+  const of = (point: number, axis: number) =>
+    Array.from({ length: points.length / 1404 }, (_, k) => points[k * 1404 + point * 3 + axis] ?? 0);
   const [width, height] = [widthPx ?? 1, heightPx ?? 1];
   return {
     left: Math.min(...of(61, 0)) / width,

@@ -16,7 +16,8 @@ const VERTEX_BYTES = 25;
 export function syntheticLandmarks(centreX: number, centreY: number, iodPx: number): Float32Array {
   const folder = dirname(createRequire(import.meta.url).resolve('@mediapipe/face_mesh/package.json'));
   const bytes = readFileSync(join(folder, 'face_mesh_solution_packed_assets.data'));
-  const at = (point: number, axis: number): number => bytes.readFloatLE(FIRST_VERTEX + point * VERTEX_BYTES + axis * 5 + 1);
+  const at = (point: number, axis: number): number =>
+    bytes.readFloatLE(FIRST_VERTEX + point * VERTEX_BYTES + axis * 5 + 1);
   const scale = iodPx / Math.hypot(at(263, 0) - at(33, 0), at(263, 1) - at(33, 1), at(263, 2) - at(33, 2));
   const points = new Float32Array(LANDMARK_COUNT * 3);
   for (let i = 0; i < LANDMARK_COUNT; i += 1) {
@@ -36,7 +37,12 @@ export function syntheticLandmarks(centreX: number, centreY: number, iodPx: numb
 }
 
 /** The same face with its mouth open by `openIod` inter-ocular distances. */
-export function openedLandmarks(points: Float32Array, basis: MouthBasis, openIod: number, iodPx: number): Float32Array {
+export function openedLandmarks(
+  points: Float32Array,
+  basis: MouthBasis,
+  openIod: number,
+  iodPx: number,
+): Float32Array {
   return points.map((value, i) => value + basis.open[i]! * openIod * iodPx);
 }
 

@@ -70,7 +70,12 @@ export class WrtcClient {
         sink.onframe = ({ frame }) => {
           this.frames += 1;
           this.firstPictureAtMs ??= performance.now();
-          this.lastPicture = { widthPx: frame.width, heightPx: frame.height, data: new Uint8Array(frame.data), atMs: performance.now() };
+          this.lastPicture = {
+            widthPx: frame.width,
+            heightPx: frame.height,
+            data: new Uint8Array(frame.data),
+            atMs: performance.now(),
+          };
           this.#wake();
         };
         this.#sinks.push(sink);
@@ -117,7 +122,11 @@ export class WrtcClient {
       const limit = setTimeout(() => {
         this.#waiters.delete(check);
         const { frames, audioSamples, audioPeak } = this;
-        reject(new Error(`no ${what} in ${limitMs} ms: ${this.pc.connectionState}, ${JSON.stringify({ frames, audioSamples, audioPeak })}`));
+        reject(
+          new Error(
+            `no ${what} in ${limitMs} ms: ${this.pc.connectionState}, ${JSON.stringify({ frames, audioSamples, audioPeak })}`,
+          ),
+        );
       }, limitMs);
       this.#waiters.add(check);
       check();

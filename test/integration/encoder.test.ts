@@ -17,7 +17,13 @@ describe('encoders', () => {
     ffmpeg = await findFfmpeg({ log: silentLog });
   });
 
-  async function encode(fps: number, indices: readonly number[], keys: readonly number[], widthPx = 128, heightPx = 96): Promise<EncodedPicture[]> {
+  async function encode(
+    fps: number,
+    indices: readonly number[],
+    keys: readonly number[],
+    widthPx = 128,
+    heightPx = 96,
+  ): Promise<EncodedPicture[]> {
     const pictures: EncodedPicture[] = [];
     const encoder = await Vp8Encoder.create({
       ...{ ffmpeg, widthPx, heightPx, fps, bitrateBps: 300_000 },
@@ -25,7 +31,8 @@ describe('encoders', () => {
       onFailed: (error) => assert.fail(error),
     });
     const buffer = new Uint8Array((widthPx * heightPx * 3) / 2); // one buffer for all: push must not keep it
-    for (const index of indices) await encoder.push(movingPicture(widthPx, heightPx, index, buffer), index, keys.includes(index));
+    for (const index of indices)
+      await encoder.push(movingPicture(widthPx, heightPx, index, buffer), index, keys.includes(index));
     await encoder.close();
     return pictures;
   }
@@ -37,14 +44,30 @@ describe('encoders', () => {
       // The first is asked for too: its flag must not shift the others.
       const keys = [first, first + 1, first + 37, first + 38, first + 80, first + 149];
       const pictures = await encode(fps, indices, keys);
-      assert.deepEqual(pictures.map((picture) => picture.index), indices);
-      assert.deepEqual(pictures.filter((picture) => picture.key).map((picture) => picture.index), keys);
+      assert.deepEqual(
+        pictures.map((picture) => picture.index),
+        indices,
+      );
+      assert.deepEqual(
+        pictures.filter((picture) => picture.key).map((picture) => picture.index),
+        keys,
+      );
     });
   }
 
   it('keeps indices over skipped pictures', async () => {
     const pictures = await encode(30, [7, 8, 11, 12, 40, 41], [12]);
-    assert.deepEqual(pictures.map(({ index, key }) => [index, key]), [[7, true], [8, false], [11, false], [12, true], [40, false], [41, false]]);
+    assert.deepEqual(
+      pictures.map(({ index, key }) => [index, key]),
+      [
+        [7, true],
+        [8, false],
+        [11, false],
+        [12, true],
+        [40, false],
+        [41, false],
+      ],
+    );
   });
 
   it('warms up unseen: indices stay the caller’s and the first picture is key', async () => {
@@ -55,7 +78,8 @@ describe('encoders', () => {
       onFailed: (error) => assert.fail(error),
     });
     assert.deepEqual(pictures, []);
-    for (const index of [50, 51, 54, 55]) await encoder.push(movingPicture(128, 96, index), index, index === 54);
+    for (const index of [50, 51, 54, 55])
+      await encoder.push(movingPicture(128, 96, index), index, index === 54);
     await encoder.close();
     assert.deepEqual(
       pictures.map(({ index, key }) => [index, key]),
@@ -94,7 +118,11 @@ describe('encoders', () => {
     const heightPx = 96;
     const pictures = await encode(25, [0, 1, 2, 3, 4], []);
     const ivf = Buffer.concat([ivfHead(widthPx, heightPx), ...pictures.map((picture) => ivfFrame(picture))]);
-    const run = runFfmpeg(ffmpeg, ['-f', 'ivf', '-i', 'pipe:0', '-f', 'rawvideo', '-pix_fmt', 'yuv420p', 'pipe:1'], { timeLimitMs: 10_000 });
+    const run = runFfmpeg(
+      ffmpeg,
+      ['-f', 'ivf', '-i', 'pipe:0', '-f', 'rawvideo', '-pix_fmt', 'yuv420p', 'pipe:1'],
+      { timeLimitMs: 10_000 },
+    );
     const out: Buffer[] = [];
     run.stdout.on('data', (bytes: Buffer) => out.push(bytes));
     run.stdin.end(ivf);
@@ -105,13 +133,18 @@ describe('encoders', () => {
     for (let index = 0; index < 5; index++) {
       const wanted = movingPicture(widthPx, heightPx, index).data;
       let sum = 0;
-      for (let at = 0; at < sizeBytes; at++) sum += Math.abs(decoded.readUInt8(index * sizeBytes + at) - (wanted[at] ?? 0));
+      for (let at = 0; at < sizeBytes; at++)
+        sum += Math.abs(decoded.readUInt8(index * sizeBytes + at) - (wanted[at] ?? 0));
       assert.ok(sum / sizeBytes < 6, `picture ${index} differs by ${(sum / sizeBytes).toFixed(1)} a pixel`);
     }
   });
 
   it('refuses pictures of another size, indices that do not rise, and pushes after close', async () => {
-    const encoder = await Vp8Encoder.create({ ...{ ffmpeg, widthPx: 64, heightPx: 64, fps: 25 }, onPicture() {}, onFailed: (error) => assert.fail(error) });
+    const encoder = await Vp8Encoder.create({
+      ...{ ffmpeg, widthPx: 64, heightPx: 64, fps: 25 },
+      onPicture() {},
+      onFailed: (error) => assert.fail(error),
+    });
     await assert.rejects(encoder.push(movingPicture(128, 64, 0), 0, false), { code: 'invalid-argument' });
     await encoder.push(movingPicture(64, 64, 0), 5, false);
     await assert.rejects(encoder.push(movingPicture(64, 64, 0), 5, false), { code: 'invalid-argument' });
@@ -150,7 +183,10 @@ describe('encoders', () => {
     });
     for (const index of [3, 4, 5, 9, 10]) await encoder.push(movingPicture(160, 120, index), index, true);
     await encoder.close();
-    assert.deepEqual(pictures.map((picture) => picture.index), [3, 4, 5, 9, 10]);
+    assert.deepEqual(
+      pictures.map((picture) => picture.index),
+      [3, 4, 5, 9, 10],
+    );
     for (const { data, key } of pictures) {
       assert.ok(key);
       assert.deepEqual([...data.subarray(0, 2), ...data.subarray(-2)], [0xff, 0xd8, 0xff, 0xd9]);

@@ -70,7 +70,10 @@ class Source {
     }
   }
 
-  async peer(client: WrtcClient, more: Partial<PeerOptions> = {}): Promise<{ peer: Peer; closed: Promise<string> }> {
+  async peer(
+    client: WrtcClient,
+    more: Partial<PeerOptions> = {},
+  ): Promise<{ peer: Peer; closed: Promise<string> }> {
     const offerSdp = more.offerSdp ?? (await client.offer());
     let tell: (reason: string) => void = () => {};
     const closed = new Promise<string>((resolve) => (tell = resolve));
@@ -109,7 +112,10 @@ describe('peer', () => {
     const client = new WrtcClient();
     const { peer, closed } = await source.peer(client);
     assert.match(peer.etag, /^"[0-9a-f]{32}"$/);
-    await client.until('60 pictures and sound', ({ frames, audioSamples, audioPeak }) => frames >= 60 && audioSamples > 48_000 && audioPeak > 8000);
+    await client.until(
+      '60 pictures and sound',
+      ({ frames, audioSamples, audioPeak }) => frames >= 60 && audioSamples > 48_000 && audioPeak > 8000,
+    );
     const { lastPicture } = client;
     assert.deepEqual([lastPicture?.widthPx, lastPicture?.heightPx], [WIDTH_PX, HEIGHT_PX]);
     const row = lastPicture?.data.subarray(48 * WIDTH_PX, 49 * WIDTH_PX) ?? new Uint8Array();
@@ -155,10 +161,15 @@ describe('peer', () => {
     const send = peer.sendVideo.bind(peer);
     let hole = 6;
     peer.sendVideo = (payloads, mediaSamples, key) => {
-      if (hole-- > 0) send([new Uint8Array([0x90, 0x80, 0x80, 0x00, 0x01])], mediaSamples, key); // torn bytes in its place
+      if (hole-- > 0)
+        send([new Uint8Array([0x90, 0x80, 0x80, 0x00, 0x01])], mediaSamples, key); // torn bytes in its place
       else send(payloads, mediaSamples, key);
     };
-    await client.until('a picture after the hole', ({ frames }) => frames >= 50 && source.keys.length > keysBefore, 8000);
+    await client.until(
+      'a picture after the hole',
+      ({ frames }) => frames >= 50 && source.keys.length > keysBefore,
+      8000,
+    );
     assert.ok(peer.stats().keyframesRequested > keyframesRequested);
     await peer.close();
     client.close();
@@ -179,11 +190,15 @@ describe('peer', () => {
 
   it('answers completely: candidates, one stream, send only', async () => {
     const client = new WrtcClient();
-    const { peer } = await source.peer(client, { publicHosts: ['203.0.113.9'], icePortRange: [42_000, 42_100] });
+    const { peer } = await source.peer(client, {
+      publicHosts: ['203.0.113.9'],
+      icePortRange: [42_000, 42_100],
+    });
     const { answerSdp } = peer;
     assert.match(answerSdp, /^a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 42(0\d\d|100) typ host/m);
     assert.doesNotMatch(answerSdp, /typ srflx/);
-    if (/typ host/.test(answerSdp.replaceAll(/^a=candidate.* 127\.0\.0\.1 .*$/gm, ''))) assert.match(answerSdp, /203\.0\.113\.9/);
+    if (/typ host/.test(answerSdp.replaceAll(/^a=candidate.* 127\.0\.0\.1 .*$/gm, '')))
+      assert.match(answerSdp, /203\.0\.113\.9/);
     assert.equal(answerSdp.match(/^a=sendonly/gm)?.length, 2);
     const streams = new Set([...answerSdp.matchAll(/^a=msid:(\S+)/gm)].map((found) => found[1]));
     assert.equal(streams.size, 1, answerSdp);
@@ -201,11 +216,18 @@ describe('peer', () => {
     assert.doesNotMatch(offerSdp, /^a=candidate/m);
     const { peer } = await source.peer(client, { offerSdp });
     const ufrag = /^a=ice-ufrag:(\S+)/m.exec(offerSdp)?.[1] ?? '';
-    await assert.rejects(peer.addCandidates('a=ice-ufrag:other\r\na=ice-pwd:x\r\n'), { code: 'not-supported' });
+    await assert.rejects(peer.addCandidates('a=ice-ufrag:other\r\na=ice-pwd:x\r\n'), {
+      code: 'not-supported',
+    });
     await assert.rejects(peer.addCandidates('nonsense'), { code: 'sdp-invalid' });
-    await client.until('candidates', () => candidates.length > 0 || client.pc.iceGatheringState === 'complete');
+    await client.until(
+      'candidates',
+      () => candidates.length > 0 || client.pc.iceGatheringState === 'complete',
+    );
     const lines = candidates.map((candidate) => `a=${candidate}`).join('\r\n');
-    await peer.addCandidates(`a=ice-ufrag:${ufrag}\r\na=ice-pwd:x\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n${lines}\r\na=candidate:broken\r\n`);
+    await peer.addCandidates(
+      `a=ice-ufrag:${ufrag}\r\na=ice-pwd:x\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n${lines}\r\na=candidate:broken\r\n`,
+    );
     await client.until('pictures', ({ frames }) => frames >= 5);
     await peer.close();
     client.close();
@@ -234,7 +256,14 @@ describe('peer', () => {
     const good = await client.offer();
     const refused = async (offerSdp: string): Promise<string> => {
       try {
-        await Peer.create({ id: 'x', log: silentLog, offerSdp, onKeyframeNeeded() {}, onConnected() {}, onClosed() {} });
+        await Peer.create({
+          id: 'x',
+          log: silentLog,
+          offerSdp,
+          onKeyframeNeeded() {},
+          onConnected() {},
+          onClosed() {},
+        });
       } catch (error) {
         if (isAppError(error)) return error.code;
         throw error;

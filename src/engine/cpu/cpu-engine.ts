@@ -29,7 +29,8 @@ export class CpuEngine implements Engine {
   }
 
   open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
-    if (this.#closing !== undefined) return Promise.reject(new AppError('session-closed', 'the cpu engine is closed'));
+    if (this.#closing !== undefined)
+      return Promise.reject(new AppError('session-closed', 'the cpu engine is closed'));
     const ear = this.#model.open();
     const { lookaheadMs } = this.#model;
     return Promise.resolve(

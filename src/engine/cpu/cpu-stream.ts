@@ -34,7 +34,8 @@ export class CpuEngineStream implements EngineStream {
 
   constructor(options: { avatar: AvatarSource; ear: MouthEar; basis: MouthBasis } & EngineStreamOptions) {
     const { avatar, ear, basis, fps } = options;
-    if (!(fps > 0 && fps <= 100)) throw new AppError('invalid-argument', `fps must be above 0 and at most 100, got ${fps}`);
+    if (!(fps > 0 && fps <= 100))
+      throw new AppError('invalid-argument', `fps must be above 0 and at most 100, got ${fps}`);
     if (avatar.frameCount < 1) throw new AppError('avatar-not-ready', `avatar ${avatar.id} holds no picture`);
     const { widthPx, heightPx } = avatar;
     this.#avatar = avatar;

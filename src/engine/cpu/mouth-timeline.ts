@@ -97,7 +97,10 @@ export class MouthTimeline {
 
 function moves(shape: MouthShape): boolean {
   return (
-    shape.open > 0.04 || shape.round > 0.12 || shape.tuck > 0.12 || Math.abs(shape.spread - REST_MOUTH.spread) > 0.12
+    shape.open > 0.04 ||
+    shape.round > 0.12 ||
+    shape.tuck > 0.12 ||
+    Math.abs(shape.spread - REST_MOUTH.spread) > 0.12
   );
 }
 

@@ -26,9 +26,18 @@ const BLINK_MS = CLOSING_MS + SHUT_MS + OPENING_MS;
 
 /** Periods (s) that never line up, and the greatest motion each adds: shifts in iod, turns in radians. */
 const WAVES = {
-  x: [[7.3, 0.014], [3.9, 0.005]],
-  y: [[5.7, 0.008], [3.1, 0.004]],
-  angle: [[8.9, 0.009], [4.7, 0.004]],
+  x: [
+    [7.3, 0.014],
+    [3.9, 0.005],
+  ],
+  y: [
+    [5.7, 0.008],
+    [3.1, 0.004],
+  ],
+  angle: [
+    [8.9, 0.009],
+    [4.7, 0.004],
+  ],
 } as const;
 const FADE_IN_MS = 1500;
 

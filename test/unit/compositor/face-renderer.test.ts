@@ -50,7 +50,12 @@ test('a picture without a usable face stays as it is', () => {
 });
 
 test('faces that reach over the border, tilt or turn are drawn without harm', () => {
-  for (const [x, y, angle] of [[20, 260, 0], [460, 540, 0], [240, 20, 0.5], [240, 260, -0.6]] as const) {
+  for (const [x, y, angle] of [
+    [20, 260, 0],
+    [460, 540, 0],
+    [240, 20, 0.5],
+    [240, 260, -0.6],
+  ] as const) {
     const turned = syntheticLandmarks(0, 0, IOD);
     for (let i = 0; i < turned.length; i += 3) {
       const [px, py] = [turned[i]!, turned[i + 1]!];

@@ -44,14 +44,18 @@ test('the opening obeys the wanted one, from a shut and from an open mouth', () 
     for (const open of [0.25, 0.5, 1]) {
       const warp = warped(points, { mouth: { ...REST_MOUTH, open } });
       const expected = 0.21 * open * IOD;
-      assert.ok(Math.abs(gapPx(warp, 4) - expected) < 0.05 * expected + 0.2, `open ${open}: ${gapPx(warp, 4)} px, not ${expected}`);
+      assert.ok(
+        Math.abs(gapPx(warp, 4) - expected) < 0.05 * expected + 0.2,
+        `open ${open}: ${gapPx(warp, 4)} px, not ${expected}`,
+      );
     }
   }
 });
 
 test('silence leaves a shut mouth where it is', () => {
   const warp = warped(shut, { speaking: 0 });
-  for (let i = 0; i < warp.to.length; i += 1) assert.ok(Math.abs(warp.to[i]! - warp.from[i]!) < 0.04, `value ${i}`);
+  for (let i = 0; i < warp.to.length; i += 1)
+    assert.ok(Math.abs(warp.to[i]! - warp.from[i]!) < 0.04, `value ${i}`);
 });
 
 test('the ring around the face and everything above the nose base stay', () => {
@@ -60,7 +64,8 @@ test('the ring around the face and everything above the nose base stay', () => {
     assert.equal(warp.to[i * 2], warp.from[i * 2]);
     assert.equal(warp.to[i * 2 + 1], warp.from[i * 2 + 1]);
   }
-  for (const point of [10, 1, 33, 263, 159, 386, 168]) assert.equal(warp.to[point * 2 + 1], warp.from[point * 2 + 1]);
+  for (const point of [10, 1, 33, 263, 159, 386, 168])
+    assert.equal(warp.to[point * 2 + 1], warp.from[point * 2 + 1]);
 });
 
 test('rounding makes the mouth narrower, spreading wider', () => {
@@ -86,14 +91,20 @@ test('no visible triangle is turned inside out by strong shapes', () => {
       const before = area(from, i);
       const after = area(to, i);
       // A sliver of less than four square pixels may turn over without anybody seeing it.
-      assert.ok(before * after > 0 || Math.abs(after) < 4, `triangle ${i / 3}: ${before} -> ${after} at ${JSON.stringify(mouth)}`);
+      assert.ok(
+        before * after > 0 || Math.abs(after) < 4,
+        `triangle ${i / 3}: ${before} -> ${after} at ${JSON.stringify(mouth)}`,
+      );
     }
   }
 });
 
 test('a full blink brings the upper lid past the lower one and leaves the mouth alone', () => {
   const { to, from } = warped(shut, { speaking: 0, blink: 1 });
-  for (const [upper, lower] of [[159, 145], [386, 374]] as const) {
+  for (const [upper, lower] of [
+    [159, 145],
+    [386, 374],
+  ] as const) {
     const eyePx = shut[lower * 3 + 1]! - shut[upper * 3 + 1]!;
     const pastPx = to[upper * 2 + 1]! - to[lower * 2 + 1]!;
     assert.ok(pastPx > 0 && pastPx < 0.4 * eyePx, `${pastPx} px past, the eye was open by ${eyePx}`);

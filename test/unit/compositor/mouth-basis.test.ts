@@ -13,7 +13,16 @@ test('the shipped basis opens downwards: the lower lip most, the chin less, the 
 
 test('anything else is model-invalid', () => {
   const good = { version: 1, open: new Array(1404).fill(0), width: new Array(1404).fill(0) };
-  for (const bad of [null, 3, { ...good, version: 2 }, { ...good, open: [1] }, { ...good, width: new Array(1404).fill('x') }]) {
-    assert.throws(() => parseMouthBasis(bad), (error) => isAppError(error, 'model-invalid'));
+  for (const bad of [
+    null,
+    3,
+    { ...good, version: 2 },
+    { ...good, open: [1] },
+    { ...good, width: new Array(1404).fill('x') },
+  ]) {
+    assert.throws(
+      () => parseMouthBasis(bad),
+      (error) => isAppError(error, 'model-invalid'),
+    );
   }
 });

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { drawTriangle } from '../../../src/compositor/raster.js';
 
-function patch(fill: (x: number, y: number) => number): { widthPx: number; heightPx: number; data: Uint8Array } {
+function patch(fill: (x: number, y: number) => number): {
+  widthPx: number;
+  heightPx: number;
+  data: Uint8Array;
+} {
   const data = new Uint8Array(32 * 32 * 3);
   for (let i = 0; i < data.length; i += 1) data[i] = fill(((i / 3) | 0) % 32, (i / 96) | 0);
   return { widthPx: 32, heightPx: 32, data };
@@ -14,7 +18,8 @@ test('an unmoved pair of triangles copies its square exactly, without cracks', (
   drawTriangle(target, source, 4, 4, 28, 4, 4, 28, 4, 4, 28, 4, 4, 28);
   drawTriangle(target, source, 28, 4, 28, 28, 4, 28, 28, 4, 28, 28, 4, 28);
   for (let y = 4; y < 28; y += 1) {
-    for (let x = 4; x < 28; x += 1) assert.equal(target.data[(y * 32 + x) * 3], source.data[(y * 32 + x) * 3], `${x},${y}`);
+    for (let x = 4; x < 28; x += 1)
+      assert.equal(target.data[(y * 32 + x) * 3], source.data[(y * 32 + x) * 3], `${x},${y}`);
   }
   assert.equal(target.data[(2 * 32 + 10) * 3], 0);
   assert.equal(target.data[(10 * 32 + 30) * 3], 0);

@@ -32,7 +32,10 @@ describe('IvfReader', () => {
         reader.push(chunk);
         chunk.fill(0xee); // the reader must have copied what it keeps
       }
-      assert.deepEqual(got.map(({ pts, data }) => ({ pts: BigInt(pts), data: [...data] })), frames);
+      assert.deepEqual(
+        got.map(({ pts, data }) => ({ pts: BigInt(pts), data: [...data] })),
+        frames,
+      );
       assert.ok(reader.atBoundary);
     }
   });

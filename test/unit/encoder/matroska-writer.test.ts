@@ -7,7 +7,11 @@ function element(bytes: Buffer, at: number): { id: number; sizeBytes: bigint; fr
   const first = bytes.readUInt8(at);
   const idBytes = Math.clz32(first) - 23;
   const sizeAt = at + idBytes;
-  return { id: bytes.readUIntBE(at, idBytes), sizeBytes: bytes.readBigUInt64BE(sizeAt) & 0x00ff_ffff_ffff_ffffn, from: sizeAt + 8 };
+  return {
+    id: bytes.readUIntBE(at, idBytes),
+    sizeBytes: bytes.readBigUInt64BE(sizeAt) & 0x00ff_ffff_ffff_ffffn,
+    from: sizeAt + 8,
+  };
 }
 
 describe('Matroska writer', () => {

@@ -7,28 +7,55 @@ const plain = (colour: readonly number[], pixels: number): Uint8Array =>
 
 test('the corners of BT.601 limited range are where the standard puts them', () => {
   const expected: [number[], number[]][] = [
-    [[0, 0, 0], [16, 128, 128]],
-    [[255, 255, 255], [235, 128, 128]],
-    [[255, 0, 0], [82, 90, 240]],
-    [[0, 255, 0], [145, 54, 34]],
-    [[0, 0, 255], [41, 240, 110]],
+    [
+      [0, 0, 0],
+      [16, 128, 128],
+    ],
+    [
+      [255, 255, 255],
+      [235, 128, 128],
+    ],
+    [
+      [255, 0, 0],
+      [82, 90, 240],
+    ],
+    [
+      [0, 255, 0],
+      [145, 54, 34],
+    ],
+    [
+      [0, 0, 255],
+      [41, 240, 110],
+    ],
   ];
   for (const [rgb, yuv] of expected) {
     const data = new Uint8Array(6);
     rgbToI420(plain(rgb, 4), 2, 2, data);
     for (const [i, at] of [0, 4, 5].entries()) {
-      assert.ok(Math.abs(data[at]! - yuv[i]!) <= 1, `${rgb.join()} -> ${data.join()}, expected ${yuv.join()}`);
+      assert.ok(
+        Math.abs(data[at]! - yuv[i]!) <= 1,
+        `${rgb.join()} -> ${data.join()}, expected ${yuv.join()}`,
+      );
     }
   }
 });
 
 test('there and back again changes a flat colour by no more than rounding', () => {
-  for (const colour of [[200, 150, 130], [30, 60, 90], [128, 128, 128], [250, 240, 10]]) {
+  for (const colour of [
+    [200, 150, 130],
+    [30, 60, 90],
+    [128, 128, 128],
+    [250, 240, 10],
+  ]) {
     const data = new Uint8Array(24);
     const back = new Uint8Array(48);
     rgbToI420(plain(colour, 16), 4, 4, data);
     i420ToRgb(data, 4, 4, back);
-    for (let i = 0; i < 48; i += 1) assert.ok(Math.abs(back[i]! - colour[i % 3]!) <= 3, `${colour.join()} became ${back.subarray(0, 3).join()}`);
+    for (let i = 0; i < 48; i += 1)
+      assert.ok(
+        Math.abs(back[i]! - colour[i % 3]!) <= 3,
+        `${colour.join()} became ${back.subarray(0, 3).join()}`,
+      );
   }
 });
 

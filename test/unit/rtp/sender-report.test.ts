@@ -6,7 +6,14 @@ import { buildSenderReport, ntpMiddle } from '../../../src/rtp/sender-report.js'
 describe('buildSenderReport', () => {
   it('lays out a report and a source description', () => {
     const ntp = ntpTime(1_700_000_000_712.6);
-    const packet = buildSenderReport({ ssrc: 0xdeadbeef, ntp, rtpTimestamp: 0xfffffffe, packetCount: 7, octetCount: 2 ** 32 + 9, cname: 'abc' });
+    const packet = buildSenderReport({
+      ssrc: 0xdeadbeef,
+      ntp,
+      rtpTimestamp: 0xfffffffe,
+      packetCount: 7,
+      octetCount: 2 ** 32 + 9,
+      cname: 'abc',
+    });
     assert.deepEqual([...packet.subarray(0, 4)], [0x80, 200, 0, 6]);
     assert.equal(packet.readUInt32BE(4), 0xdeadbeef);
     assert.equal(packet.readUInt32BE(8), 1_700_000_000 + 2_208_988_800);
@@ -21,7 +28,14 @@ describe('buildSenderReport', () => {
 
   it('ends the source description on a word with at least one zero', () => {
     for (let length = 1; length < 40; length++) {
-      const packet = buildSenderReport({ ssrc: 1, ntp: 0n, rtpTimestamp: 0, packetCount: 0, octetCount: 0, cname: 'x'.repeat(length) });
+      const packet = buildSenderReport({
+        ssrc: 1,
+        ntp: 0n,
+        rtpTimestamp: 0,
+        packetCount: 0,
+        octetCount: 0,
+        cname: 'x'.repeat(length),
+      });
       assert.equal(packet.length % 4, 0);
       assert.equal(packet.readUInt16BE(30) * 4 + 4, packet.length - 28);
       assert.equal(packet.at(-1), 0);

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { MAX_PAYLOAD_BYTES, packetizeVp8 } from '../../../src/rtp/vp8-packetizer.js';
 
 describe('packetizeVp8', () => {
-  const picture = (sizeBytes: number): Uint8Array => Uint8Array.from({ length: sizeBytes }, (_, at) => (at * 31) & 0xff);
+  const picture = (sizeBytes: number): Uint8Array =>
+    Uint8Array.from({ length: sizeBytes }, (_, at) => (at * 31) & 0xff);
 
   for (const sizeBytes of [1, 1145, 1146, 1147, 2292, 2293, 50_001]) {
     it(`cuts ${sizeBytes} bytes into payloads that fit and join again`, () => {
@@ -15,7 +16,10 @@ describe('packetizeVp8', () => {
         // RFC 7741 section 4.2: X and S; I; M with the upper 7 bits; the lower 8 bits.
         assert.deepEqual([...payload.subarray(0, 4)], [at === 0 ? 0x90 : 0x80, 0x80, 0x80 | 0x12, 0x34]);
       }
-      assert.deepEqual(Buffer.concat(payloads.map((payload) => payload.subarray(4))), Buffer.from(picture(sizeBytes)));
+      assert.deepEqual(
+        Buffer.concat(payloads.map((payload) => payload.subarray(4))),
+        Buffer.from(picture(sizeBytes)),
+      );
     });
   }
 

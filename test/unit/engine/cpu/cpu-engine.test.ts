@@ -11,10 +11,14 @@ import { patternedPicture, syntheticLandmarks } from '../../../helpers/synthetic
 test('a models folder without a usable basis is model-invalid', async () => {
   const modelsDir = await mkdtemp(join(tmpdir(), 'musecast-models-'));
   try {
-    await assert.rejects(CpuEngine.create({ modelsDir, log: silentLog }), (error) => isAppError(error, 'model-invalid'));
+    await assert.rejects(CpuEngine.create({ modelsDir, log: silentLog }), (error) =>
+      isAppError(error, 'model-invalid'),
+    );
     await mkdir(join(modelsDir, 'cpu'));
     await writeFile(join(modelsDir, 'cpu', 'basis.json'), '{"version":1,');
-    await assert.rejects(CpuEngine.create({ modelsDir, log: silentLog }), (error) => isAppError(error, 'model-invalid'));
+    await assert.rejects(CpuEngine.create({ modelsDir, log: silentLog }), (error) =>
+      isAppError(error, 'model-invalid'),
+    );
   } finally {
     await rm(modelsDir, { recursive: true });
   }

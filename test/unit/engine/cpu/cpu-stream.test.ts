@@ -13,7 +13,11 @@ const face = syntheticLandmarks(120, 130, IOD);
 const base = patternedPicture(WIDTH, HEIGHT);
 
 /** Picture i carries i + 20 as its first luma value. */
-function avatar(options: { frameCount: number; still?: boolean; fps?: number }): AvatarSource & { read: number[] } {
+function avatar(options: {
+  frameCount: number;
+  still?: boolean;
+  fps?: number;
+}): AvatarSource & { read: number[] } {
   const read: number[] = [];
   return {
     id: 'test',
@@ -61,7 +65,8 @@ async function pictures(engine: CpuEngineStream, pcm: Float32Array): Promise<Uin
   return result;
 }
 
-const second = (level: number): Float32Array => Float32Array.from({ length: 16_000 }, (_, i) => level * Math.sin(i / 5));
+const second = (level: number): Float32Array =>
+  Float32Array.from({ length: 16_000 }, (_, i) => level * Math.sin(i / 5));
 
 test('pictures come out as soon as the lookahead allows, the same ones however the sound is cut', async () => {
   const engine = stream(avatar({ frameCount: 10 }));
@@ -74,7 +79,8 @@ test('pictures come out as soon as the lookahead allows, the same ones however t
   const whole = await pictures(stream(avatar({ frameCount: 10 })), second(0.4));
   const cut = stream(avatar({ frameCount: 10 }));
   const parts: Uint8Array[] = [];
-  for (let at = 0; at < 16_000; at += 333) parts.push(...(await pictures(cut, second(0.4).subarray(at, at + 333))));
+  for (let at = 0; at < 16_000; at += 333)
+    parts.push(...(await pictures(cut, second(0.4).subarray(at, at + 333))));
   assert.equal(parts.length, whole.length);
   parts.forEach((part, k) => assert.deepEqual(part, whole[k], `picture ${k}`));
 });
@@ -82,7 +88,10 @@ test('pictures come out as soon as the lookahead allows, the same ones however t
 test('silence shows the footage itself, forward and backward', async () => {
   const source = avatar({ frameCount: 4 });
   const shown = await pictures(stream(source), second(0));
-  assert.deepEqual(shown.slice(0, 9).map((data) => data[0]! - 20), [0, 1, 2, 3, 2, 1, 0, 1, 2]);
+  assert.deepEqual(
+    shown.slice(0, 9).map((data) => data[0]! - 20),
+    [0, 1, 2, 3, 2, 1, 0, 1, 2],
+  );
   for (const data of shown) assert.deepEqual(data.subarray(1), base.subarray(1));
 });
 
@@ -122,6 +131,12 @@ test('a closed stream draws no more; impossible options are refused', async () =
   const engine = stream(avatar({ frameCount: 2 }));
   await engine.close();
   assert.equal((await pictures(engine, second(0))).length, 0);
-  assert.throws(() => stream(avatar({ frameCount: 2 }), 0), (error) => isAppError(error, 'invalid-argument'));
-  assert.throws(() => stream(avatar({ frameCount: 0 })), (error) => isAppError(error, 'avatar-not-ready'));
+  assert.throws(
+    () => stream(avatar({ frameCount: 2 }), 0),
+    (error) => isAppError(error, 'invalid-argument'),
+  );
+  assert.throws(
+    () => stream(avatar({ frameCount: 0 })),
+    (error) => isAppError(error, 'avatar-not-ready'),
+  );
 });
