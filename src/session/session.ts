@@ -18,6 +18,7 @@ import { FanOut } from './fan-out.js';
 import { JpegWatchers } from './jpeg-watchers.js';
 import type { Peer } from './peer.js';
 import { Playout } from './playout.js';
+import { SpeechQueue } from './speech-queue.js';
 import type { Utterance } from './utterance.js';
 
 /** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
@@ -76,16 +77,10 @@ export class Session {
   #startedMs: number;
   #fedSamples = 0;
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
-  #utterances: {
-    utterance: Utterance;
-    startSamples: number | undefined;
-    endSamples: number | undefined;
-    waitUntilMs: number;
-  }[] = [];
+  readonly #speech = new SpeechQueue();
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
   #lonelySinceMs: number;
-  #underflows = 0;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   #lostStreams = 0;
@@ -139,7 +134,7 @@ export class Session {
 
   get state(): SessionState {
     if (this.#closing) return 'ended';
-    return this.#utterances.length > 0 ? 'speaking' : 'idle';
+    return this.#speech.speaking ? 'speaking' : 'idle';
   }
 
   get viewers(): number {
@@ -154,7 +149,7 @@ export class Session {
       droppedPictures: this.#playout.droppedPictures,
       skippedPictures: this.#skippedPictures,
       queuedPictures: this.#playout.queuedPictures,
-      soundUnderflows: this.#underflows,
+      soundUnderflows: this.#speech.underflows,
       renderMs: Number(this.#workerStats.renderMs.toFixed(2)),
       encodeMs: Number(this.#workerStats.encodeMs.toFixed(2)),
       backlogMs: Number(this.#workerStats.backlogMs.toFixed(1)),
@@ -167,7 +162,7 @@ export class Session {
   say(utterance: Utterance, options: { untilWatched?: boolean } = {}): void {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
     const waitUntilMs = options.untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
-    this.#utterances.push({ utterance, startSamples: undefined, endSamples: undefined, waitUntilMs });
+    this.#speech.push(utterance, waitUntilMs);
   }
 
   /**
@@ -175,14 +170,8 @@ export class Session {
    * about 0.2 s) is still heard. Returns how much of the speech that played had been heard.
    */
   async interrupt(): Promise<{ playedMs: number }> {
-    const now = this.#nowSamples();
-    const dropped = this.#utterances;
-    this.#utterances = [];
-    const startSamples = dropped[0]?.startSamples;
-    await Promise.all(dropped.map(({ utterance }) => utterance.close()));
-    return {
-      playedMs: startSamples === undefined ? 0 : Math.max(0, Math.round(samplesToMs(now - startSamples))),
-    };
+    const heardSamples = await this.#speech.clear(this.#nowSamples());
+    return { playedMs: Math.round(samplesToMs(heardSamples)) };
   }
 
   /** @throws sdp-invalid, sdp-unsupported, session-closed */
@@ -263,15 +252,7 @@ export class Session {
 
   /** Takes the next 20 ms of sound, encodes it for its time, and gives it to the engine at once. */
   #feed(nowMs: number): void {
-    const current = this.#utterances.find(({ endSamples }) => endSamples === undefined);
-    let spoke = false;
-    if (current !== undefined && (this.viewers > 0 || nowMs >= current.waitUntilMs)) {
-      current.waitUntilMs = 0;
-      spoke = current.utterance.take(this.#pcm);
-      if (spoke) current.startSamples ??= this.#fedSamples;
-      else if (!current.utterance.done && current.startSamples !== undefined) this.#underflows += 1;
-      if (current.utterance.done) current.endSamples = this.#fedSamples + (spoke ? OPUS_FRAME_SAMPLES : 0);
-    }
+    const spoke = this.#speech.feed(this.#pcm, this.#fedSamples, this.viewers > 0, nowMs);
     if (!spoke) this.#pcm.fill(0);
     this.#playout.pushSound(this.#options.opus.encode(this.#pcm), this.#fedSamples);
     let mono = this.#downsampler.push(this.#pcm);
@@ -287,27 +268,17 @@ export class Session {
   }
 
   #retireSpoken(now: number): void {
-    for (
-      let head = this.#utterances[0];
-      head?.endSamples !== undefined && head.endSamples <= now;
-      head = this.#utterances[0]
-    ) {
-      this.#utterances.shift();
-      if (head.utterance.error !== undefined) {
-        this.#options.log.warn(
-          { session: this.id, utterance: head.utterance.id, err: toAppError(head.utterance.error) },
-          'speech broke off',
-        );
+    for (const { utterance, heardSamples } of this.#speech.retire(now)) {
+      if (utterance.error !== undefined) {
+        const err = toAppError(utterance.error);
+        this.#options.log.warn({ session: this.id, utterance: utterance.id, err }, 'speech broke off');
       }
-      this.events.emit('speechEnded', {
-        utteranceId: head.utterance.id,
-        playedMs: samplesToMs(head.endSamples - (head.startSamples ?? head.endSamples)),
-      });
+      this.events.emit('speechEnded', { utteranceId: utterance.id, playedMs: samplesToMs(heardSamples) });
     }
   }
 
   #watchLoneliness(nowMs: number): void {
-    if (this.viewers > 0 || this.#utterances.length > 0) this.#lonelySinceMs = nowMs;
+    if (this.viewers > 0 || this.#speech.speaking) this.#lonelySinceMs = nowMs;
     else if (nowMs - this.#lonelySinceMs >= this.#options.lingerMs)
       void this.close('nobody watched any more').catch(() => {});
   }
@@ -384,10 +355,9 @@ export class Session {
       ...[...this.#peers.values()].map((peer) => peer.close('the session ended')),
       this.#stream?.close(),
       this.#reopening,
-      ...this.#utterances.map(({ utterance }) => utterance.close()),
+      this.#speech.clear(this.#nowSamples()),
     ]);
     this.#peers.clear();
-    this.#utterances = [];
     this.#options.opus.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
     this.events.emit('ended', { reason });

@@ -1,0 +1,68 @@
+import { OPUS_FRAME_SAMPLES } from '../media/timeline.js';
+import type { Utterance } from './utterance.js';
+
+interface Entry {
+  readonly utterance: Utterance;
+  /** It is held back until somebody listens, or until this time. */
+  readonly waitUntilMs: number;
+  /** Media time of its first sample and of the end of its last; undefined until they were fed. */
+  startSamples?: number;
+  endSamples?: number;
+}
+
+/** What has been heard of one utterance to its end. */
+export interface Spoken {
+  readonly utterance: Utterance;
+  /** Media samples from its beginning to its end, with the gaps that were bridged. */
+  readonly heardSamples: number;
+}
+
+/**
+ * The utterances of a session in their order. One is fed ahead of the clock, and stays here until its last sample was
+ * heard: so "speaking" means what a viewer hears, not what was queued.
+ */
+export class SpeechQueue {
+  #entries: Entry[] = [];
+  /** Pieces of 20 ms that were not decoded in time and became silence. */
+  underflows = 0;
+
+  get speaking(): boolean {
+    return this.#entries.length > 0;
+  }
+
+  push(utterance: Utterance, waitUntilMs = 0): void {
+    this.#entries.push({ utterance, waitUntilMs });
+  }
+
+  /** Fills `target` (20 ms) for media time `atSamples` with speech; false if there is none. */
+  feed(target: Int16Array, atSamples: number, listened: boolean, nowMs: number): boolean {
+    const entry = this.#entries.find(({ endSamples }) => endSamples === undefined);
+    if (entry === undefined) return false;
+    const begun = entry.startSamples !== undefined;
+    if (!begun && !listened && nowMs < entry.waitUntilMs) return false;
+    const spoke = entry.utterance.take(target);
+    if (spoke) entry.startSamples ??= atSamples;
+    else if (begun && !entry.utterance.done) this.underflows += 1;
+    if (entry.utterance.done) entry.endSamples = atSamples + (spoke ? OPUS_FRAME_SAMPLES : 0);
+    return spoke;
+  }
+
+  /** Takes out what has been heard to its end by `nowSamples`. */
+  retire(nowSamples: number): Spoken[] {
+    const over = this.#entries.filter(({ endSamples = Infinity }) => endSamples <= nowSamples);
+    this.#entries = this.#entries.filter((entry) => !over.includes(entry));
+    return over.map(({ utterance, startSamples, endSamples = 0 }) => ({
+      utterance,
+      heardSamples: endSamples - (startSamples ?? endSamples),
+    }));
+  }
+
+  /** Drops everything; resolves when no decoder is left, with the samples of the first that had been heard. */
+  async clear(nowSamples: number): Promise<number> {
+    const dropped = this.#entries;
+    this.#entries = [];
+    const startSamples = dropped[0]?.startSamples ?? nowSamples;
+    await Promise.all(dropped.map(({ utterance }) => utterance.close()));
+    return Math.max(0, nowSamples - startSamples);
+  }
+}
