@@ -1,0 +1,125 @@
+/// <reference lib="dom" />
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { chromiumPath, openBrowser } from '../helpers/browser.js';
+import { startTestServer, until, type TestServer } from '../helpers/server.js';
+
+/** The pages as a visitor uses them. */
+
+const skip = chromiumPath() === undefined ? 'Chromium is not installed' : false;
+
+let server: TestServer;
+let browser: Browser;
+
+/** Opens a page and collects what it asks of other hosts and what it throws. */
+async function open(route: string, width = 1280, height = 800): Promise<{ page: Page; faults: string[] }> {
+  const page = await browser.newPage({ viewport: { width, height } });
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(server.url) && /^https?:/.test(request.url())) faults.push(request.url());
+  });
+  await page.goto(server.url + route);
+  return { page, faults };
+}
+
+const state = (page: Page, ...wanted: string[]) =>
+  page.waitForFunction((names) => names.includes(document.body.dataset['state'] ?? ''), wanted, {
+    timeout: 20_000,
+  });
+
+const sessions = async (): Promise<{ id: string }[]> =>
+  ((await (await fetch(`${server.url}/v1/sessions`)).json()) as { sessions: { id: string }[] }).sessions;
+
+describe('the pages', { skip }, () => {
+  before(async () => {
+    server = await startTestServer();
+    browser = await openBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  test('a visitor presses Speak, sees figures, presses Stop; leaving ends the session', async () => {
+    const { page, faults } = await open('/');
+    await page.waitForFunction(() => document.body.dataset['transport'] === 'webrtc', null, {
+      timeout: 20_000,
+    });
+    await page.click('#speak');
+    await state(page, 'speaking');
+    await page.waitForFunction(
+      () => /512×600.*fps/.test(document.querySelector('#figures')?.textContent ?? ''),
+      null,
+      { timeout: 10_000 },
+    );
+    assert.equal(await page.evaluate(() => document.querySelector('video')?.muted), false);
+    await page.click('#stop');
+    await state(page, 'live', 'idle');
+    assert.deepEqual(faults, []);
+    await page.goto('about:blank');
+    await until('the session to end', async () => ((await sessions()).length === 0 ? true : undefined));
+    await page.close();
+  });
+
+  test('a visitor uploads a photo and it is selected when it is ready; a text file is refused in words', async () => {
+    const { page, faults } = await open('/');
+    await page.setInputFiles('#avatar-file', 'web/public/demo/portrait.jpg');
+    await page.fill('#avatar-id', 'grace');
+    await page.click('#create');
+    await page.waitForSelector('#avatars li[data-avatar-id="grace"][data-state="ready"]', {
+      timeout: 30_000,
+    });
+    await page.setInputFiles('#avatar-file', {
+      name: 'x.png',
+      mimeType: 'image/png',
+      buffer: Buffer.from('no picture '.repeat(20)),
+    });
+    await page.fill('#avatar-id', 'broken');
+    await page.click('#create');
+    await page.waitForFunction(
+      () => (document.querySelector('#create-error')?.textContent ?? '').length > 10,
+      null,
+      { timeout: 20_000 },
+    );
+    assert.equal(await page.locator('#avatars li[data-avatar-id="broken"][data-state="ready"]').count(), 0);
+    assert.deepEqual(faults, []);
+    await page.close();
+  });
+
+  test('on a phone nothing sticks out sideways and Speak is a thumb wide', async () => {
+    const { page } = await open('/', 390, 844);
+    await state(page, 'live', 'idle', 'connecting');
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    const box = await page.locator('#speak').boundingBox();
+    assert.ok(box !== null && box.height >= 40 && box.width >= 150, JSON.stringify(box));
+    await page.close();
+  });
+
+  test('the bot page starts by itself, with sound, and comes back when its session ends', async () => {
+    const { page, faults } = await open('/bot/demo', 1280, 720);
+    await state(page, 'live');
+    assert.equal(await page.evaluate(() => document.querySelector('video')?.muted), false);
+    const first = await page.evaluate(() => document.body.dataset['session']);
+    await fetch(`${server.url}/v1/sessions/${first}`, { method: 'DELETE' });
+    await page.waitForFunction(
+      (before) => document.body.dataset['state'] === 'live' && document.body.dataset['session'] !== before,
+      first,
+      { timeout: 30_000 },
+    );
+    assert.deepEqual(faults, []);
+    await page.close();
+  });
+
+  for (const route of ['/docs', '/redoc']) {
+    test(`${route} shows the API without asking any other host`, async () => {
+      const { page, faults } = await open(route);
+      await page.waitForFunction(() => document.body.textContent?.includes('/api/inference/start'), null, {
+        timeout: 20_000,
+      });
+      assert.deepEqual(faults, []);
+      await page.close();
+    });
+  }
+});
