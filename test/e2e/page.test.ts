@@ -1,7 +1,10 @@
 /// <reference lib="dom" />
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import { findFfmpeg, runFfmpeg } from '../../src/adapters/ffmpeg.js';
+import { silentLog } from '../../src/lib/log.js';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { startTestServer, until, type TestServer } from '../helpers/server.js';
 
@@ -84,6 +87,59 @@ describe('the pages', { skip }, () => {
       { timeout: 20_000 },
     );
     assert.equal(await page.locator('#avatars li[data-avatar-id="broken"][data-state="ready"]').count(), 0);
+    assert.deepEqual(faults, []);
+    await page.close();
+  });
+
+  test('a film that is too long is converted in the browser before it is sent', async () => {
+    const film = path.join(server.dataDir, 'long.mp4');
+    const ffmpeg = await findFfmpeg({ log: silentLog });
+    const loop = [
+      '-loop',
+      '1',
+      '-i',
+      'web/public/demo/portrait.jpg',
+      '-t',
+      '4',
+      '-r',
+      '25',
+      '-pix_fmt',
+      'yuv420p',
+    ];
+    const make = runFfmpeg(ffmpeg, [...loop, '-c:v', 'libx264', '-preset', 'ultrafast', film]);
+    make.stdout.resume();
+    await make.done;
+    // The limit is a minute; the address lowers it so that the test need not wait for one.
+    const { page, faults } = await open('/?shrink-over=2');
+    const order: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith('ffmpeg-core.wasm')) order.push('core');
+      if (request.method() === 'POST' && request.url().endsWith('/v1/avatars')) order.push('upload');
+    });
+    const upload = page.waitForRequest(
+      (request) => request.method() === 'POST' && request.url().endsWith('/v1/avatars'),
+      {
+        timeout: 60_000,
+      },
+    );
+    assert.deepEqual(order, [], 'the converter is loaded only when it is needed');
+    await page.setInputFiles('#avatar-file', film);
+    await page.fill('#avatar-id', 'short');
+    await page.click('#create');
+    await page.waitForFunction(
+      () => !(document.querySelector('#create-work') as HTMLElement | null)?.hidden,
+      null,
+      { timeout: 10_000 },
+    );
+    await upload;
+    await page.waitForSelector('#avatars li[data-avatar-id="short"][data-state="ready"]', {
+      timeout: 60_000,
+    });
+    assert.deepEqual(order, ['core', 'upload']);
+    const { frameCount } = (await (await fetch(`${server.url}/v1/avatars/short`)).json()) as {
+      frameCount: number;
+    };
+    assert.ok(frameCount >= 98 && frameCount <= 102, `${frameCount} pictures of four seconds`);
     assert.deepEqual(faults, []);
     await page.close();
   });
