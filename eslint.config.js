@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'web/dist/**', 'node_modules/**', 'data/**', 'models/**', 'eslint.config.js', 'web/vite.config.ts'] },
+  { ignores: ['dist*/**', 'web/dist/**', 'node_modules/**', 'data/**', 'models/**', 'eslint.config.js', 'web/vite.config.ts'] },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
