@@ -43,3 +43,41 @@ test('libwebrtc plays a session: picture size, steady pictures, loud sound, DELE
     client.close();
   }
 });
+
+test('candidates that follow by PATCH connect; a missing or stale If-Match and a wrong type are refused', async () => {
+  const created = await fetch(`${server.url}/v1/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ avatar: 'demo' }),
+  });
+  const { id } = (await created.json()) as { id: string };
+  const client = new WrtcClient();
+  try {
+    const candidates: string[] = [];
+    const offer = await client.offer((candidate) => candidates.push(candidate));
+    assert.doesNotMatch(offer, /^a=candidate/m);
+    const answer = await fetch(`${server.url}/whep/${id}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp' },
+      body: offer,
+    });
+    const location = new URL(answer.headers.get('location') ?? '', server.url);
+    const etag = answer.headers.get('etag') ?? '';
+    await client.answer(await answer.text());
+    await client.until('candidates', () => candidates.length > 0);
+    const ufrag = /^a=ice-ufrag:(\S+)/m.exec(offer)?.[1] ?? '';
+    const lines = candidates.map((candidate) => `a=${candidate}`).join('\r\n');
+    const body = `a=ice-ufrag:${ufrag}\r\na=ice-pwd:x\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n${lines}\r\n`;
+    const patch = async (headers: Record<string, string>) =>
+      (await fetch(location, { method: 'PATCH', headers, body })).status;
+    const type = { 'content-type': 'application/trickle-ice-sdpfrag' };
+    assert.equal(await patch(type), 428);
+    assert.equal(await patch({ ...type, 'if-match': '"stale"' }), 412);
+    assert.equal(await patch({ 'content-type': 'text/plain', 'if-match': etag }), 415);
+    assert.equal(await patch({ ...type, 'if-match': etag }), 204);
+    await client.until('pictures', ({ frames }) => frames >= 5);
+  } finally {
+    client.close();
+    await fetch(`${server.url}/v1/sessions/${id}`, { method: 'DELETE' });
+  }
+});
