@@ -21,6 +21,7 @@ import { WorkerPool } from './worker/host.js';
 /** Frames per second that avatars are prepared for. */
 const AVATAR_FPS = 25;
 const FORCED_EXIT_MS = 10_000;
+const DEMO_LIMIT_MS = 60_000;
 
 export interface RunningServer {
   readonly url: string;
@@ -79,16 +80,13 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     scope.defer(() => sessions.close());
 
-    const demo = await avatars
-      .create({ id: 'demo', sourcePath: path.join(demoDir, 'portrait.jpg') })
-      .then(
-        (view) => (view.state === 'ready' ? view : avatars.whenReady('demo', AbortSignal.timeout(60_000))),
-        (error: unknown) => log.warn({ err: toAppError(error) }, 'the demo avatar is not the shipped one'),
-      )
-      .catch((error: unknown) =>
-        log.error({ err: toAppError(error) }, 'the demo avatar could not be prepared'),
-      );
-    log.debug({ demo }, 'demo avatar');
+    try {
+      await avatars.create({ id: 'demo', sourcePath: path.join(demoDir, 'portrait.jpg') });
+      await avatars.whenReady('demo', AbortSignal.timeout(DEMO_LIMIT_MS));
+    } catch (error) {
+      // Somebody's own avatar of that name, or a portrait that cannot be prepared: the server is of use without it.
+      log.warn({ err: toAppError(error) }, 'the demo avatar is not the shipped one');
+    }
 
     const { version } = createRequire(import.meta.url)(path.join(projectRoot(), 'package.json')) as {
       version: string;

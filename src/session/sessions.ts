@@ -77,22 +77,20 @@ export class Sessions {
     try {
       const avatar = await this.#options.avatar(options.avatarId);
       if (options.audioPath !== undefined) utterance = this.#utterance(options.audioPath);
-      const [session] = await Promise.all([
-        Session.create({
-          id,
-          avatarId: avatar.id,
-          fps,
-          bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx),
-          lingerMs: this.#options.lingerMs,
-          openStream: (streamOptions) => this.#options.pool.open(streamOptions),
-          openPeer: (peerOptions) => this.#openPeer(peerOptions),
-          opus: new OpusEncoder(),
-          clock,
-          log,
-        }),
-        // A sound that cannot be decoded is refused here and now, not found out by a silent viewer.
-        utterance?.firstSound,
-      ]);
+      // First the sound: one that cannot be decoded is refused before anything runs that would have to be undone.
+      await utterance?.firstSound;
+      const session = await Session.create({
+        id,
+        avatarId: avatar.id,
+        fps,
+        bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx),
+        lingerMs: this.#options.lingerMs,
+        openStream: (streamOptions) => this.#options.pool.open(streamOptions),
+        openPeer: (peerOptions) => this.#openPeer(peerOptions),
+        opus: new OpusEncoder(),
+        clock,
+        log,
+      });
       if (utterance) session.say(utterance, { untilWatched: true });
       this.#sessions.set(id, session);
       session.events.on('ended', () => {

@@ -98,6 +98,7 @@ export class Avatars {
   async whenReady(id: string, signal: AbortSignal): Promise<AvatarView> {
     const preparation = this.#preparations.get(id);
     if (preparation === undefined) return this.get(id);
+    signal.throwIfAborted();
     return new Promise<AvatarView>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       preparation.done.then(resolve, reject);

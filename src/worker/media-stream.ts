@@ -118,7 +118,7 @@ export class MediaStream {
           if (this.#closed) return;
           const drawn = performance.now();
           const index = this.#nextIndex++;
-          const key = this.#keyWanted && index !== this.#options.firstIndex;
+          const key = this.#keyWanted;
           this.#keyWanted = false;
           await this.#vp8.push(frame, index, key);
           await this.#pushJpeg(frame, index);
@@ -165,7 +165,14 @@ export class MediaStream {
       onPicture: (picture) => send({ type: 'jpeg', streamId, index: picture.index, data: picture.data }),
       onFailed: (error) => log.warn({ err: error, streamId }, 'jpeg encoder failed'),
     });
-    await this.#jpeg.push(frame, index, true);
+    try {
+      await this.#jpeg.push(frame, index, true);
+    } catch {
+      // Told by onFailed. The WebRTC viewers of this stream must not lose their picture over it, and the next
+      // `<img>` viewer starts another.
+      this.#jpeg = undefined;
+      this.#jpegWanted = false;
+    }
   }
 
   #count(renderMs: number, encodeMs: number): void {
