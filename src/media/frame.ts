@@ -15,6 +15,26 @@ export function i420SizeBytes(widthPx: number, heightPx: number): number {
   return (widthPx * heightPx * 3) / 2;
 }
 
+/**
+ * A half-open rectangle of whole pixels: x1 <= x < x2, y1 <= y < y2. It may leave the picture where its owner says so
+ * (a face box near the edge); a `Rect` (media/yuv.ts) never does.
+ */
+export interface Box {
+  readonly x1: number;
+  readonly y1: number;
+  readonly x2: number;
+  readonly y2: number;
+}
+
+/**
+ * A soft mask over a picture: alpha 0..255, row-packed, of the box `area`, which lies inside the picture and may be
+ * empty; 0 everywhere else.
+ */
+export interface AlphaMask {
+  readonly area: Box;
+  readonly alpha: Uint8Array;
+}
+
 /** A packed RGB picture, 3 bytes a pixel, R first, row-packed. */
 export interface RgbImage {
   readonly widthPx: number;
