@@ -1,146 +1,18 @@
 import path from 'node:path';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { OPTIONS } from './config-options.js';
 import { AppError } from './errors.js';
 
 /**
  * Configuration: flag > environment variable > default, one schema. This file alone reads argv and the environment
- * (through the arguments of `readConfig`). README's table is checked against OPTIONS by a test.
+ * (through the arguments of `readConfig`). The options themselves are listed in config-options.ts.
  */
-
-interface Option {
-  readonly flag: string;
-  readonly env: string;
-  readonly key: string;
-  readonly help: string;
-  readonly defaultText: string;
-  /** A flag that may stand alone (`--reload`) or be given more than once. */
-  readonly kind?: 'switch' | 'list';
-}
-
-export const OPTIONS: readonly Option[] = [
-  { flag: '--host', env: 'MUSECAST_HOST', key: 'host', defaultText: '0.0.0.0', help: 'address to listen on' },
-  {
-    flag: '--port',
-    env: 'MUSECAST_PORT',
-    key: 'port',
-    defaultText: '5000',
-    help: 'TCP port to listen on; 0 picks a free one',
-  },
-  {
-    flag: '--data-dir',
-    env: 'MUSECAST_DATA_DIR',
-    key: 'dataDir',
-    defaultText: './data',
-    help: 'prepared avatars, uploads and results',
-  },
-  {
-    flag: '--media-root',
-    env: 'MUSECAST_MEDIA_ROOTS',
-    key: 'mediaRoots',
-    kind: 'list',
-    defaultText: 'working directory and data dir',
-    help: 'folder that video_path and audio_path may point into; repeatable (environment: separated by the path delimiter); relative paths resolve against each',
-  },
-  {
-    flag: '--models-dir',
-    env: 'MUSECAST_MODELS_DIR',
-    key: 'modelsDir',
-    defaultText: './models',
-    help: 'model files and the converted cache',
-  },
-  {
-    flag: '--workers',
-    env: 'MUSECAST_WORKERS',
-    key: 'workers',
-    defaultText: 'half of the cores, at least 1',
-    help: 'media worker processes',
-  },
-  {
-    flag: '--max-sessions',
-    env: 'MUSECAST_MAX_SESSIONS',
-    key: 'maxSessions',
-    defaultText: '8',
-    help: 'sessions at once; one more is answered 503',
-  },
-  {
-    flag: '--session-linger',
-    env: 'MUSECAST_SESSION_LINGER',
-    key: 'sessionLingerS',
-    defaultText: '30',
-    help: 'seconds that a session lives on after its speech ended and its last viewer left',
-  },
-  {
-    flag: '--log-level',
-    env: 'MUSECAST_LOG_LEVEL',
-    key: 'logLevel',
-    defaultText: 'info',
-    help: 'trace, debug, info, warn, error, fatal or silent',
-  },
-  {
-    flag: '--max-upload-mb',
-    env: 'MUSECAST_MAX_UPLOAD_MB',
-    key: 'maxUploadMb',
-    defaultText: '512',
-    help: 'largest upload, in MiB',
-  },
-  {
-    flag: '--ffmpeg',
-    env: 'FFMPEG_BIN',
-    key: 'ffmpegBin',
-    defaultText: 'first that works',
-    help: 'ffmpeg program to use',
-  },
-  {
-    flag: '--public-host',
-    env: 'MUSECAST_PUBLIC_HOSTS',
-    key: 'publicHosts',
-    kind: 'list',
-    defaultText: 'none',
-    help: 'address to offer to viewers besides the local ones; repeatable',
-  },
-  {
-    flag: '--ice-port-range',
-    env: 'MUSECAST_ICE_PORT_RANGE',
-    key: 'icePortRange',
-    defaultText: 'any free port',
-    help: 'UDP ports for viewers, as LOW-HIGH',
-  },
-  {
-    flag: '--reload',
-    env: 'MUSECAST_RELOAD',
-    key: 'reload',
-    kind: 'switch',
-    defaultText: 'off',
-    help: 'legacy: restart when a source file changes (npm run dev does that; accepted here)',
-  },
-  {
-    flag: '--gpu_id',
-    env: 'MUSECAST_GPU_ID',
-    key: 'gpuId',
-    defaultText: '0',
-    help: 'legacy: GPU of the MuseTalk engine',
-  },
-  {
-    flag: '--unet_model_path',
-    env: 'MUSECAST_UNET_MODEL_PATH',
-    key: 'unetModelPath',
-    defaultText: 'none',
-    help: 'legacy: UNet of the MuseTalk engine',
-  },
-  {
-    flag: '--whisper_dir',
-    env: 'MUSECAST_WHISPER_DIR',
-    key: 'whisperDir',
-    defaultText: 'none',
-    help: 'legacy: Whisper folder of the MuseTalk engine',
-  },
-];
 
 const integer = (min: number, max: number) =>
   z
     .string()
-    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
+    .regex(/^-?\d+$/, `must be a whole number from ${min} to ${max}`)
     .transform(Number)
     .pipe(
       z
@@ -148,6 +20,15 @@ const integer = (min: number, max: number) =>
         .min(min, `must be a whole number from ${min} to ${max}`)
         .max(max, `must be a whole number from ${min} to ${max}`),
     );
+
+const toggle = (byDefault: boolean) =>
+  z
+    .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
+    .transform((given) => given === 'true' || given === '1')
+    .default(byDefault);
+
+const text = z.string().min(1, 'must not be empty');
+const oneOf = (names: string) => ({ error: `must be ${names}` });
 
 const schema = z.object({
   host: z.string().min(1, 'must not be empty').default('0.0.0.0'),
@@ -175,16 +56,52 @@ const schema = z.object({
       'must lie in 1024-65535 and hold at least 11 ports',
     )
     .optional(),
-  reload: z
-    .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
-    .transform((text) => text === 'true' || text === '1')
-    .default(false),
+  reload: toggle(false),
+  engine: z
+    .enum(['auto', 'cpu', 'musetalk', 'wav2lip'], oneOf('auto, cpu, musetalk or wav2lip'))
+    .default('auto'),
+  engineMode: z.enum(['auto', 'live', 'prerendered'], oneOf('auto, live or prerendered')).default('auto'),
+  musetalkDir: text.optional(),
+  wav2lipModel: text.optional(),
+  onnxProvider: z.enum(['auto', 'cpu', 'cuda'], oneOf('auto, cpu or cuda')).default('auto'),
+  onnxThreads: integer(1, 256).optional(),
   gpuId: integer(0, 63).default(0),
-  unetModelPath: z.string().optional(),
-  whisperDir: z.string().optional(),
+  unetModelPath: text.optional(),
+  whisperDir: text.optional(),
+  vaeType: z.enum(['sd-vae', 'taesd'], oneOf('sd-vae or taesd')).default('sd-vae'),
+  version: z.enum(['v1', 'v15'], oneOf('v1 or v15')).default('v15'),
+  bboxShift: integer(-100, 100).default(0),
+  extraMargin: integer(0, 200).default(10),
+  parsingMode: z.enum(['jaw', 'raw', 'neck'], oneOf('jaw, raw or neck')).default('jaw'),
+  leftCheekWidth: integer(0, 256).default(90),
+  rightCheekWidth: integer(0, 256).default(90),
+  boxSmoothing: toggle(true),
+  audioPaddingLeft: integer(0, 10).default(2),
+  audioPaddingRight: integer(0, 10).default(2),
+  referenceWindows: toggle(false),
+  batchSize: integer(1, 64).default(4),
+  fps: integer(5, 60).default(25),
+  resultDir: text.optional(),
+  ffmpegPath: text.optional(),
+  unetConfig: z.string().optional(),
+  inferenceConfig: z.string().optional(),
+  outputVidName: z.string().optional(),
+  useSavedCoord: toggle(false),
+  savedCoord: toggle(false),
+  skipSaveImages: toggle(false),
 });
 
-export type Config = Omit<z.infer<typeof schema>, 'workers'> & { workers: number };
+type Parsed = z.infer<typeof schema>;
+export type Config = Omit<
+  Parsed,
+  'workers' | 'musetalkDir' | 'wav2lipModel' | 'onnxThreads' | 'resultDir'
+> & {
+  workers: number;
+  musetalkDir: string;
+  wav2lipModel: string;
+  onnxThreads: number;
+  resultDir: string;
+};
 
 /** Thrown for a wrong command line; `problems` holds one line each. main prints them and exits with status 2. */
 export class ConfigError extends AppError {
@@ -223,10 +140,15 @@ export function readConfig(
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   const dataDir = path.resolve(parsed.data.dataDir);
   const roots = parsed.data.mediaRoots.length > 0 ? parsed.data.mediaRoots : [process.cwd(), dataDir];
+  const modelsDir = path.resolve(parsed.data.modelsDir);
   return {
     ...parsed.data,
     dataDir,
-    modelsDir: path.resolve(parsed.data.modelsDir),
+    modelsDir,
+    musetalkDir: path.resolve(parsed.data.musetalkDir ?? path.join(modelsDir, 'musetalk')),
+    wav2lipModel: path.resolve(parsed.data.wav2lipModel ?? path.join(modelsDir, 'wav2lip', 'wav2lip.onnx')),
+    onnxThreads: parsed.data.onnxThreads ?? availableParallelism(),
+    resultDir: path.resolve(parsed.data.resultDir ?? path.join(dataDir, 'results')),
     mediaRoots: roots.map((root) => path.resolve(root)),
     workers: parsed.data.workers ?? Math.max(1, Math.floor(availableParallelism() / 2)),
   };

@@ -1,4 +1,4 @@
-import type { I420Frame } from '../media/frame.js';
+import type { I420Frame, RgbImage } from '../media/frame.js';
 
 /** A prepared avatar, opened for reading by one worker. Frames are read on demand, never all held in memory. */
 export interface AvatarSource {
@@ -21,7 +21,8 @@ export interface EngineStream {
   /** How much sound after a picture's own time the engine needs before it can draw it. */
   readonly lookaheadMs: number;
   /**
-   * Appends 16 kHz mono samples (-1..1) and yields, in order, each picture whose sound is now complete.
+   * Appends 16 kHz mono samples (-1..1) and yields, in order, the pictures that are ready. A picture whose sound and
+   * `lookaheadMs` after it were pushed is waited for; one that is ready sooner may come sooner.
    * Picture k shows media time k / fps, counted from the first sample pushed. The yielded buffer belongs to the
    * stream and is valid until the next one is asked for.
    */
@@ -31,6 +32,11 @@ export interface EngineStream {
    * For a machine that cannot keep up: a picture that is missing is better than one that is late for ever.
    */
   skip(count: number): void;
+  /**
+   * Plays a rehearsed utterance: its first sample will be pushed as media time `timeMs`, a picture's start that is not
+   * within the look-ahead yet. The stream closes the take. Only where the engine can rehearse.
+   */
+  cue?(take: Take, timeMs: number): void;
   close(): Promise<void>;
 }
 
@@ -38,8 +44,32 @@ export interface EngineStreamOptions {
   fps: number;
 }
 
+/** An utterance whose faces were made before it plays. */
+export interface Take {
+  readonly pictureCount: number;
+  /** The step of the footage's loop that its first picture was made for. */
+  readonly firstStep: number;
+  /** The face of picture `index` since the utterance began, valid until the next call; undefined where none is shown. */
+  face(index: number): RgbImage | undefined;
+  /** 0..1: how much of the face is shown. */
+  strength(index: number): number;
+  close(): void;
+}
+
+export interface RehearseOptions {
+  fps: number;
+  /** Where to keep the faces; the take removes what it wrote when it is closed. */
+  folder: string;
+  onProgress?(fraction: number): void;
+  signal?: AbortSignal;
+}
+
+export type EngineName = 'cpu' | 'musetalk' | 'wav2lip';
+
 export interface Engine {
-  readonly name: 'cpu' | 'musetalk';
+  readonly name: EngineName;
   open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream>;
+  /** Makes the faces of a whole utterance (16 kHz mono) as fast as the machine can; absent where it is not needed. */
+  rehearse?(avatar: AvatarSource, pcm: Float32Array, options: RehearseOptions): Promise<Take>;
   close(): Promise<void>;
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ConfigError, helpText, OPTIONS, readConfig } from '../../src/config.js';
+import { OPTIONS } from '../../src/config-options.js';
+import { ConfigError, helpText, readConfig } from '../../src/config.js';
 
 function problemsOf(argv: string[], env: Record<string, string> = {}): readonly string[] {
   try {
@@ -45,6 +46,29 @@ test('legacy flags keep their names', () => {
     [config.reload, config.gpuId, config.unetModelPath, config.whisperDir],
     [true, 1, 'u.onnx', 'w'],
   );
+});
+
+test("the MuseTalk script's flags keep their names and defaults", () => {
+  const {
+    version,
+    bboxShift,
+    extraMargin,
+    parsingMode,
+    leftCheekWidth,
+    rightCheekWidth,
+    audioPaddingLeft,
+    audioPaddingRight,
+    fps,
+  } = readConfig([], {});
+  assert.deepEqual(
+    [version, bboxShift, extraMargin, parsingMode, leftCheekWidth, rightCheekWidth],
+    ['v15', 0, 10, 'jaw', 90, 90],
+  );
+  assert.deepEqual([audioPaddingLeft, audioPaddingRight, fps], [2, 2, 25]);
+  assert.equal(readConfig(['--version', 'v1', '--bbox_shift', '-7'], {}).bboxShift, -7);
+  assert.equal(readConfig(['--unet_config', 'musetalk.json', '--skip_save_images'], {}).version, 'v15');
+  assert.deepEqual(readConfig(['--box-smoothing', 'false'], {}).boxSmoothing, false);
+  assert.equal(problemsOf(['--parsing_mode', 'nose', '--version', 'v2']).length, 2);
 });
 
 test('every problem is told, one line each', () => {
