@@ -52,11 +52,9 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
   );
 
   legacyRoutes(app, ports);
-  avatarRoutes(app, ports, {
-    maxUploadBytes: info.maxUploadBytes,
-    keepAliveMs: options.keepAliveMs ?? 15_000,
-  });
-  sessionRoutes(app, ports, info);
+  const keepAliveMs = options.keepAliveMs ?? 15_000;
+  avatarRoutes(app, ports, { maxUploadBytes: info.maxUploadBytes, keepAliveMs });
+  sessionRoutes(app, ports, { ...info, keepAliveMs });
   whepRoutes(app, ports.sessions);
   opsRoutes(app, ports, {
     version: info.version,

@@ -32,12 +32,28 @@ export interface AvatarInfo {
   readonly quality?: QualityReport;
 }
 
+/** How generated faces are cut out, where this avatar differs from the server's settings. */
+export interface FaceParameters {
+  version?: 'v1' | 'v15';
+  bboxShiftPx?: number;
+  extraMarginPx?: number;
+  parsingMode?: 'jaw' | 'raw' | 'neck';
+  leftCheekWidthPx?: number;
+  rightCheekWidthPx?: number;
+  smoothBoxes?: boolean;
+}
+
 export interface AvatarsPort {
   /**
    * Starts the preparation and answers at once. An upload is owned by the port from here on: it deletes the file when
    * it is done with it, also when it refuses. Throws avatar-exists, invalid-argument, media-undecodable.
    */
-  create(options: { id: string; sourcePath: string; sourceIsUpload?: boolean }): Promise<AvatarInfo>;
+  create(options: {
+    id: string;
+    sourcePath: string;
+    sourceIsUpload?: boolean;
+    faceParameters?: FaceParameters;
+  }): Promise<AvatarInfo>;
   /** Resolves when the avatar is ready, rejects with its error if it failed; aborting only ends the waiting. */
   whenReady(id: string, signal: AbortSignal): Promise<AvatarInfo>;
   list(): Promise<AvatarInfo[]>;
@@ -62,7 +78,12 @@ export interface SessionInfo {
   readonly viewers: number;
   readonly widthPx: number;
   readonly heightPx: number;
+  /** Which engine draws it, how, and one sentence that says why this one. */
   readonly engine: string;
+  readonly engineMode: 'live' | 'prerendered';
+  readonly engineReason: string;
+  /** Utterances that are being rendered before they play; progress 0..1. */
+  readonly rendering: readonly { readonly utteranceId: string; readonly progress: number }[];
   /** Counters and gauges; names are camelCase and end in their unit. */
   readonly stats: Readonly<Record<string, number>>;
 }
@@ -71,6 +92,8 @@ export interface SessionCreateOptions {
   avatarId: string;
   /** Chosen by the port if absent. */
   id?: string;
+  /** `auto` if absent. */
+  engine?: 'auto' | 'cpu' | 'musetalk' | 'wav2lip';
   fps?: number;
   /** Spoken at once. Already resolved by `MediaPathsPort`, or the shipped demo sound. */
   audioPath?: string;
@@ -81,12 +104,25 @@ export interface SessionCreateOptions {
   endAfterSpeech?: boolean;
 }
 
+export type SessionEvent =
+  | {
+      readonly event: 'utterance.rendering';
+      readonly data: { readonly utteranceId: string; readonly progress: number };
+    }
+  | {
+      readonly event: 'utterance.ended';
+      readonly data: { readonly utteranceId: string; readonly playedMs: number };
+    }
+  | { readonly event: 'session.ended'; readonly data: { readonly reason: string } };
+
 export interface SessionsPort {
-  /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable. */
+  /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable, not-supported, model-invalid. */
   create(options: SessionCreateOptions): Promise<SessionInfo>;
   list(): SessionInfo[];
   /** Throws session-not-found. */
   get(id: string): SessionInfo;
+  /** Calls back on every event until the session ends; the returned function unsubscribes. Throws session-not-found. */
+  subscribe(id: string, listener: (event: SessionEvent) => void): () => void;
   /** Appends an utterance. An upload is owned by the port from here on, also when it refuses. */
   say(id: string, options: { audioPath: string; audioIsUpload?: boolean }): Promise<{ utteranceId: string }>;
   /** Drops what is spoken and queued; absent if the server cannot. Throws session-not-found. */

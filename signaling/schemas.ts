@@ -84,8 +84,23 @@ export const avatarSchema = z
   })
   .openapi('Avatar');
 
+/** Names and ranges of the MuseTalk script's own options; what is absent is the server's setting. */
+export const faceParametersSchema = z
+  .object({
+    version: z.enum(['v1', 'v15']),
+    bboxShiftPx: z.number().int().min(-100).max(100),
+    extraMarginPx: z.number().int().min(0).max(200),
+    parsingMode: z.enum(['jaw', 'raw', 'neck']),
+    leftCheekWidthPx: z.number().int().min(0).max(256),
+    rightCheekWidthPx: z.number().int().min(0).max(256),
+    smoothBoxes: z.boolean(),
+  })
+  .partial()
+  .strict()
+  .openapi('FaceParameters');
+
 export const avatarFromPathSchema = z
-  .object({ id: avatarIdSchema, path: pathSchema })
+  .object({ id: avatarIdSchema, path: pathSchema, faceParameters: faceParametersSchema.optional() })
   .openapi('AvatarFromPath');
 export const avatarFormSchema = z.object({ id: avatarIdSchema });
 
@@ -109,7 +124,7 @@ export const utteranceSchema = z
 export const sessionCreateSchema = z
   .object({
     avatar: avatarIdSchema,
-    engine: z.string().max(64).optional(),
+    engine: z.enum(['auto', 'cpu', 'musetalk', 'wav2lip']).optional(),
     fps: fpsSchema.optional(),
     audio: soundSchema.optional(),
     saveImages: z.boolean().optional(),
@@ -128,7 +143,10 @@ export const sessionSchema = z
     widthPx: z.number().int(),
     heightPx: z.number().int(),
     engine: z.string(),
+    engineMode: z.enum(['live', 'prerendered']),
+    engineReason: z.string(),
+    rendering: z.array(z.object({ utteranceId: z.string(), progress: z.number().min(0).max(1) })),
     stats: z.record(z.string(), z.number()),
-    urls: z.object({ whep: z.string(), mjpeg: z.string(), utterances: z.string() }),
+    urls: z.object({ whep: z.string(), mjpeg: z.string(), utterances: z.string(), events: z.string() }),
   })
   .openapi('Session');

@@ -1,10 +1,15 @@
+import { BoundedQueue } from '../src/lib/bounded-queue.js';
 import { childAbort, pulledBody } from './streams.js';
 
 export interface SseSource<T> {
-  /** The state now; also sent first. */
-  readonly first: T;
+  /** The state now, sent before anything else; absent where there are only events. */
+  readonly first?: T;
   subscribe(listener: (value: T) => void): () => void;
+  nameOf(value: T): string;
+  dataOf(value: T): unknown;
   isLast(value: T): boolean;
+  /** How many values wait for a slow client; beyond it the oldest are dropped. 1 where only the newest is of use. */
+  readonly limit: number;
 }
 
 export const SSE_HEADERS: Readonly<Record<string, string>> = {
@@ -14,41 +19,40 @@ export const SSE_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Server-sent events of a value that changes. Only the newest value waits for a slow client: older ones are of no use
- * to anybody. Ends after the last value. A comment goes out when nothing else does, so that proxies keep the line open.
+ * Server-sent events. Few values wait for a slow client (`limit`). Ends after the last value. A comment goes out when
+ * nothing else does, so that proxies keep the line open.
  */
 export function sseResponse<T>(
-  event: string,
   source: SseSource<T>,
   options: { clientSignal: AbortSignal; keepAliveMs: number },
 ): Response {
   const { signal, abort } = childAbort(options.clientSignal);
-  return new Response(pulledBody(events(event, source, signal, abort, options.keepAliveMs), abort), {
+  return new Response(pulledBody(events(source, signal, abort, options.keepAliveMs), abort), {
     headers: SSE_HEADERS,
   });
 }
 
 async function* events<T>(
-  event: string,
   source: SseSource<T>,
   signal: AbortSignal,
   abort: () => void,
   keepAliveMs: number,
 ): AsyncGenerator<Uint8Array> {
-  let newest: T | undefined = source.first;
+  const waiting = new BoundedQueue<{ value: T }>(source.limit);
+  if (source.first !== undefined) waiting.push({ value: source.first });
   let wake: () => void = () => {};
   const unsubscribe = source.subscribe((value) => {
-    newest = value;
+    waiting.push({ value });
     wake();
   });
   signal.addEventListener('abort', () => wake(), { once: true });
   try {
     yield Buffer.from('retry: 2000\n\n');
     while (!signal.aborted) {
-      if (newest !== undefined) {
-        const value: T = newest;
-        newest = undefined;
-        yield Buffer.from(`event: ${event}\ndata: ${JSON.stringify(value)}\n\n`);
+      const next = waiting.shift();
+      if (next !== undefined) {
+        const { value } = next;
+        yield Buffer.from(`event: ${source.nameOf(value)}\ndata: ${JSON.stringify(source.dataOf(value))}\n\n`);
         if (source.isLast(value)) return;
         continue;
       }

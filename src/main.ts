@@ -7,6 +7,7 @@ import { findFfmpeg } from './adapters/ffmpeg.js';
 import { AvatarStore } from './avatar/store.js';
 import { ConfigError, helpText, readConfig, type Config } from './config.js';
 import { toAppError } from './errors.js';
+import { faceSettingsOf } from './face-settings.js';
 import { ensureFaceModels } from './face/models.js';
 import { systemClock } from './lib/clock.js';
 import { Scope } from './lib/scope.js';
@@ -14,7 +15,8 @@ import { createLogger } from './logger.js';
 import { projectRoot, resolveMediaPath } from './paths.js';
 import { Sessions } from './session/sessions.js';
 import { Avatars } from './worker/avatars.js';
-import { WorkerPool } from './worker/host.js';
+import { Engines } from './worker/engines.js';
+import { WorkerHost, WorkerPool } from './worker/host.js';
 
 /** Composition root: builds everything from the configuration, downwards; `close` takes it down in reverse. */
 
@@ -37,18 +39,21 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const scope = new Scope();
   try {
     const { modelsDir, dataDir, logLevel } = config;
+    const ffmpegBin = config.ffmpegBin ?? config.ffmpegPath;
     const avatarsDir = path.join(dataDir, 'avatars');
     const uploadsDir = path.join(dataDir, 'uploads');
     const web = path.join(projectRoot(), 'web');
     const demoDir = path.join(web, 'public', 'demo');
     await Promise.all([avatarsDir, uploadsDir].map((folder) => mkdir(folder, { recursive: true })));
     const [ffmpeg] = await Promise.all([
-      findFfmpeg({ ...(config.ffmpegBin === undefined ? {} : { ffmpegBin: config.ffmpegBin }), log }),
+      findFfmpeg({ ...(ffmpegBin === undefined ? {} : { ffmpegBin }), log }),
       ensureFaceModels(modelsDir, log),
     ]);
 
-    const pool = await WorkerPool.create(config.workers, { avatarsDir, modelsDir, logLevel, ffmpeg }, log);
+    const worker = { avatarsDir, modelsDir, logLevel, ffmpeg };
+    const pool = await WorkerPool.create(config.workers, worker, log);
     scope.defer(() => pool.close());
+    const face = faceSettingsOf(config);
 
     const store = new AvatarStore(avatarsDir);
     await store.sweep();
@@ -59,18 +64,33 @@ export async function startServer(config: Config): Promise<RunningServer> {
       ffmpeg,
       fps: AVATAR_FPS,
       logLevel,
+      ...('missing' in face ? {} : { face }),
       inUse: (id) => sessions.usesAvatar(id),
       log,
     });
     scope.defer(() => avatars.close());
+    const engines = new Engines({
+      cpu: pool,
+      face:
+        'missing' in face
+          ? face
+          : { settings: face, host: WorkerHost.start({ ...worker, face }, log) },
+      prepareFaces: (id) => avatars.prepareFaces(id),
+      facesReady: (id, basis) => avatars.facesReady(id, basis),
+      log,
+    });
+    scope.defer(() => engines.close());
+    // Asked for by name, it is there or the server does not start; else it loads while the CPU engine serves.
+    if (config.engine !== 'auto' && config.engine !== 'cpu') await engines.whenFacesReady();
     const sessions: Sessions = new Sessions({
-      pool,
+      engines,
       ffmpeg,
       avatar: (id) => avatars.ready(id),
       avatarsDir,
       modelsDir,
-      resultsDir: path.join(dataDir, 'results'),
+      resultsDir: config.resultDir,
       maxSessions: config.maxSessions,
+      fps: config.fps,
       lingerMs: config.sessionLingerS * 1000,
       publicHosts: config.publicHosts,
       icePortRange: config.icePortRange,
@@ -98,7 +118,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       log,
       info: {
         version,
-        engine: 'cpu',
+        engine: engines.names.join(','),
         maxUploadBytes: config.maxUploadMb * 2 ** 20,
         demoAudioPath: path.join(demoDir, 'speech.wav'),
         webDir: path.join(web, 'dist'),

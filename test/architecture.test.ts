@@ -17,6 +17,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   paths: ['errors'],
   'config-options': [],
   config: ['errors', 'config-options'],
+  'face-settings': ['config', 'errors', 'engine'],
   media: ['lib', 'errors'],
   adapters: ['lib', 'errors', 'media'],
   ...Object.fromEntries(MIDDLE.map((room) => [room, BELOW_MIDDLE])),
@@ -24,8 +25,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   worker: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'logger'],
   session: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'logger'],
   signaling: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'session'],
-  cli: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'session', 'logger', 'paths', 'config', 'main'],
-  main: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'session', 'signaling', 'logger', 'paths', 'config'],
+  cli: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'session', 'logger', 'paths', 'config', 'face-settings', 'main'],
+  main: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'session', 'signaling', 'logger', 'paths', 'config', 'face-settings'],
 };
 
 /** Each outside library or global has one door. */
@@ -40,7 +41,8 @@ const DOORS: Record<string, { pattern: RegExp; files: RegExp }> = {
     pattern: /import \{[^}]*\bfork\b[^}]*\} from 'node:child_process'/,
     files: /^src\/worker\/(host|job)\.ts$/,
   },
-  environment: { pattern: /process\.env/, files: /^src\/(config|main)\.ts$/ },
+  // The programs hand it to readConfig, which alone knows the variables' names.
+  environment: { pattern: /process\.env/, files: /^src\/(config|main|cli\/\w+)\.ts$/ },
 };
 
 function sources(folder: string): string[] {

@@ -61,7 +61,11 @@ export function avatarRoutes(
 
   async function fromPath(c: Context): Promise<AvatarInfo> {
     const body = await readJson(c, avatarFromPathSchema);
-    return avatars.create({ id: body.id, sourcePath: await paths.resolve(body.path) });
+    return avatars.create({
+      id: body.id,
+      sourcePath: await paths.resolve(body.path),
+      ...(body.faceParameters === undefined ? {} : { faceParameters: definedOnly(body.faceParameters) }),
+    });
   }
 
   async function fromForm(c: Context): Promise<AvatarInfo> {
@@ -130,12 +134,12 @@ export function avatarRoutes(
       const source = {
         first,
         subscribe: (listener: (info: AvatarInfo) => void) => avatars.subscribe(id, listener),
+        nameOf: () => 'progress',
+        dataOf: (info: AvatarInfo) => info,
         isLast: (info: AvatarInfo) => info.state !== 'preparing',
+        limit: 1,
       };
-      return sseResponse('progress', source, {
-        clientSignal: c.req.raw.signal,
-        keepAliveMs: options.keepAliveMs,
-      });
+      return sseResponse(source, { clientSignal: c.req.raw.signal, keepAliveMs: options.keepAliveMs });
     },
   );
 
@@ -164,4 +168,11 @@ async function readPreview(path: string): Promise<Buffer> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new HttpRefusal(404, 'file-not-found', 'the avatar has no preview');
   }
+}
+
+/** Without the properties that are undefined, which zod's type allows and JSON cannot hold. */
+function definedOnly<T extends object>(given: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 }

@@ -41,7 +41,11 @@ export function legacyRoutes(
     async function createLegacyAvatar(c) {
       const body = await readJson(c, legacyAvatarCreateSchema);
       const sourcePath = await ports.paths.resolve(body.video_path);
-      await ports.avatars.create({ id: body.avatar_id, sourcePath });
+      await ports.avatars.create({
+        id: body.avatar_id,
+        sourcePath,
+        ...(body.bbox_shift === 0 ? {} : { faceParameters: { bboxShiftPx: body.bbox_shift } }),
+      });
       // A client that goes away ends only the waiting; the preparation itself carries on.
       await ports.avatars.whenReady(body.avatar_id, c.req.raw.signal);
       const message = `Avatar ${body.avatar_id} created successfully`;

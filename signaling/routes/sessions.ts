@@ -3,16 +3,17 @@ import type { Context } from 'hono';
 import { AppError } from '../../src/errors.js';
 import { route } from '../describe.js';
 import { pathParam } from '../params.js';
-import type { MediaPathsPort, SessionInfo, SessionsPort } from '../ports.js';
+import type { MediaPathsPort, SessionEvent, SessionInfo, SessionsPort } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
 import { mediaTypeOf, readJson } from '../request-body.js';
 import { sessionCreateSchema, sessionSchema, utteranceSchema } from '../schemas.js';
+import { SSE_HEADERS, sseResponse } from '../sse.js';
 import { discard, receiveForm, receiveRaw, type UploadedFile } from '../uploads.js';
 
 export interface SessionRoutesOptions {
   readonly maxUploadBytes: number;
   readonly demoAudioPath: string;
-  readonly engine: string;
+  readonly keepAliveMs: number;
 }
 
 const binary = z.string().openapi({ format: 'binary' });
@@ -50,19 +51,14 @@ export function sessionRoutes(
       status: 201,
       answer: 'Started; urls says how to watch it and how to make it speak',
       schema: sessionSchema,
-      refusals: [400, 403, 404, 409, 415, 422, 429, 503],
+      refusals: [400, 403, 404, 409, 415, 422, 429, 500, 501, 503],
     },
     async function createSession(c) {
       const body = await readJson(c, sessionCreateSchema);
-      if (body.engine !== undefined && body.engine !== 'auto' && body.engine !== options.engine) {
-        throw new AppError(
-          'invalid-argument',
-          `this server runs the engine "${options.engine}", not "${body.engine}"`,
-        );
-      }
       const audioPath = body.audio && (await soundPath(body.audio));
       const info = await sessions.create({
         avatarId: body.avatar,
+        ...(body.engine !== undefined ? { engine: body.engine } : {}),
         ...(body.fps !== undefined ? { fps: body.fps } : {}),
         ...(audioPath !== undefined ? { audioPath } : {}),
         ...(body.saveImages !== undefined ? { saveImages: body.saveImages } : {}),
@@ -153,6 +149,35 @@ export function sessionRoutes(
     },
   );
 
+  route(
+    app,
+    {
+      method: 'get',
+      path: '/v1/sessions/{id}/events',
+      tag: 'sessions',
+      summary: 'Follow a session: rendering ahead, ends of utterances, its own end',
+      status: 200,
+      answer: 'Server-sent events; each is named and carries JSON',
+      answerType: 'text/event-stream',
+      refusals: [404],
+    },
+    function followSession(c) {
+      const id = pathParam(c, 'id');
+      sessions.get(id);
+      if (c.req.method === 'HEAD') return c.body(null, 200, { ...SSE_HEADERS });
+      return sseResponse<SessionEvent>(
+        {
+          subscribe: (listener) => sessions.subscribe(id, listener),
+          nameOf: ({ event }) => event,
+          dataOf: ({ data }) => data,
+          isLast: ({ event }) => event === 'session.ended',
+          limit: 256,
+        },
+        { clientSignal: c.req.raw.signal, keepAliveMs: options.keepAliveMs },
+      );
+    },
+  );
+
   async function sayBody(c: Context, id: string): Promise<{ utteranceId: string }> {
     const mediaType = mediaTypeOf(c);
     if (mediaType === 'application/json') {
@@ -197,6 +222,7 @@ function withUrls(info: SessionInfo): SessionInfo & { urls: Record<string, strin
     whep: `/whep/${info.id}`,
     mjpeg: `/api/stream/${info.id}`,
     utterances: `/v1/sessions/${info.id}/utterances`,
+    events: `/v1/sessions/${info.id}/events`,
   };
   return { ...info, urls };
 }

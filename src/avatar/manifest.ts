@@ -32,6 +32,8 @@ export interface AvatarManifest {
     readonly path: string;
   };
   readonly quality: QualityReport;
+  /** How this avatar's faces are cut out, where that differs from the server's settings; names as in FaceParameters. */
+  readonly faceParameters?: Readonly<Record<string, number | string | boolean>>;
 }
 
 export const MANIFEST_FILE = 'manifest.json';

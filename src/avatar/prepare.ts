@@ -48,6 +48,8 @@ export interface PrepareOptions {
   tracker: FootageTracker;
   /** Takes the tremor out of tracked points; one entry a picture. */
   smooth: (frames: readonly (Landmarks | undefined)[]) => readonly (Landmarks | undefined)[];
+  /** Kept in the manifest for the engines of generated faces. */
+  faceParameters?: Readonly<Record<string, number | string | boolean>>;
   /** 0 to 1, never falling. */
   onProgress?: (fraction: number) => void;
   signal?: AbortSignal;
@@ -155,6 +157,7 @@ export async function prepareAvatar(options: PrepareOptions): Promise<AvatarMani
       still: footage.still || landmarks.length === 1,
       source: { name, sizeBytes: source.size, mtimeMs: source.mtimeMs, path: sourcePath },
       quality,
+      ...(options.faceParameters === undefined ? {} : { faceParameters: options.faceParameters }),
     };
     await writeFile(workspace.file(MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
     signal?.throwIfAborted();

@@ -35,6 +35,8 @@ export interface SessionOptions {
   fps: number;
   bitrateBps: number;
   lingerMs: number;
+  /** The faces of an utterance are made before it plays. */
+  rehearses?: boolean;
   openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
   openPeer(options: {
     offerSdp: string;
@@ -51,8 +53,20 @@ export type SessionState = 'idle' | 'speaking' | 'ended';
 
 export type SessionEvents = {
   ended: { reason: string };
+  /** An utterance is being rendered before it plays: 0..1, and 1 once it waits for its turn. */
+  rendering: { utteranceId: string; progress: number };
   speechEnded: { utteranceId: string; playedMs: number };
 };
+
+/** An utterance whose faces are made before it plays. */
+interface Rehearsal {
+  readonly stream: WorkerStream | undefined;
+  /** True once it may play: rendered, or not to be rendered. */
+  settled: boolean;
+  /** Its number in the stream; undefined while it is not rendered. */
+  id?: number;
+  over: Promise<void>;
+}
 
 /**
  * One talking avatar on one media clock. Sound is fed to the worker a fixed lead ahead of the clock, pictures come
@@ -85,6 +99,9 @@ export class Session {
   #skippedPictures = 0;
   #lostStreams = 0;
   #reopening: Promise<void> = Promise.resolve();
+  /** Media time of the stream's own first sample. */
+  #streamStartSamples = 0;
+  readonly #rendering = new Map<string, number>();
   #closing: Promise<void> | undefined;
 
   private constructor(options: SessionOptions) {
@@ -158,11 +175,65 @@ export class Session {
     };
   }
 
-  /** Queues speech behind what is queued already. `untilWatched` holds it back until somebody listens (3 s at most). */
-  say(utterance: Utterance, options: { untilWatched?: boolean } = {}): void {
+  /** Utterances that are being rendered before they play, and how far each is (0..1). */
+  get rendering(): { utteranceId: string; progress: number }[] {
+    return [...this.#rendering].map(([utteranceId, progress]) => ({ utteranceId, progress }));
+  }
+
+  /**
+   * Queues speech behind what is queued already. `untilWatched` holds it back until somebody listens (3 s at most).
+   * `audioPath` is where its sound lies, for a session that renders before it plays; that file is read until the
+   * returned promise resolves.
+   */
+  say(utterance: Utterance, options: { untilWatched?: boolean; audioPath?: string } = {}): Promise<void> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
     const waitUntilMs = options.untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
-    this.#speech.push(utterance, waitUntilMs);
+    if (!this.#options.rehearses || options.audioPath === undefined) {
+      this.#speech.push(utterance, { waitUntilMs });
+      return utterance.closed;
+    }
+    const rehearsal = this.#rehearse(utterance, options.audioPath);
+    this.#speech.push(utterance, {
+      waitUntilMs,
+      heldAt: (atSamples) => !rehearsal.settled || !this.#isPictureStart(atSamples),
+      onStart: (atSamples) => {
+        // A stream that was opened meanwhile has no faces for it; the sound is played all the same.
+        if (rehearsal.id === undefined || rehearsal.stream !== this.#stream) return;
+        this.#stream?.cue(rehearsal.id, samplesToMs(atSamples - this.#streamStartSamples));
+      },
+    });
+    return Promise.all([utterance.closed, rehearsal.over]).then(() => {});
+  }
+
+  #isPictureStart(atSamples: number): boolean {
+    return frameToSamples(samplesToFrame(atSamples, this.fps), this.fps) === atSamples;
+  }
+
+  /** One that fails is told in the log, and the sound is played over the avatar's idle face: speech is never lost. */
+  #rehearse(utterance: Utterance, audioPath: string): Rehearsal {
+    const stream = this.#stream;
+    const rehearsal: Rehearsal = { stream, settled: false, over: Promise.resolve() };
+    const report = (progress: number) => {
+      this.#rendering.set(utterance.id, progress);
+      this.events.emit('rendering', { utteranceId: utterance.id, progress });
+    };
+    report(0);
+    const rehearse = async (): Promise<void> => {
+      try {
+        if (stream === undefined) throw new AppError('worker-died', 'there is no picture stream');
+        rehearsal.id = await stream.rehearse(audioPath, { onProgress: report, signal: utterance.dropped });
+        report(1);
+      } catch (error) {
+        if (utterance.dropped.aborted) return;
+        const err = toAppError(error);
+        this.#options.log.warn({ session: this.id, utterance: utterance.id, err }, 'speech was not rendered ahead');
+      } finally {
+        rehearsal.settled = true;
+        this.#rendering.delete(utterance.id);
+      }
+    };
+    rehearsal.over = rehearse();
+    return rehearsal;
   }
 
   /**
@@ -322,6 +393,7 @@ export class Session {
         const firstIndex = samplesToFrame(this.#fedSamples + msToSamples(500), this.fps);
         await this.#openStream(firstIndex);
         const startSamples = frameToSamples(firstIndex, this.fps);
+        this.#streamStartSamples = startSamples;
         this.#alignStream(startSamples);
         this.#fanOut.requestKeyframe();
         return;

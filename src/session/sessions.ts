@@ -9,14 +9,15 @@ import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import { runJob } from '../worker/job.js';
-import type { WorkerPool } from '../worker/host.js';
+import type { Engines, EngineChoice } from '../worker/engines.js';
+import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
 import { Peer } from './peer.js';
 import { newSessionId, Session, type SessionState } from './session.js';
 import { Utterance } from './utterance.js';
 
 export interface SessionsOptions {
-  pool: WorkerPool;
+  engines: Engines;
   ffmpeg: Ffmpeg;
   /** @throws avatar-not-found, avatar-not-ready */
   avatar(id: string): Promise<{ id: string; widthPx: number; heightPx: number }>;
@@ -24,6 +25,8 @@ export interface SessionsOptions {
   modelsDir: string;
   resultsDir: string;
   maxSessions: number;
+  /** Frame rate of a session that names none. */
+  fps: number;
   lingerMs: number;
   publicHosts: string[];
   icePortRange: [number, number] | undefined;
@@ -42,13 +45,16 @@ interface SessionView {
   widthPx: number;
   heightPx: number;
   engine: string;
+  engineMode: EngineChoice['mode'];
+  engineReason: string;
+  rendering: { utteranceId: string; progress: number }[];
   stats: Record<string, number>;
 }
 
 /** All sessions of the server: opens them within the limit, finds them, ends them. */
 export class Sessions {
   readonly #options: SessionsOptions;
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, { session: Session; choice: EngineChoice }>();
   readonly #jobs = new Set<Promise<unknown>>();
   readonly #abort = new AbortController();
   /** Sessions being opened count against the limit, so that parallel requests cannot overshoot it. */
@@ -61,13 +67,14 @@ export class Sessions {
   async create(options: {
     avatarId: string;
     id?: string;
+    engine?: EngineName | 'auto';
     fps?: number;
     audioPath?: string;
     legacy?: boolean;
     saveImages?: boolean;
   }): Promise<SessionView> {
     const { maxSessions, clock, log } = this.#options;
-    const fps = options.fps ?? 25;
+    const fps = options.fps ?? this.#options.fps;
     if (this.#sessions.size + this.#opening.size >= maxSessions) {
       throw new AppError('no-capacity', `all ${maxSessions} sessions of this server are in use`);
     }
@@ -79,25 +86,29 @@ export class Sessions {
       if (options.audioPath !== undefined) utterance = this.#utterance(options.audioPath);
       // First the sound: one that cannot be decoded is refused before anything runs that would have to be undone.
       await utterance?.firstSound;
+      const choice = await this.#options.engines.choose({ avatarId: avatar.id, engine: options.engine ?? 'auto', fps });
       const session = await Session.create({
         id,
         avatarId: avatar.id,
         fps,
         bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx),
         lingerMs: this.#options.lingerMs,
-        openStream: (streamOptions) => this.#options.pool.open(streamOptions),
+        rehearses: choice.mode === 'prerendered',
+        openStream: (streamOptions) => choice.open(streamOptions),
         openPeer: (peerOptions) => this.#openPeer(peerOptions),
         opus: new OpusEncoder(),
         clock,
         log,
       });
-      if (utterance) session.say(utterance, { untilWatched: true });
-      this.#sessions.set(id, session);
+      if (utterance && options.audioPath !== undefined)
+        void session.say(utterance, { untilWatched: true, audioPath: options.audioPath });
+      this.#sessions.set(id, { session, choice });
       session.events.on('ended', () => {
         this.#sessions.delete(id);
-        if (options.saveImages && options.audioPath !== undefined) this.#save(session, options.audioPath);
+        if (options.saveImages && options.audioPath !== undefined)
+          this.#save(session, choice, options.audioPath);
       });
-      return this.#view(session);
+      return this.get(id);
     } catch (error) {
       await utterance?.close();
       throw error;
@@ -107,15 +118,27 @@ export class Sessions {
   }
 
   list(): SessionView[] {
-    return [...this.#sessions.values()].map((session) => this.#view(session));
+    return [...this.#sessions.keys()].map((id) => this.get(id));
   }
 
   get(id: string): SessionView {
-    return this.#view(this.#find(id));
+    const session = this.#find(id);
+    return viewOf(session, this.#sessions.get(id)!.choice);
+  }
+
+  /** Calls back while utterances are being rendered before they play, until the session ends. */
+  subscribe(id: string, listener: (event: SessionEvent) => void): () => void {
+    const { events } = this.#find(id);
+    const off = [
+      events.on('rendering', (data) => listener({ event: 'utterance.rendering', data })),
+      events.on('speechEnded', (data) => listener({ event: 'utterance.ended', data })),
+      events.on('ended', (data) => listener({ event: 'session.ended', data })),
+    ];
+    return () => off.forEach((stop) => stop());
   }
 
   usesAvatar(avatarId: string): boolean {
-    return [...this.#sessions.values()].some((session) => session.avatarId === avatarId);
+    return [...this.#sessions.values()].some(({ session }) => session.avatarId === avatarId);
   }
 
   async say(
@@ -127,9 +150,13 @@ export class Sessions {
     try {
       const session = this.#find(id);
       const utterance = this.#utterance(options.audioPath);
-      void utterance.closed.then(discard, discard);
-      await utterance.firstSound;
-      session.say(utterance);
+      try {
+        await utterance.firstSound;
+      } catch (error) {
+        await utterance.close();
+        throw error;
+      }
+      void session.say(utterance, { audioPath: options.audioPath }).then(discard, discard);
       return { utteranceId: utterance.id };
     } catch (error) {
       await discard();
@@ -169,13 +196,13 @@ export class Sessions {
   async close(): Promise<void> {
     this.#abort.abort(new AppError('session-closed', 'the server stops'));
     await Promise.allSettled(
-      [...this.#sessions.values()].map((session) => session.close('the server stops')),
+      [...this.#sessions.values()].map(({ session }) => session.close('the server stops')),
     );
     await Promise.allSettled(this.#jobs);
   }
 
   #find(id: string): Session {
-    const session = this.#sessions.get(id);
+    const session = this.#sessions.get(id)?.session;
     if (session === undefined) throw new AppError('session-not-found', `there is no session ${id}`);
     return session;
   }
@@ -209,7 +236,7 @@ export class Sessions {
   }
 
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */
-  #save(session: Session, audioPath: string): void {
+  #save(session: Session, choice: EngineChoice, audioPath: string): void {
     const { resultsDir, avatarsDir, modelsDir, ffmpeg, logLevel, log } = this.#options;
     if (this.#abort.signal.aborted) return;
     const folder = path.join(resultsDir, session.id);
@@ -221,6 +248,7 @@ export class Sessions {
       outPath: path.join(folder, 'result.mp4'),
       framesDir: path.join(folder, 'frames'),
       fps: session.fps,
+      ...(choice.face === undefined ? {} : { face: choice.face }),
       ffmpeg,
       logLevel,
     };
@@ -232,20 +260,28 @@ export class Sessions {
     this.#jobs.add(job);
     void job.finally(() => this.#jobs.delete(job));
   }
+}
 
-  #view(session: Session): SessionView {
-    const { id, avatarId, state, fps, viewers, widthPx, heightPx, stats } = session;
-    return {
-      id,
-      avatar: avatarId,
-      state,
-      fps,
-      createdAtUnixS: session.createdAtMs / 1000,
-      viewers,
-      widthPx,
-      heightPx,
-      engine: 'cpu',
-      stats,
-    };
-  }
+export type SessionEvent =
+  | { event: 'utterance.rendering'; data: { utteranceId: string; progress: number } }
+  | { event: 'utterance.ended'; data: { utteranceId: string; playedMs: number } }
+  | { event: 'session.ended'; data: { reason: string } };
+
+function viewOf(session: Session, choice: EngineChoice): SessionView {
+  const { id, avatarId, state, fps, viewers, widthPx, heightPx, rendering, stats } = session;
+  return {
+    id,
+    avatar: avatarId,
+    state,
+    fps,
+    createdAtUnixS: session.createdAtMs / 1000,
+    viewers,
+    widthPx,
+    heightPx,
+    engine: choice.engine,
+    engineMode: choice.mode,
+    engineReason: choice.reason,
+    rendering,
+    stats,
+  };
 }

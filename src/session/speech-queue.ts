@@ -1,10 +1,17 @@
 import { OPUS_FRAME_SAMPLES } from '../media/timeline.js';
 import type { Utterance } from './utterance.js';
 
-interface Entry {
-  readonly utterance: Utterance;
+export interface SpeechOptions {
   /** It is held back until somebody listens, or until this time. */
-  readonly waitUntilMs: number;
+  waitUntilMs?: number;
+  /** True while it may not begin at this media time (its faces are not made yet, or no picture begins there). */
+  heldAt?(atSamples: number): boolean;
+  /** Called with the media time of its first sample, before that is handed out. */
+  onStart?(atSamples: number): void;
+}
+
+interface Entry extends SpeechOptions {
+  readonly utterance: Utterance;
   /** Media time of its first sample and of the end of its last; undefined until they were fed. */
   startSamples?: number;
   endSamples?: number;
@@ -30,8 +37,8 @@ export class SpeechQueue {
     return this.#entries.length > 0;
   }
 
-  push(utterance: Utterance, waitUntilMs = 0): void {
-    this.#entries.push({ utterance, waitUntilMs });
+  push(utterance: Utterance, options: SpeechOptions = {}): void {
+    this.#entries.push({ ...options, utterance });
   }
 
   /** Fills `target` (20 ms) for media time `atSamples` with speech; false if there is none. */
@@ -39,9 +46,13 @@ export class SpeechQueue {
     const entry = this.#entries.find(({ endSamples }) => endSamples === undefined);
     if (entry === undefined) return false;
     const begun = entry.startSamples !== undefined;
-    if (!begun && !listened && nowMs < entry.waitUntilMs) return false;
+    if (!begun && !listened && nowMs < (entry.waitUntilMs ?? 0)) return false;
+    if (!begun && entry.heldAt?.(atSamples)) return false;
     const spoke = entry.utterance.take(target);
-    if (spoke) entry.startSamples ??= atSamples;
+    if (spoke && !begun) {
+      entry.startSamples = atSamples;
+      entry.onStart?.(atSamples);
+    }
     else if (begun && !entry.utterance.done) this.underflows += 1;
     if (entry.utterance.done) entry.endSamples = atSamples + (spoke ? OPUS_FRAME_SAMPLES : 0);
     return spoke;

@@ -38,6 +38,11 @@ export class Utterance {
     return this.#ended && this.#length === 0;
   }
 
+  /** Aborts when the utterance is dropped, be it waiting or playing. */
+  get dropped(): AbortSignal {
+    return this.#abort.signal;
+  }
+
   get error(): unknown {
     return this.#error;
   }

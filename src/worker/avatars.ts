@@ -1,4 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { assertDecodable, type Ffmpeg } from '../adapters/ffmpeg.js';
 import { assertAvatarId } from '../avatar/avatar-id.js';
 import type { AvatarManifest } from '../avatar/manifest.js';
@@ -7,6 +8,8 @@ import { AppError, isAppError, toAppError } from '../errors.js';
 import { Emitter } from '../lib/emitter.js';
 import type { Log } from '../lib/log.js';
 import { runJob } from './job.js';
+import type { FaceEngineSettings } from '../engine/engine-settings.js';
+import type { FaceParameters } from '../engine/faces/face-material.js';
 import type { PrepareInput } from './prepare-job.js';
 
 export interface AvatarsOptions {
@@ -16,6 +19,8 @@ export interface AvatarsOptions {
   ffmpeg: Ffmpeg;
   fps: number;
   logLevel: string;
+  /** The engine of generated faces that avatars are also prepared for. */
+  face?: FaceEngineSettings;
   inUse(avatarId: string): boolean;
   log: Log;
 }
@@ -50,6 +55,8 @@ export class Avatars {
   readonly #changes = new Emitter<Record<string, AvatarView>>();
   /** Ids between their check and their preparation, so that two requests at once cannot both pass the check. */
   readonly #claimed = new Set<string>();
+  readonly #faces = new Map<string, Promise<void>>();
+  readonly #abort = new AbortController();
   #running = 0;
   #waiting: (() => void)[] = [];
 
@@ -61,7 +68,12 @@ export class Avatars {
    * Starts a preparation. The same source under the same id again is no error: the avatar is used as it is.
    * An upload belongs to this call from here on and is deleted afterwards.
    */
-  async create(options: { id: string; sourcePath: string; sourceIsUpload?: boolean }): Promise<AvatarView> {
+  async create(options: {
+    id: string;
+    sourcePath: string;
+    sourceIsUpload?: boolean;
+    faceParameters?: Partial<FaceParameters>;
+  }): Promise<AvatarView> {
     const { id, sourcePath } = options;
     const discard = async () => {
       if (options.sourceIsUpload) await rm(sourcePath, { force: true });
@@ -72,7 +84,7 @@ export class Avatars {
       if (!claimed) throw new AppError('avatar-exists', `avatar ${id} is being prepared already`);
       this.#claimed.add(id);
       await assertDecodable(sourcePath);
-      const existing = await this.#existing(id, sourcePath, options.sourceIsUpload ?? false);
+      const existing = await this.#existing(options);
       if (existing) {
         await discard();
         return existing;
@@ -82,7 +94,7 @@ export class Avatars {
       const preparation: Preparation = {
         view,
         abort,
-        done: this.#prepare(view, sourcePath, abort.signal).finally(discard),
+        done: this.#prepare(view, sourcePath, options.faceParameters, abort.signal).finally(discard),
       };
       preparation.done.catch(() => {});
       this.#preparations.set(id, preparation);
@@ -159,10 +171,40 @@ export class Avatars {
   async close(): Promise<void> {
     for (const { abort } of this.#preparations.values())
       abort.abort(new AppError('session-closed', 'the server stops'));
+    this.#abort.abort(new AppError('session-closed', 'the server stops'));
     await Promise.allSettled([...this.#preparations.values()].map(({ done }) => done));
+    await Promise.allSettled(this.#faces.values());
   }
 
-  async #existing(id: string, sourcePath: string, isUpload: boolean): Promise<AvatarView | undefined> {
+  /**
+   * Makes what the engine of generated faces needs of an avatar that was prepared without it, or for other models. One
+   * call at a time does the work; the others wait for it. Rejects with the reason.
+   */
+  prepareFaces(id: string): Promise<void> {
+    const { avatarsDir, modelsDir, face, logLevel } = this.#options;
+    const running = this.#faces.get(id);
+    if (running) return running;
+    if (face === undefined) return Promise.reject(new AppError('not-supported', 'this server has no such engine'));
+    const job = (async () => {
+      await this.#turn();
+      try {
+        await runJob('face-job', { id, avatarsDir, modelsDir, face, logLevel }, { signal: this.#abort.signal, niceness: 5 });
+      } finally {
+        this.#running -= 1;
+        this.#waiting.shift()?.();
+      }
+    })().finally(() => this.#faces.delete(id));
+    this.#faces.set(id, job);
+    return job;
+  }
+
+  async #existing(options: {
+    id: string;
+    sourcePath: string;
+    sourceIsUpload?: boolean;
+    faceParameters?: Partial<FaceParameters>;
+  }): Promise<AvatarView | undefined> {
+    const { id, sourcePath } = options;
     const preparation = this.#preparations.get(id);
     if (preparation?.view.state === 'preparing')
       throw new AppError('avatar-exists', `avatar ${id} is being prepared already`);
@@ -174,21 +216,37 @@ export class Avatars {
     if (manifest === undefined) return undefined;
     const source = await stat(sourcePath);
     const same =
-      !isUpload &&
+      !options.sourceIsUpload &&
       manifest.source.path === sourcePath &&
       manifest.source.sizeBytes === source.size &&
-      manifest.source.mtimeMs === source.mtimeMs;
+      manifest.source.mtimeMs === source.mtimeMs &&
+      isDeepStrictEqual(manifest.faceParameters ?? {}, options.faceParameters ?? {});
     if (same) return viewOf(manifest);
     throw new AppError('avatar-exists', `there is an avatar ${id} already; delete it or choose another id`);
   }
 
-  async #prepare(view: AvatarView, sourcePath: string, signal: AbortSignal): Promise<AvatarView> {
+  async #prepare(
+    view: AvatarView,
+    sourcePath: string,
+    faceParameters: Partial<FaceParameters> | undefined,
+    signal: AbortSignal,
+  ): Promise<AvatarView> {
     const { id } = view;
-    const { avatarsDir, modelsDir, fps, ffmpeg, logLevel, log } = this.#options;
+    const { avatarsDir, modelsDir, fps, ffmpeg, face, logLevel, log } = this.#options;
     try {
       await this.#turn();
       try {
-        const input: PrepareInput = { id, sourcePath, avatarsDir, modelsDir, fps, ffmpeg, logLevel };
+        const input: PrepareInput = {
+          id,
+          sourcePath,
+          avatarsDir,
+          modelsDir,
+          fps,
+          ffmpeg,
+          logLevel,
+          ...(face === undefined ? {} : { face }),
+          ...(faceParameters === undefined ? {} : { faceParameters }),
+        };
         const manifest = await runJob<AvatarManifest>('prepare-job', input, {
           signal,
           niceness: 5,

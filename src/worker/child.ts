@@ -1,7 +1,7 @@
 import { isAppError, toAppError } from '../errors.js';
 import { createLogger } from '../logger.js';
 import { AvatarStore } from '../avatar/store.js';
-import { CpuEngine } from '../engine/cpu/cpu-engine.js';
+import { openEngine } from '../engine/open-engine.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.js';
 import { MediaStream } from './media-stream.js';
 
@@ -16,7 +16,16 @@ function send(message: FromWorker): void {
 }
 
 const store = new AvatarStore(settings.avatarsDir);
-const engine = await CpuEngine.create({ modelsDir: settings.modelsDir, log });
+// While the networks load there is nobody to ask: a server that goes away ends the process.
+const orphaned = () => process.exit(0);
+process.once('disconnect', orphaned);
+const { engine, faces } = await openEngine({ ...settings, log }).catch(async (error: unknown) => {
+  const { code, message } = toAppError(error);
+  await new Promise<void>((told) =>
+    process.send ? process.send({ type: 'unusable', code, message }, () => told()) : told(),
+  );
+  process.exit(1);
+});
 
 async function open(message: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   const { streamId } = message;
@@ -68,6 +77,15 @@ function handle(message: ToWorker): void {
     case 'jpeg':
       streams.get(message.streamId)?.setJpeg(message.wanted);
       return;
+    case 'rehearse':
+      streams.get(message.streamId)?.rehearse(message.rehearsalId, message.audioPath);
+      return;
+    case 'drop-rehearsal':
+      streams.get(message.streamId)?.dropRehearsal(message.rehearsalId);
+      return;
+    case 'cue':
+      streams.get(message.streamId)?.cue(message.rehearsalId, message.atMs);
+      return;
     case 'close': {
       const stream = streams.get(message.streamId);
       streams.delete(message.streamId);
@@ -89,4 +107,5 @@ process.on('message', (message) => handle(message as ToWorker));
 process.on('disconnect', () => void shutdown().finally(() => process.exit(0)));
 process.on('SIGINT', () => {}); // The server tells us to stop; a terminal's Ctrl-C reaches both.
 process.on('SIGTERM', () => void shutdown());
-send({ type: 'ready' });
+process.off('disconnect', orphaned);
+send({ type: 'ready', ...(faces === undefined ? {} : { faces }) });

@@ -3,9 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { AppError, type ErrorCode } from '../errors.js';
 import type { Log } from '../lib/log.js';
 import type { EncodedPicture } from '../media/frame.js';
-import type { FromWorker, ToWorker, WorkerSettings } from './protocol.js';
+import { Rehearsals } from './rehearsals.js';
+import type { FaceReadiness, FromWorker, ToWorker, WorkerSettings } from './protocol.js';
 
 const READY_LIMIT_MS = 20_000;
+/** Gigabytes of networks are read, warmed up and timed. */
+const FACE_READY_LIMIT_MS = 600_000;
 const OPEN_LIMIT_MS = 15_000;
 const CLOSE_LIMIT_MS = 3_000;
 const FIRST_RESPAWN_MS = 200;
@@ -33,6 +36,16 @@ export interface WorkerStream {
   pushSound(pcm: Float32Array): void;
   requestKeyframe(): void;
   setJpeg(wanted: boolean): void;
+  /**
+   * Makes the faces of a sound file before it plays. Resolves with what `cue` takes; rejects with the worker's reason,
+   * with worker-died, or when the signal aborts. Only where the engine rehearses.
+   */
+  rehearse(
+    audioPath: string,
+    options: { onProgress(fraction: number): void; signal: AbortSignal },
+  ): Promise<number>;
+  /** The rehearsed sound begins at media time `atMs` since the stream's own first sample. */
+  cue(rehearsalId: number, atMs: number): void;
   close(): Promise<void>;
 }
 
@@ -43,6 +56,7 @@ interface Entry {
     reject(error: Error): void;
   };
   closed: (() => void) | undefined;
+  rehearsals: Rehearsals;
 }
 
 let nextStreamId = 1;
@@ -57,23 +71,37 @@ export class WorkerHost {
   #closing: Promise<void> | undefined;
   #respawnMs = FIRST_RESPAWN_MS;
   #respawnTimer: NodeJS.Timeout | undefined;
+  #unusable: AppError | undefined;
   restarts = 0;
+  /** What the worker measured of its engine; undefined for the CPU engine. */
+  faces: FaceReadiness | undefined;
 
   private constructor(settings: WorkerSettings, log: Log) {
     this.#settings = settings;
     this.#log = log;
   }
 
-  static async create(settings: WorkerSettings, log: Log): Promise<WorkerHost> {
+  /** Starts the process and does not wait for it: `ready` tells. */
+  static start(settings: WorkerSettings, log: Log): WorkerHost {
     const host = new WorkerHost(settings, log);
     host.#spawn();
+    return host;
+  }
+
+  static async create(settings: WorkerSettings, log: Log): Promise<WorkerHost> {
+    const host = WorkerHost.start(settings, log);
     try {
-      await host.#ready;
+      await host.ready;
     } catch (error) {
       await host.close();
       throw error;
     }
     return host;
+  }
+
+  /** Rejects with the reason why this worker cannot be used. */
+  get ready(): Promise<void> {
+    return this.#ready;
   }
 
   get load(): number {
@@ -106,6 +134,7 @@ export class WorkerHost {
           options,
           opened: { resolve: settle(resolve), reject: settle(reject) },
           closed: undefined,
+          rehearsals: new Rehearsals((message) => this.#send({ ...message, streamId })),
         });
         const { avatarId, fps, bitrateBps, firstIndex } = options;
         this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex });
@@ -121,6 +150,10 @@ export class WorkerHost {
       pushSound: (pcm) => this.#send({ type: 'sound', streamId, pcm }),
       requestKeyframe: () => this.#send({ type: 'keyframe', streamId }),
       setJpeg: (wanted) => this.#send({ type: 'jpeg', streamId, wanted }),
+      rehearse: (audioPath, rehearseOptions) =>
+        this.#entries.get(streamId)?.rehearsals.start(audioPath, rehearseOptions) ??
+        Promise.reject(new AppError('worker-died', 'the picture stream is gone')),
+      cue: (rehearsalId, atMs) => this.#send({ type: 'cue', streamId, rehearsalId, atMs }),
       close: () => (closing ??= this.#closeStream(streamId)),
     };
   }
@@ -142,15 +175,22 @@ export class WorkerHost {
     const bornMs = performance.now();
     this.#child = child;
     this.#ready = new Promise((resolve, reject) => {
+      const limitMs = this.#settings.face === undefined ? READY_LIMIT_MS : FACE_READY_LIMIT_MS;
       const limit = setTimeout(
-        () => reject(new AppError('timeout', `a media worker was not ready within ${READY_LIMIT_MS} ms`)),
-        READY_LIMIT_MS,
+        () => reject(new AppError('timeout', `a media worker was not ready within ${limitMs} ms`)),
+        limitMs,
       );
-      child.on('message', (message) => {
-        if ((message as FromWorker).type === 'ready') {
+      child.on('message', (raw) => {
+        const message = raw as FromWorker;
+        if (message.type === 'ready') {
           clearTimeout(limit);
+          this.faces = message.faces;
           resolve();
-        } else this.#receive(message as FromWorker);
+        } else if (message.type === 'unusable') {
+          this.#unusable = new AppError(message.code as ErrorCode, message.message);
+          clearTimeout(limit);
+          reject(this.#unusable);
+        } else this.#receive(message);
       });
       child.once('exit', (code, signal) => {
         clearTimeout(limit);
@@ -169,7 +209,7 @@ export class WorkerHost {
   #exited(child: ChildProcess, bornMs: number, how: string): void {
     const lost = [...this.#entries.values()];
     this.#entries.clear();
-    if (this.#closing === undefined) {
+    if (this.#closing === undefined && this.#unusable === undefined) {
       this.#log.error({ pid: child.pid, how, sessions: lost.length }, 'media worker died');
       if (performance.now() - bornMs > HEALTHY_MS) this.#respawnMs = FIRST_RESPAWN_MS;
       // Whoever opens a stream now waits for the new worker instead of failing at once.
@@ -184,6 +224,7 @@ export class WorkerHost {
       this.#respawnMs = Math.min(this.#respawnMs * 2, MAX_RESPAWN_MS);
     }
     for (const entry of lost) {
+      entry.rehearsals.close(new AppError('worker-died', `the media worker ended (${how})`));
       entry.opened.reject(new AppError('worker-died', `the media worker ended (${how})`));
       if (entry.closed) entry.closed();
       else entry.options.onLost(`the media worker ended (${how})`);
@@ -191,7 +232,7 @@ export class WorkerHost {
   }
 
   #receive(message: FromWorker): void {
-    if (message.type === 'ready') return;
+    if (message.type === 'ready' || message.type === 'unusable') return;
     const entry = this.#entries.get(message.streamId);
     if (entry === undefined) return;
     switch (message.type) {
@@ -210,9 +251,14 @@ export class WorkerHost {
       case 'stats':
         entry.options.onStats(message);
         return;
+      case 'rehearsing':
+      case 'rehearsed':
+        entry.rehearsals.receive(message);
+        return;
       case 'stream-failed':
         if (entry.closed) return;
         this.#entries.delete(message.streamId);
+        entry.rehearsals.close(new AppError('worker-died', message.message));
         this.#send({ type: 'close', streamId: message.streamId });
         entry.options.onLost(message.message);
         return;
@@ -228,6 +274,7 @@ export class WorkerHost {
   async #closeStream(streamId: number): Promise<void> {
     const entry = this.#entries.get(streamId);
     if (entry === undefined) return;
+    entry.rehearsals.close(new AppError('session-closed', 'the session ended'));
     await new Promise<void>((resolve) => {
       const limit = setTimeout(resolve, CLOSE_LIMIT_MS);
       entry.closed = () => {

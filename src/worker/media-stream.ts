@@ -1,12 +1,15 @@
+import { tmpdir } from 'node:os';
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import type { AvatarStore } from '../avatar/store.js';
 import { JpegEncoder } from '../encoder/jpeg-encoder.js';
 import { Vp8Encoder } from '../encoder/vp8-encoder.js';
-import type { Engine, EngineStream } from '../engine/engine.js';
+import { toAppError } from '../errors.js';
+import type { AvatarSource, Engine, EngineStream, Take } from '../engine/engine.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
 import { i420SizeBytes } from '../media/frame.js';
 import { ENGINE_RATE } from '../media/timeline.js';
+import { readSpeech } from './read-speech.js';
 import type { FromWorker } from './protocol.js';
 
 interface MediaStreamOptions {
@@ -31,6 +34,9 @@ export class MediaStream {
   readonly #engine: EngineStream;
   readonly #vp8: Vp8Encoder;
   readonly #scope: Scope;
+  readonly #avatar: AvatarSource;
+  readonly #rehearsals = new Map<number, { abort: AbortController; take: Promise<Take> }>();
+  readonly #cues: Promise<void>[] = [];
   #pending: Float32Array[] = [];
   #pendingSamples = 0;
   #running: Promise<void> = Promise.resolve();
@@ -46,7 +52,7 @@ export class MediaStream {
     options: MediaStreamOptions,
     engine: EngineStream,
     vp8: Vp8Encoder,
-    size: { widthPx: number; heightPx: number },
+    avatar: AvatarSource,
     scope: Scope,
   ) {
     this.#options = options;
@@ -54,8 +60,9 @@ export class MediaStream {
     this.#vp8 = vp8;
     this.#scope = scope;
     this.#nextIndex = options.firstIndex;
-    this.widthPx = size.widthPx;
-    this.heightPx = size.heightPx;
+    this.#avatar = avatar;
+    this.widthPx = avatar.widthPx;
+    this.heightPx = avatar.heightPx;
   }
 
   static async create(options: MediaStreamOptions): Promise<MediaStream> {
@@ -80,7 +87,7 @@ export class MediaStream {
         onFailed: (error) => send({ type: 'stream-failed', streamId, message: error.message }),
       });
       scope.defer(() => vp8.close());
-      return new MediaStream(options, engine, vp8, { widthPx, heightPx }, scope);
+      return new MediaStream(options, engine, vp8, avatar, scope);
     } catch (error) {
       await scope.close();
       throw error;
@@ -107,11 +114,62 @@ export class MediaStream {
     this.#jpegWanted = wanted;
   }
 
+  /** Makes the faces of a sound file ahead of its play and tells how far it is. */
+  rehearse(rehearsalId: number, audioPath: string): void {
+    const { streamId, engine, ffmpeg, fps, send } = this.#options;
+    const abort = new AbortController();
+    const make = async (): Promise<Take> => {
+      if (engine.rehearse === undefined) throw new Error(`the ${engine.name} engine does not rehearse`);
+      const pcm = await readSpeech(ffmpeg, audioPath, abort.signal);
+      let told = 0;
+      return engine.rehearse(this.#avatar, pcm, {
+        fps,
+        folder: tmpdir(),
+        signal: abort.signal,
+        onProgress(fraction) {
+          if (fraction < 1 && fraction - told < 0.01) return;
+          told = fraction;
+          send({ type: 'rehearsing', streamId, rehearsalId, fraction });
+        },
+      });
+    };
+    const take = make();
+    this.#rehearsals.set(rehearsalId, { abort, take });
+    take.then(
+      () => send({ type: 'rehearsed', streamId, rehearsalId }),
+      (error: unknown) => {
+        const { code, message } = toAppError(error);
+        this.#rehearsals.delete(rehearsalId);
+        if (!abort.signal.aborted) send({ type: 'rehearsed', streamId, rehearsalId, code, message });
+      },
+    );
+  }
+
+  dropRehearsal(rehearsalId: number): void {
+    const rehearsal = this.#rehearsals.get(rehearsalId);
+    this.#rehearsals.delete(rehearsalId);
+    rehearsal?.abort.abort();
+    rehearsal?.take.then(
+      (take) => take.close(),
+      () => {},
+    );
+  }
+
+  /** The rehearsed faces are shown from media time `atMs` (of this stream) on; the engine closes them. */
+  cue(rehearsalId: number, atMs: number): void {
+    const rehearsal = this.#rehearsals.get(rehearsalId);
+    this.#rehearsals.delete(rehearsalId);
+    // The sound behind this message waits for its turn in #drain, so the take is in place before it is pushed.
+    if (rehearsal === undefined) return;
+    this.#cues.push(rehearsal.take.then((take) => this.#engine.cue?.(take, atMs)).catch(() => {}));
+  }
+
   async #drain(): Promise<void> {
     this.#busy = true;
     try {
       for (let pcm = this.#pending.shift(); pcm !== undefined && !this.#closed; pcm = this.#pending.shift()) {
         this.#pendingSamples -= pcm.length;
+        await Promise.all(this.#cues.splice(0));
         this.#catchUp();
         let mark = performance.now();
         for await (const frame of this.#engine.push(pcm)) {
@@ -196,6 +254,7 @@ export class MediaStream {
   async close(): Promise<void> {
     this.#closed = true;
     this.#pending = [];
+    for (const id of [...this.#rehearsals.keys()]) this.dropRehearsal(id);
     await this.#running;
     await this.#jpeg?.close();
     this.#jpeg = undefined;

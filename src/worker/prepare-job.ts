@@ -5,7 +5,11 @@ import { ensureFaceModels } from '../face/models.js';
 import { smoothLandmarks } from '../face/smoothing.js';
 import { FaceTracker } from '../face/tracker.js';
 import { createLogger } from '../logger.js';
+import type { FaceEngineSettings } from '../engine/engine-settings.js';
+import type { FaceParameters } from '../engine/faces/face-material.js';
+import { toAppError } from '../errors.js';
 import { serveJob } from './job.js';
+import { prepareFaces } from './prepare-faces.js';
 
 export interface PrepareInput {
   id: string;
@@ -14,16 +18,43 @@ export interface PrepareInput {
   modelsDir: string;
   fps: number;
   ffmpeg: Ffmpeg;
+  /** Also prepare it for this engine. */
+  face?: FaceEngineSettings;
+  /** Parameters of this avatar that differ from the engine's. */
+  faceParameters?: Partial<FaceParameters>;
   logLevel: string;
 }
+
+/** How much of a preparation with generated faces is over when the footage is tracked. */
+const TRACKED_SHARE = 0.4;
 
 /** Process entry: prepares one avatar (see job.ts). */
 await serveJob<PrepareInput, AvatarManifest>(async (input, { onProgress, signal }) => {
   const log = createLogger(input.logLevel, { process: 'prepare', avatar: input.id });
+  const share = input.face === undefined ? 1 : TRACKED_SHARE;
   const tracker = await FaceTracker.create(await ensureFaceModels(input.modelsDir, log));
-  try {
-    return await prepareAvatar({ ...input, tracker, smooth: smoothLandmarks, onProgress, signal, log });
-  } finally {
-    await tracker.close();
+  const manifest = await prepareAvatar({
+    ...input,
+    tracker,
+    smooth: smoothLandmarks,
+    onProgress: (fraction) => onProgress(share * fraction),
+    signal,
+    log,
+  }).finally(() => tracker.close());
+  if (input.face !== undefined) {
+    try {
+      await prepareFaces({
+        ...input,
+        face: input.face,
+        onProgress: (fraction) => onProgress(share + (1 - share) * fraction),
+        signal,
+        log,
+      });
+    } catch (error) {
+      // The avatar is whole without them: the CPU engine draws it, and whoever asks for the other is told why not.
+      signal.throwIfAborted();
+      log.warn({ err: toAppError(error) }, 'prepared for the CPU engine only');
+    }
   }
+  return manifest;
 });

@@ -1,3 +1,7 @@
+import type { FaceEngineSettings } from '../engine/engine-settings.js';
+import type { EnginePlan } from '../engine/faces/cost-model.js';
+import type { FaceBasis } from '../engine/faces/face-basis.js';
+
 /**
  * Messages between the server and a media worker (child process, advanced serialization). Down go avatars' ids and
  * 16 kHz sound; up come encoded pictures. Raw pictures never cross.
@@ -7,12 +11,21 @@ export interface WorkerSettings {
   avatarsDir: string;
   modelsDir: string;
   logLevel: string;
+  /** Absent: the CPU engine. */
+  face?: FaceEngineSettings;
   ffmpeg: {
     path: string;
     origin: 'FFMPEG_BIN' | 'ffmpeg-static' | 'PATH' | '@ffmpeg-installer';
     version: string;
     vsyncArgs: readonly string[];
   };
+}
+
+/** What a worker of generated faces found out about its engine. */
+export interface FaceReadiness {
+  plan: EnginePlan;
+  /** What prepared faces depend on, besides their parameters. */
+  basis: FaceBasis;
 }
 
 export type ToWorker =
@@ -23,11 +36,18 @@ export type ToWorker =
   | { type: 'keyframe'; streamId: number }
   /** Starts or ends JPEG encoding beside VP8. */
   | { type: 'jpeg'; streamId: number; wanted: boolean }
+  /** Makes the faces of a whole sound file before it plays. */
+  | { type: 'rehearse'; streamId: number; rehearsalId: number; audioPath: string }
+  | { type: 'drop-rehearsal'; streamId: number; rehearsalId: number }
+  /** The rehearsed sound's first sample is media time `atMs`; comes before that sound. */
+  | { type: 'cue'; streamId: number; rehearsalId: number; atMs: number }
   | { type: 'close'; streamId: number }
   | { type: 'shutdown' };
 
 export type FromWorker =
-  | { type: 'ready' }
+  | { type: 'ready'; faces?: FaceReadiness }
+  /** The engine cannot be built; starting the process again would not help. */
+  | { type: 'unusable'; code: string; message: string }
   | { type: 'opened'; streamId: number; widthPx: number; heightPx: number; lookaheadMs: number }
   | { type: 'open-failed'; streamId: number; code: string; message: string }
   | { type: 'picture'; streamId: number; index: number; key: boolean; data: Uint8Array }
@@ -42,5 +62,7 @@ export type FromWorker =
       encodeMs: number;
       backlogMs: number;
     }
+  | { type: 'rehearsing'; streamId: number; rehearsalId: number; fraction: number }
+  | { type: 'rehearsed'; streamId: number; rehearsalId: number; code?: string; message?: string }
   | { type: 'stream-failed'; streamId: number; message: string }
   | { type: 'closed'; streamId: number };

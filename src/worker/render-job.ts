@@ -1,6 +1,7 @@
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import { AvatarStore } from '../avatar/store.js';
-import { CpuEngine } from '../engine/cpu/cpu-engine.js';
+import type { FaceEngineSettings } from '../engine/engine-settings.js';
+import { openEngine } from '../engine/open-engine.js';
 import { createLogger } from '../logger.js';
 import { serveJob } from './job.js';
 import { renderToFile, type RenderResult } from './render.js';
@@ -14,6 +15,8 @@ export interface RenderInput {
   framesDir?: string;
   limitMs?: number;
   fps: number;
+  /** Absent: the CPU engine. */
+  face?: FaceEngineSettings;
   ffmpeg: Ffmpeg;
   logLevel: string;
 }
@@ -22,7 +25,9 @@ export interface RenderInput {
 await serveJob<RenderInput, RenderResult>(async (input, { onProgress, signal }) => {
   const log = createLogger(input.logLevel, { process: 'render', avatar: input.avatarId });
   const avatar = await new AvatarStore(input.avatarsDir).open(input.avatarId);
-  const engine = await CpuEngine.create({ modelsDir: input.modelsDir, log });
+  // A file has time: its faces are rehearsed, which gives the reference's own numbers.
+  const face = input.face && { ...input.face, mode: 'prerendered' as const };
+  const { engine } = await openEngine({ ...input, ...(face === undefined ? {} : { face }), log });
   try {
     return await renderToFile({ ...input, engine, avatar, onProgress, signal });
   } finally {

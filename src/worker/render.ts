@@ -3,9 +3,13 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { runFfmpeg, userInputArgs, type Ffmpeg } from '../adapters/ffmpeg.js';
 import { decodeAudio } from '../audio/decode.js';
-import type { AvatarSource, Engine } from '../engine/engine.js';
+import type { AvatarSource, Engine, EngineStream } from '../engine/engine.js';
 import { Downsampler48To16 } from '../media/resample.js';
 import { ENGINE_RATE, MEDIA_RATE } from '../media/timeline.js';
+import { readSpeech } from './read-speech.js';
+
+/** Making the faces takes nearly all of the time, pasting and encoding the rest. */
+const REHEARSED_SHARE = 0.9;
 
 export interface RenderOptions {
   engine: Engine;
@@ -34,6 +38,7 @@ export interface RenderResult {
 export async function renderToFile(options: RenderOptions): Promise<RenderResult> {
   const { avatar, fps, outPath, ffmpeg, signal } = options;
   const samples = await countSamples(options);
+  const rehearsedShare = options.engine.rehearse === undefined ? 0 : REHEARSED_SHARE;
   const frames = Math.ceil((samples * fps) / MEDIA_RATE);
   const partPath = path.join(path.dirname(outPath), `.${path.basename(outPath)}.part.mp4`);
   await mkdir(path.dirname(path.resolve(outPath)), { recursive: true });
@@ -102,9 +107,10 @@ export async function renderToFile(options: RenderOptions): Promise<RenderResult
   encoder.done.catch(() => {});
   encoder.stdin.on('error', () => {}); // The reason is in `done`, with ffmpeg's own words.
   encoder.stdout.resume();
-  const stream = await options.engine.open(avatar, { fps });
+  let stream: EngineStream | undefined;
   let written = 0;
   try {
+    stream = await openRehearsed(options, rehearsedShare);
     for await (const pcm of paddedSound(options, samples, stream.lookaheadMs)) {
       for await (const frame of stream.push(pcm)) {
         if (written >= frames) break;
@@ -113,7 +119,7 @@ export async function renderToFile(options: RenderOptions): Promise<RenderResult
         if (!encoder.stdin.write(Buffer.from(frame.data)))
           await Promise.race([once(encoder.stdin, 'drain'), encoder.done]);
         written += 1;
-        options.onProgress?.(written / frames);
+        options.onProgress?.(rehearsedShare + ((1 - rehearsedShare) * written) / frames);
       }
     }
     encoder.stdin.end();
@@ -124,9 +130,31 @@ export async function renderToFile(options: RenderOptions): Promise<RenderResult
     await rm(partPath, { force: true });
     throw error;
   } finally {
-    await stream.close();
+    await stream?.close();
   }
   return { frames: written, durationMs: (samples * 1000) / MEDIA_RATE };
+}
+
+/** A stream in which the whole sound is rehearsed already, where the engine can do that. */
+async function openRehearsed(options: RenderOptions, share: number): Promise<EngineStream> {
+  const { engine, avatar, fps, signal } = options;
+  if (engine.rehearse === undefined) return engine.open(avatar, { fps });
+  let pcm = await readSpeech(options.ffmpeg, options.audioPath, signal);
+  if (options.limitMs !== undefined) pcm = pcm.subarray(0, Math.round((options.limitMs * ENGINE_RATE) / 1000));
+  const take = await engine.rehearse(avatar, pcm, {
+    fps,
+    folder: path.dirname(path.resolve(options.outPath)),
+    onProgress: (fraction) => options.onProgress?.(share * fraction),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  try {
+    const stream = await engine.open(avatar, { fps });
+    stream.cue?.(take, 0);
+    return stream;
+  } catch (error) {
+    take.close();
+    throw error;
+  }
 }
 
 async function countSamples(options: RenderOptions): Promise<number> {

@@ -7,6 +7,7 @@ import type {
   AvatarsPort,
   MediaPathsPort,
   SessionCreateOptions,
+  SessionEvent,
   SessionInfo,
   SessionsPort,
 } from '../../signaling/ports.js';
@@ -133,7 +134,10 @@ export class FakeSessions implements SessionsPort {
       viewers: 0,
       widthPx: 640,
       heightPx: 480,
-      engine: 'fake',
+      engine: 'cpu',
+      engineMode: 'live',
+      engineReason: 'asked for',
+      rendering: [],
       stats: { framesDrawn: 3 },
     };
     this.infos.set(id, info);
@@ -158,6 +162,14 @@ export class FakeSessions implements SessionsPort {
     const info = this.infos.get(id);
     if (!info) throw new AppError('session-not-found', `there is no session "${id}"`);
     return info;
+  }
+
+  readonly listeners = new Set<(event: SessionEvent) => void>();
+
+  subscribe(id: string, listener: (event: SessionEvent) => void): () => void {
+    this.get(id);
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
   }
 
   async say(

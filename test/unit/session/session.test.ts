@@ -6,10 +6,11 @@ import { silentLog } from '../../../src/lib/log.js';
 import { Session } from '../../../src/session/session.js';
 import { Utterance } from '../../../src/session/utterance.js';
 import type { WorkerStreamOptions } from '../../../src/worker/host.js';
+import { deferred, type Deferred } from '../../helpers/deferred.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
 
 /** A session on a clock moved by hand, with a worker's stream that records and draws nothing. */
-async function arrange(lingerMs = 5000) {
+async function arrange(lingerMs = 5000, rehearses = false) {
   const clock = new ManualClock();
   const streams: {
     options: WorkerStreamOptions;
@@ -17,6 +18,8 @@ async function arrange(lingerMs = 5000) {
     keyframes: number;
     closed: boolean;
     jpeg: boolean;
+    rehearsals: { audioPath: string; onProgress(fraction: number): void; made: Deferred<number> }[];
+    cues: [number, number][];
   }[] = [];
   const session = await Session.create({
     id: 's',
@@ -24,8 +27,17 @@ async function arrange(lingerMs = 5000) {
     fps: 25,
     bitrateBps: 500_000,
     lingerMs,
+    rehearses,
     openStream: async (options) => {
-      const stream = { options, pcm: [] as Float32Array[], keyframes: 0, closed: false, jpeg: false };
+      const stream: (typeof streams)[number] = {
+        options,
+        pcm: [],
+        keyframes: 0,
+        closed: false,
+        jpeg: false,
+        rehearsals: [],
+        cues: [],
+      };
       streams.push(stream);
       return {
         widthPx: 64,
@@ -34,6 +46,13 @@ async function arrange(lingerMs = 5000) {
         pushSound: (pcm) => stream.pcm.push(pcm),
         requestKeyframe: () => (stream.keyframes += 1),
         setJpeg: (wanted) => (stream.jpeg = wanted),
+        rehearse: (audioPath, { onProgress, signal }) => {
+          const made = deferred<number>();
+          signal.addEventListener('abort', () => made.reject(signal.reason as Error));
+          stream.rehearsals.push({ audioPath, onProgress, made });
+          return made.promise;
+        },
+        cue: (id, atMs) => void stream.cues.push([id, atMs]),
         close: async () => void (stream.closed = true),
       };
     },
@@ -68,7 +87,7 @@ test('speech makes the session speak for as long as it lasts, and tells its end'
   const { clock, session } = await arrange();
   const ended: number[] = [];
   session.events.on('speechEnded', ({ playedMs }) => ended.push(playedMs));
-  session.say(await tone(500));
+  void session.say(await tone(500));
   clock.advance(100);
   assert.equal(session.state, 'speaking');
   clock.advance(1000);
@@ -79,7 +98,7 @@ test('speech makes the session speak for as long as it lasts, and tells its end'
 
 test('speech that shall be watched waits for a viewer, but not for ever', async () => {
   const { clock, session, streams } = await arrange();
-  session.say(await tone(200), { untilWatched: true });
+  void session.say(await tone(200), { untilWatched: true });
   const loud = () => streams[0]?.pcm.some((part) => part.some((value) => Math.abs(value) > 0.05));
   clock.advance(2500);
   assert.ok(!loud(), 'nobody watches yet');
@@ -92,7 +111,7 @@ test('a session that nobody watches ends after the linger time, counted from the
   const { clock, session } = await arrange(2000);
   const reasons: string[] = [];
   session.events.on('ended', ({ reason }) => reasons.push(reason));
-  session.say(await tone(1000));
+  void session.say(await tone(1000));
   clock.advance(2500);
   assert.notEqual(session.state, 'ended');
   clock.advance(1500);
@@ -107,8 +126,8 @@ test('a session that nobody watches ends after the linger time, counted from the
 
 test('an interrupt tells how much was heard and leaves the session idle', async () => {
   const { clock, session } = await arrange();
-  session.say(await tone(5000));
-  session.say(await tone(5000));
+  void session.say(await tone(5000));
+  void session.say(await tone(5000));
   clock.advance(1000);
   const { playedMs } = await session.interrupt();
   assert.ok(playedMs > 700 && playedMs <= 1000, `${playedMs} ms`);
@@ -143,5 +162,50 @@ test('a lost stream is replaced by one that starts at a picture ahead of what wa
   assert.ok(firstIndex * 40 >= 1180 && firstIndex * 40 <= 2000, `it starts at ${firstIndex * 40} ms`);
   const endMs = firstIndex * 40 + fedMs(streams[1]?.pcm ?? []);
   assert.ok(Math.abs(endMs - 2200) <= 25, `its sound ends at ${endMs} ms of media time`);
+  await session.close('test');
+});
+
+test('a session that renders ahead holds speech back until its faces are made, and begins it at a picture', async () => {
+  const { clock, session, streams } = await arrange(5000, true);
+  const progress: number[] = [];
+  session.events.on('rendering', (event) => progress.push(event.progress));
+  void session.say(await tone(500), { audioPath: '/speech.wav' });
+  const rehearsal = streams[0]?.rehearsals[0];
+  assert.equal(rehearsal?.audioPath, '/speech.wav');
+  clock.advance(300);
+  assert.deepEqual(session.rendering, [{ utteranceId: 'u', progress: 0 }]);
+  rehearsal?.onProgress(0.5);
+  assert.deepEqual(streams[0]?.cues, []);
+  rehearsal?.made.resolve(7);
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(20);
+  const [[id = 0, atMs = -1] = []] = streams[0]?.cues ?? [];
+  assert.equal(id, 7);
+  assert.equal(atMs % 40, 0, 'it begins where a picture begins');
+  assert.deepEqual(progress, [0, 0.5, 1]);
+  const spokenFrom = streams[0]?.pcm.findIndex((pcm) => pcm.some((value) => Math.abs(value) > 0.01)) ?? -1;
+  assert.equal(spokenFrom * 20, atMs, 'the cue names the first sample of the sound');
+  assert.deepEqual(session.rendering, []);
+  await session.close('test');
+});
+
+test('speech whose rendering failed is heard all the same', async () => {
+  const { clock, session, streams } = await arrange(5000, true);
+  void session.say(await tone(200), { audioPath: '/speech.wav' });
+  streams[0]?.rehearsals[0]?.made.reject(new Error('no memory'));
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(200);
+  assert.deepEqual(streams[0]?.cues, []);
+  assert.ok(streams[0]?.pcm.some((pcm) => pcm.some((value) => Math.abs(value) > 0.01)));
+  await session.close('test');
+});
+
+test('an interrupt ends the rendering of what waited', async () => {
+  const { session, streams } = await arrange(5000, true);
+  const over = session.say(await tone(200), { audioPath: '/speech.wav' });
+  await session.interrupt();
+  await over;
+  assert.deepEqual(session.rendering, []);
+  assert.deepEqual(streams[0]?.cues, []);
   await session.close('test');
 });

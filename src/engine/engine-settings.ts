@@ -1,0 +1,39 @@
+import type { FaceParameters } from './faces/face-material.js';
+
+/** Where and how networks compute. */
+export interface ComputeSettings {
+  provider: 'auto' | 'cpu' | 'cuda';
+  gpuId: number;
+  /** Threads of one run on a CPU. */
+  threads: number;
+}
+
+/** What a worker or a job needs to know to build an engine of generated faces; plain JSON. */
+export type FaceEngineSettings = MuseTalkSettings | Wav2LipSettings;
+
+interface CommonFaceSettings {
+  compute: ComputeSettings;
+  /** Largest number of faces generated at once. */
+  batch: number;
+  mode: 'auto' | 'live' | 'prerendered';
+  /** Frame rate that the cost is judged for. */
+  fps: number;
+  parameters: FaceParameters;
+  /** Folder of the CPU engine's files (blinks of photos) and of the optional face models. */
+  modelsDir: string;
+}
+
+export interface MuseTalkSettings extends CommonFaceSettings {
+  name: 'musetalk';
+  folder: string;
+  unetPath?: string;
+  whisperPath?: string;
+  /** The small decoder (TAESD) instead of the full one. */
+  tinyDecoder: boolean;
+  windows: { padLeft: number; padRight: number; reference: boolean };
+}
+
+export interface Wav2LipSettings extends CommonFaceSettings {
+  name: 'wav2lip';
+  modelPath: string;
+}

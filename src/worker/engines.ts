@@ -1,0 +1,128 @@
+import type { EngineName } from '../engine/engine.js';
+import type { FaceEngineSettings } from '../engine/engine-settings.js';
+import type { FaceBasis } from '../engine/faces/face-basis.js';
+import { AppError, isAppError, toAppError } from '../errors.js';
+import type { Log } from '../lib/log.js';
+import type { WorkerHost, WorkerPool, WorkerStream, WorkerStreamOptions } from './host.js';
+
+/** Which engine draws a session, and why. */
+export interface EngineChoice {
+  readonly engine: EngineName;
+  readonly mode: 'live' | 'prerendered';
+  /** One sentence for the person who asked. */
+  readonly reason: string;
+  /** The engine's settings, for jobs; absent for the CPU engine. */
+  readonly face?: FaceEngineSettings;
+  /** @throws avatar-not-ready when this avatar was not prepared for the engine */
+  open(options: WorkerStreamOptions): Promise<WorkerStream>;
+}
+
+export interface EnginesOptions {
+  cpu: WorkerPool;
+  /** The worker of generated faces; one process, so that sessions share batches. Absent: why in one sentence. */
+  face: { host: WorkerHost; settings: FaceEngineSettings } | { missing: string };
+  /** Makes what the engine of generated faces needs of an avatar, in the background; resolves when it is there. */
+  prepareFaces(avatarId: string): Promise<void>;
+  /** True if the avatar is prepared for the engine of generated faces. */
+  facesReady(avatarId: string, basis: FaceBasis): Promise<boolean>;
+  log: Log;
+}
+
+/** The engines of this server, and the choice among them for each session. */
+export class Engines {
+  readonly #options: EnginesOptions;
+  #failure: AppError | undefined;
+  /** Avatars whose last preparation for generated faces failed, and why. */
+  readonly #unprepared = new Map<string, string>();
+
+  constructor(options: EnginesOptions) {
+    this.#options = options;
+    if ('missing' in options.face) return;
+    const { settings, host } = options.face;
+    host.ready.then(
+      () => options.log.info({ engine: settings.name, ...host.faces?.plan }, 'engine ready'),
+      (error: unknown) => {
+        this.#failure = toAppError(error);
+        options.log.warn({ engine: settings.name, err: this.#failure }, 'the engine cannot be used');
+      },
+    );
+  }
+
+  /**
+   * `auto` takes generated faces where they are ready and fast enough, else the CPU engine, and says why.
+   * @throws invalid-argument, model-invalid, not-supported, avatar-not-ready, no-capacity for an engine asked for by name
+   */
+  async choose(request: {
+    avatarId: string;
+    engine: EngineName | 'auto';
+    fps: number;
+  }): Promise<EngineChoice> {
+    const { engine } = request;
+    const cpu = (reason: string): EngineChoice => ({
+      engine: 'cpu',
+      mode: 'live',
+      reason,
+      open: (options) => this.#options.cpu.open(options),
+    });
+    if (engine === 'cpu') return cpu('asked for');
+    try {
+      return await this.#face(request);
+    } catch (error) {
+      if (engine !== 'auto' || !isAppError(error)) throw error;
+      return cpu(error.message);
+    }
+  }
+
+  async #face(request: { avatarId: string; engine: EngineName | 'auto' }): Promise<EngineChoice> {
+    const { face } = this.#options;
+    if ('missing' in face) throw new AppError('not-supported', face.missing);
+    const { name } = face.settings;
+    if (request.engine !== 'auto' && request.engine !== name)
+      throw new AppError('not-supported', `this server runs the engines cpu and ${name}, not ${request.engine}`);
+    if (this.#failure) throw this.#failure;
+    const { host } = face;
+    if (host.faces === undefined)
+      throw new AppError('no-capacity', `the ${name} engine is still loading its networks`);
+    const { plan } = host.faces;
+    if (plan.mode === 'unfit' && request.engine === 'auto') throw new AppError('not-supported', plan.reason);
+    if (!(await this.#options.facesReady(request.avatarId, host.faces.basis))) {
+      const failed = this.#unprepared.get(request.avatarId);
+      this.#unprepared.delete(request.avatarId); // told once; the next request tries again
+      if (failed !== undefined)
+        throw new AppError(
+          'avatar-not-ready',
+          `avatar ${request.avatarId} could not be prepared for the ${name} engine: ${failed}`,
+        );
+      this.#options.prepareFaces(request.avatarId).catch((error: unknown) => {
+        const err = toAppError(error);
+        this.#unprepared.set(request.avatarId, err.message);
+        this.#options.log.warn({ avatar: request.avatarId, err }, 'faces were not prepared');
+      });
+      throw new AppError(
+        'avatar-not-ready',
+        `avatar ${request.avatarId} is being prepared for the ${name} engine; try again when that is done`,
+      );
+    }
+    const mode = plan.mode === 'live' ? 'live' : 'prerendered';
+    if (mode === 'live' && host.load >= plan.capacity)
+      throw new AppError(
+        'no-capacity',
+        `all ${plan.capacity} live sessions that the ${name} engine has room for are in use`,
+      );
+    return { engine: name, mode, reason: plan.reason, face: face.settings, open: (options) => host.open(options) };
+  }
+
+  get names(): EngineName[] {
+    return 'missing' in this.#options.face ? ['cpu'] : ['cpu', this.#options.face.settings.name];
+  }
+
+  /** Waits for the engine of generated faces. @throws why it cannot be used */
+  async whenFacesReady(): Promise<void> {
+    if ('missing' in this.#options.face) throw new AppError('model-invalid', this.#options.face.missing);
+    await this.#options.face.host.ready;
+  }
+
+  async close(): Promise<void> {
+    if (!('missing' in this.#options.face)) await this.#options.face.host.close();
+  }
+}
