@@ -30,7 +30,7 @@ function common(config: Config) {
     batch: config.batchSize,
     mode: config.engineMode,
     fps: config.fps,
-    modelsDir: config.modelsDir,
+    faceModelsDir: config.musetalkDir,
     parameters: {
       version: config.version,
       bboxShiftPx: config.bboxShift,

@@ -149,6 +149,10 @@ export class StoredAvatar {
     return this.manifest.still;
   }
 
+  get faceParameters(): AvatarManifest['faceParameters'] {
+    return this.manifest.faceParameters;
+  }
+
   /** Reads picture `index` into `target`, which is exactly one I420 picture long. */
   readFrame(index: number, target: Uint8Array): void {
     this.#check(index);

@@ -1,12 +1,12 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { assertDecodable, findFfmpeg } from '../adapters/ffmpeg.js';
+import { readConfig } from '../config.js';
 import { AppError, toAppError } from '../errors.js';
+import { faceSettingsOf } from '../face-settings.js';
 import type { Log } from '../lib/log.js';
 import { createLogger } from '../logger.js';
-import { projectRoot } from '../paths.js';
 import { runJob } from '../worker/job.js';
 import type { PrepareInput } from '../worker/prepare-job.js';
 import type { RenderInput } from '../worker/render-job.js';
@@ -15,36 +15,21 @@ import type { RenderResult } from '../worker/render.js';
 /** `npm run render -- --source <video|photo|avatar id> --audio <file> --out <file.mp4>` */
 
 const USAGE =
-  'usage: npm run render -- --source <video, photo or avatar id> --audio <file> --out <file.mp4> [--fps 25] [--data-dir ./data] [--models-dir ./models] [--ffmpeg <program>]';
+  'usage: npm run render -- --source <video, photo or avatar id> --audio <file> --out <file.mp4> [flags of the server: --engine, --fps, --data-dir, --musetalk-dir, ...]';
 
+/** Its own three options; the others are the server's, with the same environment variables and defaults. */
 function readArgs() {
-  const text = { type: 'string' } as const;
-  const { values } = parseArgs({
-    options: {
-      source: text,
-      audio: text,
-      out: text,
-      fps: text,
-      'data-dir': text,
-      'models-dir': text,
-      ffmpeg: text,
-    },
-  });
-  const { source, audio, out } = values;
-  if (source === undefined || audio === undefined || out === undefined)
-    throw new AppError('invalid-argument', USAGE);
-  const fps = Number(values.fps ?? 25);
-  if (!Number.isInteger(fps) || fps < 5 || fps > 60)
-    throw new AppError('invalid-argument', `--fps: must be a whole number from 5 to 60, got ${values.fps}`);
-  return {
-    source,
-    audio,
-    out,
-    fps,
-    dataDir: values['data-dir'] ?? './data',
-    modelsDir: path.resolve(values['models-dir'] ?? path.join(projectRoot(), 'models')),
-    ffmpegBin: values.ffmpeg,
-  };
+  const own = new Map<string, string>();
+  const rest: string[] = [];
+  const argv = process.argv.slice(2);
+  for (let i = 0; i < argv.length; i += 1) {
+    const match = /^--(source|audio|out)(?:=(.*))?$/.exec(argv[i] ?? '');
+    if (match?.[1] === undefined) rest.push(argv[i] ?? '');
+    else own.set(match[1], match[2] ?? argv[(i += 1)] ?? '');
+  }
+  const [source, audio, out] = ['source', 'audio', 'out'].map((name) => own.get(name));
+  if (!source || !audio || !out) throw new AppError('invalid-argument', USAGE);
+  return { source, audio, out, config: readConfig(rest, process.env) };
 }
 
 /** One line that redraws itself on a terminal, and a line every tenth elsewhere. */
@@ -64,10 +49,10 @@ async function render(log: Log): Promise<void> {
   const args = readArgs();
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort(new AppError('internal', 'stopped')));
-  const ffmpeg = await findFfmpeg({
-    ...(args.ffmpegBin === undefined ? {} : { ffmpegBin: args.ffmpegBin }),
-    log,
-  });
+  const { config } = args;
+  const ffmpegBin = config.ffmpegBin ?? config.ffmpegPath;
+  const ffmpeg = await findFfmpeg({ ...(ffmpegBin === undefined ? {} : { ffmpegBin }), log });
+  const face = faceSettingsOf(config);
   await assertDecodable(args.audio);
   const isFile = await stat(args.source).then(
     (entry) => entry.isFile(),
@@ -75,8 +60,15 @@ async function render(log: Log): Promise<void> {
   );
   const scratch = isFile ? await mkdtemp(path.join(tmpdir(), 'musecast-render-')) : undefined;
   try {
-    const avatarsDir = scratch ?? path.resolve(args.dataDir, 'avatars');
-    const common = { avatarsDir, modelsDir: args.modelsDir, ffmpeg, fps: args.fps, logLevel: 'warn' };
+    const avatarsDir = scratch ?? path.join(config.dataDir, 'avatars');
+    const common = {
+      avatarsDir,
+      modelsDir: config.modelsDir,
+      ffmpeg,
+      fps: config.fps,
+      logLevel: 'warn',
+      ...('missing' in face ? {} : { face }),
+    };
     if (scratch !== undefined) {
       await assertDecodable(args.source);
       const input: PrepareInput = { ...common, id: 'source', sourcePath: path.resolve(args.source) };

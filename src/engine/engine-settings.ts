@@ -19,8 +19,8 @@ interface CommonFaceSettings {
   /** Frame rate that the cost is judged for. */
   fps: number;
   parameters: FaceParameters;
-  /** Folder of the CPU engine's files (blinks of photos) and of the optional face models. */
-  modelsDir: string;
+  /** Folder of the optional landmark, face presence and face parsing models. */
+  faceModelsDir: string;
 }
 
 export interface MuseTalkSettings extends CommonFaceSettings {

@@ -9,6 +9,8 @@ export interface AvatarSource {
   readonly fps: number;
   /** True for a photo: the engine adds blinks and slight sway. */
   readonly still: boolean;
+  /** How its faces are cut out, where that differs from the engine's settings (engine/faces FaceParameters). */
+  readonly faceParameters?: Readonly<Record<string, number | string | boolean>> | undefined;
   /** Reads picture `index` (0..frameCount-1) into `target` (I420, i420SizeBytes long). */
   readFrame(index: number, target: Uint8Array): void;
   /** 1404 values of picture `index` (see media/frame.ts Landmarks); a view, not to be written to. */

@@ -9,6 +9,7 @@ import { Emitter } from '../lib/emitter.js';
 import type { Log } from '../lib/log.js';
 import { runJob } from './job.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
+import { hasMaterial, materialFolder, materialKeyOf, type FaceBasis } from '../engine/face-basis.js';
 import type { FaceParameters } from '../engine/faces/face-material.js';
 import type { PrepareInput } from './prepare-job.js';
 
@@ -174,6 +175,14 @@ export class Avatars {
     this.#abort.abort(new AppError('session-closed', 'the server stops'));
     await Promise.allSettled([...this.#preparations.values()].map(({ done }) => done));
     await Promise.allSettled(this.#faces.values());
+  }
+
+  /** Whether an avatar is prepared for the engine of generated faces, by these models and its present parameters. */
+  async facesReady(id: string, basis: FaceBasis): Promise<boolean> {
+    const { avatarsDir, face } = this.#options;
+    if (face === undefined) return false;
+    const key = materialKeyOf(face, basis, await this.#options.store.get(id));
+    return hasMaterial(materialFolder(avatarsDir, id, face.name), key);
   }
 
   /**

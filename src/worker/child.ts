@@ -1,7 +1,7 @@
 import { isAppError, toAppError } from '../errors.js';
 import { createLogger } from '../logger.js';
 import { AvatarStore } from '../avatar/store.js';
-import { openEngine } from '../engine/open-engine.js';
+import { openEngine } from './open-engine.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.js';
 import { MediaStream } from './media-stream.js';
 

@@ -1,6 +1,6 @@
 import type { EngineName } from '../engine/engine.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
-import type { FaceBasis } from '../engine/faces/face-basis.js';
+import type { FaceBasis } from '../engine/face-basis.js';
 import { AppError, isAppError, toAppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
 import type { WorkerHost, WorkerPool, WorkerStream, WorkerStreamOptions } from './host.js';

@@ -1,6 +1,6 @@
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
-import type { EnginePlan } from '../engine/faces/cost-model.js';
-import type { FaceBasis } from '../engine/faces/face-basis.js';
+import type { CostDecision } from '../engine/faces/cost-model.js';
+import type { FaceBasis } from '../engine/face-basis.js';
 
 /**
  * Messages between the server and a media worker (child process, advanced serialization). Down go avatars' ids and
@@ -23,7 +23,7 @@ export interface WorkerSettings {
 
 /** What a worker of generated faces found out about its engine. */
 export interface FaceReadiness {
-  plan: EnginePlan;
+  plan: CostDecision;
   /** What prepared faces depend on, besides their parameters. */
   basis: FaceBasis;
 }

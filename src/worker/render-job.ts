@@ -1,7 +1,7 @@
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import { AvatarStore } from '../avatar/store.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
-import { openEngine } from '../engine/open-engine.js';
+import { openEngine } from './open-engine.js';
 import { createLogger } from '../logger.js';
 import { serveJob } from './job.js';
 import { renderToFile, type RenderResult } from './render.js';

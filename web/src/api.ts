@@ -25,6 +25,11 @@ export interface Session {
   fps?: number;
   widthPx?: number;
   heightPx?: number;
+  /** What draws it, and why that: a sentence. */
+  engine?: string;
+  engineReason?: string;
+  /** Utterances that are rendered before they play; progress 0..1. */
+  rendering?: { utteranceId: string; progress: number }[];
   urls?: { whep?: string; mjpeg?: string; utterances?: string };
 }
 

@@ -43,6 +43,8 @@ class Studio {
   #link: SessionLink | undefined;
   #linkState: LinkState = 'waiting';
   #speaking = false;
+  /** 0..1 while the server renders speech before it plays it. */
+  #rendered: number | undefined;
   #trustUntilMs = 0;
   /** MJPEG has no sound: what the browser has itself, it plays itself. */
   readonly #ownSound = new Audio();
@@ -157,6 +159,8 @@ class Studio {
   }
 
   #sessionChanged(session: api.Session): void {
+    this.#figures.title = session.engine === undefined ? '' : `${session.engine}: ${session.engineReason ?? ''}`;
+    this.#rendered = session.rendering?.[0]?.progress;
     const speaking = session.state === 'speaking';
     if (speaking) this.#trustUntilMs = 0;
     else if (performance.now() < this.#trustUntilMs) return;
@@ -281,7 +285,10 @@ class Studio {
   #show(state: PageState): void {
     document.body.dataset['state'] = state;
     document.body.dataset['transport'] = this.#linkState;
-    this.#status.textContent = STATUS[state];
+    this.#status.textContent =
+      state === 'speaking' && this.#rendered !== undefined
+        ? `Rendering ${Math.round(100 * this.#rendered)} %`
+        : STATUS[state];
     this.#stopButton.disabled = state !== 'speaking';
     this.#muteButton.hidden = this.#linkState !== 'webrtc';
   }

@@ -4,7 +4,7 @@ import { AppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
 import type { RgbImage } from '../../media/frame.js';
 import type { AvatarSource, Engine, EngineStream, EngineStreamOptions, RehearseOptions, Take } from '../engine.js';
-import type { EnginePlan } from './cost-model.js';
+import type { CostDecision } from './cost-model.js';
 import type { FaceEar, FaceFamily } from './face-family.js';
 import type { FaceMaterial } from './face-material.js';
 import { FaceStream } from './face-stream.js';
@@ -16,7 +16,7 @@ export interface FaceEngineOptions {
   family: FaceFamily;
   /** Generates one face among those of other sessions; the inputs are only read. */
   submit(inputs: Float32Array, features: Float32Array, signal?: AbortSignal): Promise<RgbImage>;
-  plan: EnginePlan;
+  plan: CostDecision;
   basis: MouthBasis;
   /** @throws avatar-not-ready when nothing (or something stale) was prepared for this engine */
   openMaterial(avatar: AvatarSource): Promise<FaceMaterial>;
@@ -59,7 +59,7 @@ export class FaceEngine implements Engine {
         avatar,
         material,
         fps: options.fps,
-        ear: live ? family.openEar() : DEAF,
+        ear: live ? family.openEar(plan.hopMs) : DEAF,
         sense: live ? new SpeechGate() : IDLE,
         pipelineMs: live ? plan.pipelineMs : 0,
         generate: submit,

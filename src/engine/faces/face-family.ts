@@ -6,15 +6,12 @@ import type { RgbImage } from '../../media/frame.js';
  */
 export interface FaceFamily extends FaceGenerator {
   readonly name: 'musetalk' | 'wav2lip';
-  /** SHA-256 (hex) of each model file by role; part of the key of every prepared avatar. */
-  readonly modelHashes: Readonly<Record<string, string>>;
   /** Box crops of the footage, faceSidePx square each, to `inputValues` numbers each. The crops are only read. */
   prepare(crops: readonly RgbImage[]): Promise<Float32Array[]>;
-  /** Listens to a live stream of sound. */
-  openEar(): FaceEar;
+  /** Listens to a live stream of sound, and runs its network for every `hopMs` of it. */
+  openEar(hopMs: number): FaceEar;
   /** Features of a whole utterance (16 kHz mono, -1..1), the reference's own numbers: one array a picture. */
   hearWhole(pcm: Float32Array, fps: number): Promise<readonly Float32Array[]>;
-  close(): Promise<void>;
 }
 
 /** The part that draws faces. Shared by all sessions of a worker through the batcher. */

@@ -1,0 +1,54 @@
+import { AvatarStore } from '../avatar/store.js';
+import type { FaceEngineSettings } from '../engine/engine-settings.js';
+import { faceBasisOf, faceParametersOf, materialFolder } from '../engine/face-basis.js';
+import { MaterialWriter } from '../engine/faces/material-writer.js';
+import { prepareMaterial, type MaterialSummary } from '../engine/faces/prepare-material.js';
+import { loadFaceModels } from '../face/load-face-models.js';
+import type { Log } from '../lib/log.js';
+import { Scope } from '../lib/scope.js';
+import { openPreparer } from './open-preparer.js';
+
+export interface PrepareFacesInput {
+  id: string;
+  avatarsDir: string;
+  face: FaceEngineSettings;
+}
+
+/**
+ * Makes what an engine of generated faces needs of an avatar, beside its pictures: boxes, masks, networks' inputs. What
+ * was there before stays until the new is whole.
+ */
+export async function prepareFaces(
+  options: PrepareFacesInput & { onProgress(fraction: number): void; signal: AbortSignal; log: Log },
+): Promise<MaterialSummary> {
+  const { id, avatarsDir, face, onProgress, signal, log } = options;
+  const scope = new Scope();
+  try {
+    const avatar = await new AvatarStore(avatarsDir).open(id);
+    scope.defer(() => avatar.close());
+    const { family, precision, close } = await openPreparer(face, log);
+    scope.defer(close);
+    const models = await loadFaceModels(face.faceModelsDir, { threads: face.compute.threads });
+    scope.defer(() => models.close());
+    const parameters = faceParametersOf(face, avatar);
+    const writer = await MaterialWriter.create(materialFolder(avatarsDir, id, face.name), {
+      ...(await faceBasisOf(face, precision)),
+      parameters,
+      faceSidePx: family.faceSidePx,
+      inputValues: family.inputValues,
+    });
+    scope.defer(() => writer.close());
+    const summary = await prepareMaterial({
+      ...{ avatar, family, parameters, onProgress, signal, log },
+      landmarker: models.landmarker,
+      faceFinder: models.faceFinder,
+      parser: models.parser,
+      sink: writer,
+    });
+    signal.throwIfAborted();
+    await writer.finish();
+    return summary;
+  } finally {
+    await scope.close();
+  }
+}
