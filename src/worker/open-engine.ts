@@ -11,10 +11,10 @@ import type { FaceFamily } from '../engine/faces/face-family.js';
 import { InferenceThread } from '../engine/faces/inference-thread.js';
 import { openMaterial } from '../engine/faces/material-store.js';
 import { MuseTalkFamily } from '../engine/musetalk/musetalk-family.js';
-import type { MuseTalkNets } from '../engine/musetalk/musetalk-nets.js';
 import { AppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
+import type { MeasuredNets } from './musetalk-thread.js';
 import type { FaceReadiness } from './protocol.js';
 
 export interface OpenEngineOptions {
@@ -79,6 +79,8 @@ export interface MuseTalkThreadOptions {
   settings: MuseTalkSettings;
   provider: OnnxProvider;
   logLevel: string;
+  /** False leaves the check of the VAE out. */
+  probe?: boolean;
 }
 
 async function openFamily(
@@ -93,7 +95,7 @@ async function openFamily(
     process.exit(1);
   };
   const options: MuseTalkThreadOptions = { settings: face as MuseTalkSettings, provider, logLevel: 'info' };
-  const thread = await InferenceThread.create<MuseTalkNets>({
+  const thread = await InferenceThread.create<MeasuredNets>({
     module: new URL('./musetalk-thread.js', import.meta.url).href,
     options,
     urgent: ['hear'],
