@@ -174,7 +174,7 @@ export class MuseTalkEar implements FaceEar {
       const states = await encodeRows(this.#encode, this.#mel, endRow - originRow);
       // A copy, so that the up to thousand rows before it need not be kept.
       const wanted = states.slice((firstRow - originRow) * ROW_VALUES);
-      if (!this.#closed) this.#heard = { stretch: first.stretch, firstRow, endRow, states: wanted };
+      this.#heard = { stretch: first.stretch, firstRow, endRow, states: wanted };
     } catch (error) {
       while (this.#waiters[0] !== undefined && this.#waiters[0].needs <= until) {
         this.#waiters.shift()?.reject(toAppError(error));
