@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { OnnxModel } from '../../src/adapters/onnx.js';
+import type { MuseTalkEar } from '../../src/engine/musetalk/hearing/musetalk-ear.js';
+import { addPositions } from '../../src/engine/musetalk/hearing/positional-encoding.js';
 import { ROW_VALUES, type WhisperEncode } from '../../src/engine/musetalk/hearing/whisper-states.js';
 
 const FIXTURES = path.resolve(process.cwd(), 'test/fixtures/musetalk');
@@ -55,4 +57,47 @@ export function cosine(a: Float32Array, b: Float32Array): number {
     ofB += b[i]! * b[i]!;
   });
   return product / Math.sqrt(ofA * ofB);
+}
+
+/** Lets everything go on that waits for nothing but its turn. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Each row's first 80 numbers are mel frames 2r and 2r + 1 added up; `runs` holds how many rows each run was asked for. */
+export function melEncoder(): { encode: WhisperEncode; runs: number[] } {
+  const runs: number[] = [];
+  const encode: WhisperEncode = (mel, rows) => {
+    runs.push(rows);
+    const states = new Float32Array(rows * ROW_VALUES);
+    for (let row = 0; row < rows; row++) {
+      for (let band = 0; band < 80; band++) {
+        const at = band * 3000 + 2 * row;
+        states[row * ROW_VALUES + band] = mel[at]! + mel[at + 1]!;
+      }
+    }
+    return Promise.resolve(states);
+  };
+  return { encode, runs };
+}
+
+/** Pushes `sound` in pieces of 20 ms and asks for each picture as soon as the ear says that it can be complete. */
+export async function listenLive(
+  ear: MuseTalkEar,
+  sound: Float32Array,
+  fps: number,
+): Promise<Float32Array[]> {
+  const asked: Promise<Float32Array>[] = [];
+  for (let at = 0; at < sound.length; at += 320) {
+    ear.push(sound.subarray(at, at + 320));
+    const untilMs = (at + 320) / 16 - ear.lookaheadMs;
+    while ((asked.length * 1000) / fps <= untilMs) asked.push(ear.features((asked.length * 1000) / fps));
+    await turn();
+  }
+  return Promise.all(asked);
+}
+
+/** Features with the positional encoding taken out again. */
+export function withoutPositions(features: Float32Array): Float32Array {
+  const positions = new Float32Array(features.length);
+  addPositions(positions);
+  return features.map((value, i) => value - positions[i]!);
 }

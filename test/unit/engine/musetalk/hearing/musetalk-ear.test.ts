@@ -2,78 +2,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { isAppError } from '../../../../../src/errors.js';
-import {
-  MuseTalkEar,
-  type MuseTalkEarOptions,
-} from '../../../../../src/engine/musetalk/hearing/musetalk-ear.js';
-import { addPositions } from '../../../../../src/engine/musetalk/hearing/positional-encoding.js';
+import { MuseTalkEar } from '../../../../../src/engine/musetalk/hearing/musetalk-ear.js';
 import { MelFrames, logMel } from '../../../../../src/engine/musetalk/hearing/whisper-mel.js';
-import { ROW_VALUES, type WhisperEncode } from '../../../../../src/engine/musetalk/hearing/whisper-states.js';
+import { ROW_VALUES } from '../../../../../src/engine/musetalk/hearing/whisper-states.js';
 import { hearWhole } from '../../../../../src/engine/musetalk/hearing/whole-utterance.js';
-import { deferred, type Deferred } from '../../../../helpers/deferred.js';
-import { babble, cosine, readWav, stubEncoder } from '../../../../helpers/hearing.js';
+import {
+  babble,
+  cosine,
+  listenLive,
+  melEncoder,
+  readWav,
+  stubEncoder,
+  turn,
+  withoutPositions,
+} from '../../../../helpers/hearing.js';
 import { sharedFile } from '../../../../helpers/media.js';
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Each row's first 80 numbers are mel frames 2r and 2r + 1 added up; `runs` holds how many rows each run was asked for. */
-function melEncoder(): { encode: WhisperEncode; runs: number[] } {
-  const runs: number[] = [];
-  const encode: WhisperEncode = (mel, rows) => {
-    runs.push(rows);
-    const states = new Float32Array(rows * ROW_VALUES);
-    for (let row = 0; row < rows; row++) {
-      for (let band = 0; band < 80; band++) {
-        const at = band * 3000 + 2 * row;
-        states[row * ROW_VALUES + band] = mel[at]! + mel[at + 1]!;
-      }
-    }
-    return Promise.resolve(states);
-  };
-  return { encode, runs };
-}
-
-/** An encoder that answers when it is told to; its rows hold zeros. */
-function slowEncoder(): { encode: WhisperEncode; runs: { rows: number; answer: Deferred<void> }[] } {
-  const runs: { rows: number; answer: Deferred<void> }[] = [];
-  const encode: WhisperEncode = async (_, rows) => {
-    const answer = deferred<void>();
-    runs.push({ rows, answer });
-    await answer.promise;
-    return new Float32Array(rows * ROW_VALUES);
-  };
-  return { encode, runs };
-}
-
-/** Says whether a promise is settled by now. */
-async function settled(promise: Promise<unknown>): Promise<boolean> {
-  let done = false;
-  promise.then(
-    () => (done = true),
-    () => (done = true),
-  );
-  await turn();
-  return done;
-}
-
-/** Pushes `sound` in pieces of 20 ms and asks for each picture as soon as the ear says that it can be complete. */
-async function listenLive(ear: MuseTalkEar, sound: Float32Array, fps: number): Promise<Float32Array[]> {
-  const asked: Promise<Float32Array>[] = [];
-  for (let at = 0; at < sound.length; at += 320) {
-    ear.push(sound.subarray(at, at + 320));
-    const untilMs = (at + 320) / 16 - ear.lookaheadMs;
-    while ((asked.length * 1000) / fps <= untilMs) asked.push(ear.features((asked.length * 1000) / fps));
-    await turn();
-  }
-  return Promise.all(asked);
-}
-
-function withoutPositions(features: Float32Array): Float32Array {
-  const positions = new Float32Array(features.length);
-  addPositions(positions);
-  return features.map((value, i) => value - positions[i]!);
-}
 
 function farthest(a: Float32Array, b: Float32Array): number {
   assert.equal(a.length, b.length);
@@ -121,103 +64,6 @@ test('a time that misses its row by rounding alone is in the row', async () => {
     return ear.features(at);
   };
   assert.deepEqual(await hear(timeMs), await hear(8040));
-});
-
-test('nothing is computed while nobody asks', async () => {
-  const { encode, runs } = melEncoder();
-  const ear = new MuseTalkEar({ encode });
-  for (let at = 0; at < 500; at++) ear.push(new Float32Array(320));
-  await turn();
-  assert.deepEqual(runs, []);
-  await ear.features(9000);
-  assert.equal(runs.length, 1);
-  for (let at = 0; at < 500; at++) ear.push(new Float32Array(320));
-  await turn();
-  assert.equal(runs.length, 1);
-});
-
-test('a picture is heard as soon as its window and what settles it are there, not before', async () => {
-  const { encode, runs } = melEncoder();
-  const ear = new MuseTalkEar({ encode });
-  const picture = ear.features(400);
-  ear.push(new Float32Array(6400 + 2400 - 1));
-  assert.equal(await settled(picture), false);
-  assert.deepEqual(runs, []);
-  ear.push(new Float32Array(1));
-  assert.equal(await settled(picture), true);
-  // Its window ends with row 25; the sound begins at its first row, 16, and what lies 25 rows before: none.
-  assert.deepEqual(runs, [26]);
-});
-
-test('no picture waits for more sound than the lookahead says', async () => {
-  for (const hopMs of [20, 80, 400]) {
-    const { encode } = melEncoder();
-    const ear = new MuseTalkEar({ encode, hopMs });
-    assert.equal(ear.lookaheadMs, 150 + hopMs);
-    let pushedMs = 0;
-    for (let k = 0; k < 60; k++) {
-      const timeMs = (k * 1000) / 30;
-      while (pushedMs < timeMs + ear.lookaheadMs) {
-        ear.push(new Float32Array(160));
-        pushedMs += 10;
-      }
-      assert.equal(await settled(ear.features(timeMs)), true, `picture ${k}, hop ${hopMs}`);
-    }
-  }
-});
-
-test('the encoder runs once a hop, however many pictures wait', async () => {
-  const { encode, runs } = melEncoder();
-  const ear = new MuseTalkEar({ encode, hopMs: 200 });
-  const pictures = Array.from({ length: 90 }, (_, k) => ear.features(k * 40));
-  for (let at = 0; at < 200; at++) {
-    ear.push(new Float32Array(320));
-    await turn();
-  }
-  await Promise.all(pictures);
-  // 3.6 s of pictures; the first run comes with the first picture.
-  assert.equal(runs.length, 19);
-});
-
-test('one run at a time; who waits meanwhile is served by the next one together', async () => {
-  const { encode, runs } = slowEncoder();
-  const ear = new MuseTalkEar({ encode });
-  const pictures = Array.from({ length: 30 }, (_, k) => ear.features(k * 40));
-  for (let at = 0; at < 80; at++) ear.push(new Float32Array(320));
-  await turn();
-  assert.equal(runs.length, 1);
-  runs[0]!.answer.resolve();
-  await turn();
-  assert.equal(runs.length, 2);
-  runs[1]!.answer.resolve();
-  await Promise.all(pictures);
-  assert.equal(runs.length, 2);
-});
-
-test('a pause in the asking begins a new stretch half a second before its first window', async () => {
-  const { encode, runs } = melEncoder();
-  const ear = new MuseTalkEar({ encode });
-  const second = babble(1);
-  for (let i = 0; i < 5; i++) ear.push(second);
-  await ear.features(1000);
-  // The first stretch: from row 50 - 4 - 25 on to all that is settled of 5 s.
-  assert.deepEqual(runs, [248 - 21]);
-  // Under a second later is the same stretch, heard already; over a second is not.
-  await ear.features(1980);
-  assert.equal(runs.length, 1);
-  await ear.features(4000);
-  assert.deepEqual(runs.slice(1), [248 - (200 - 4 - 25)]);
-});
-
-test('where the sound begins moves on in one long step', async () => {
-  const { encode, runs } = melEncoder();
-  const ear = new MuseTalkEar({ encode, hopMs: 500, longestSeconds: 10, shortestSeconds: 4 });
-  await listenLive(ear, new Float32Array(20 * 16_000), 25);
-  const steps = runs.slice(1).map((rows, i) => rows - runs[i]!);
-  const back = steps.filter((step) => step < 0);
-  assert.equal(back.length, 2, `${steps.join(' ')}`);
-  for (const step of back) assert.ok(step <= -250 && step >= -300, `a step of ${step} rows`);
-  assert.ok(Math.max(...runs) <= 500, `${Math.max(...runs)} rows`);
 });
 
 test('features do not change where the sound begins anew', async () => {
@@ -332,82 +178,4 @@ test('twenty minutes take no more memory than one, and every row stays in its pl
   await Promise.all(checks);
   assert.equal(checked, 104);
   assert.ok(memory.at(-1)! - memory[0]! < 2e6, `bytes after each minute: ${memory.join(' ')}`);
-});
-
-test('a picture whose sound is gone is refused, and the next one is heard', async () => {
-  const ear = new MuseTalkEar(melEncoder());
-  const second = babble(1);
-  for (let i = 0; i < 40; i++) ear.push(second);
-  await assert.rejects(ear.features(9000), (error) => isAppError(error, 'invalid-argument'));
-  assert.equal((await ear.features(10_080)).length, 19_200);
-});
-
-test('a failing encoder fails the pictures it was run for, not those after them', async () => {
-  let fails = true;
-  const { encode } = melEncoder();
-  const ear = new MuseTalkEar({
-    encode: (mel, rows) => (fails ? Promise.reject(new Error('out of memory')) : encode(mel, rows)),
-  });
-  const early = [ear.features(0), ear.features(40)];
-  const later = ear.features(1000);
-  const refused = Promise.all(
-    early.map((picture) =>
-      assert.rejects(picture, (error) => isAppError(error) && /memory/.test(error.message)),
-    ),
-  );
-  ear.push(babble(1));
-  await refused;
-  fails = false;
-  ear.push(babble(1));
-  assert.equal((await later).length, 19_200);
-});
-
-test('an encoder of another shape is named', async () => {
-  const ear = new MuseTalkEar({ encode: (_, rows) => Promise.resolve(new Float32Array(rows * 5 * 512)) });
-  const picture = ear.features(0);
-  ear.push(babble(1));
-  await assert.rejects(picture, (error) => isAppError(error, 'model-invalid'));
-});
-
-test('closing refuses who waits, now and later', async () => {
-  const { encode, runs } = slowEncoder();
-  const ear = new MuseTalkEar({ encode });
-  const running = ear.features(0);
-  const waiting = ear.features(5000);
-  ear.push(babble(1));
-  assert.equal(runs.length, 1);
-  const refused = Promise.all(
-    [running, waiting].map((picture) => assert.rejects(picture, (error) => isAppError(error, 'internal'))),
-  );
-  ear.close();
-  await refused;
-  runs[0]!.answer.resolve();
-  await turn();
-  ear.push(babble(1));
-  await assert.rejects(ear.features(6000), (error) => isAppError(error, 'internal'));
-  assert.equal(runs.length, 1);
-});
-
-test('options and times that make no sense are refused', async () => {
-  const { encode } = melEncoder();
-  const wrong: Partial<MuseTalkEarOptions>[] = [
-    { hopMs: 0 },
-    { hopMs: 30 },
-    { hopMs: NaN },
-    { settleMs: 5 },
-    { longestSeconds: 30 },
-    { longestSeconds: 8, shortestSeconds: 8 },
-    { audioPaddingLengthLeft: -1 },
-  ];
-  for (const options of wrong) {
-    assert.throws(
-      () => new MuseTalkEar({ encode, ...options }),
-      (error) => isAppError(error, 'invalid-argument'),
-      JSON.stringify(options),
-    );
-  }
-  const ear = new MuseTalkEar({ encode });
-  for (const timeMs of [-1, NaN, Infinity]) {
-    await assert.rejects(ear.features(timeMs), (error) => isAppError(error, 'invalid-argument'));
-  }
 });
