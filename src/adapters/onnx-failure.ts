@@ -53,7 +53,7 @@ export async function explainLoadFailure(
   if (/Protobuf parsing failed|does not have a graph/.test(text)) {
     return problem('model-invalid', await describeForeignFile(path));
   }
-  const operator = /Could not find an implementation for ([^(\s]+)/.exec(text)?.[1];
+  const operator = /(?:Could not find an implementation|Failed to find kernel) for ([^(\s]+)/.exec(text)?.[1];
   if (operator !== undefined) {
     const instead =
       provider === 'cpu'

@@ -89,19 +89,19 @@ const CHECKPOINTS = ['.pth', '.pt', '.bin', '.ckpt', '.safetensors'];
  *   command for a PyTorch checkpoint
  */
 export function findModelFiles(options: ModelFileOptions): MuseTalkFiles {
+  const unet = findRole('unet', options);
+  const vaeEncoder = findRole('vaeEncoder', options);
   const decoderRole = options.tiny ? 'vaeDecoderTiny' : 'vaeDecoder';
   const vaeDecoder = findRole(decoderRole, options);
-  const other = lookFor(decoderRole, options.folder ?? dirname(vaeDecoder), {
-    ...options,
-    precision: 'fp32',
-  });
+  const whisperEncoder = findRole('whisperEncoder', options);
+  const fp32 = lookFor(decoderRole, options.folder ?? dirname(vaeDecoder), { ...options, precision: 'fp32' });
   return {
-    unet: findRole('unet', options),
-    vaeEncoder: findRole('vaeEncoder', options),
+    unet,
+    vaeEncoder,
     vaeDecoder,
-    whisperEncoder: findRole('whisperEncoder', options),
+    whisperEncoder,
     tiny: options.tiny ?? false,
-    vaeDecoderFp32: other !== vaeDecoder && other !== undefined && !isHalf(other) ? other : undefined,
+    vaeDecoderFp32: fp32 !== undefined && fp32 !== vaeDecoder && !isHalf(fp32) ? fp32 : undefined,
   };
 }
 
