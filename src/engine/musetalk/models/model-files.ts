@@ -34,7 +34,7 @@ export interface MuseTalkFiles {
 interface RoleNames {
   readonly what: string;
   readonly stems: readonly string[];
-  /** Option of models/export/export.py. */
+  /** Option of models/export/export.py; all but --unet take the checkpoint's folder. */
   readonly exportOption: string;
   /** Where the reference keeps the weights, below its models folder. */
   readonly weights: readonly string[];
@@ -176,9 +176,11 @@ function lookFor(
 
 function refuseCheckpoint(role: MuseTalkRole, path: string): void {
   if (!CHECKPOINTS.includes(extname(path).toLowerCase())) return;
+  const { exportOption } = ROLES[role];
+  const source = role === 'unet' ? path : dirname(path);
   throw new AppError(
     'invalid-argument',
-    `${path} is a PyTorch checkpoint, which cannot be run here: export it with "python models/export/export.py ${ROLES[role].exportOption} ${path} --out <folder>" and give that folder`,
+    `${path} is a PyTorch checkpoint, which cannot be run here: export it with "python models/export/export.py ${exportOption} ${source} --out <folder>" and give that folder`,
   );
 }
 

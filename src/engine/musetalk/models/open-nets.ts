@@ -63,6 +63,12 @@ export async function openNets(options: MuseTalkNetsOptions): Promise<OpenNets> 
     ...options,
     precision: options.precision ?? (provider.provider === 'cuda' ? 'fp16' : 'fp32'),
   });
+  if (provider.provider === 'cpu' && isHalf(files.unet)) {
+    options.log.warn(
+      { unet: basename(files.unet) },
+      'the CPU computes half-float files in float32 and converts all the time: the fp32 file is faster here',
+    );
+  }
   const load =
     options.load ??
     ((path: string): Promise<GraphRunner> =>

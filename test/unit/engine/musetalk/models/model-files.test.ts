@@ -135,7 +135,7 @@ test('a PyTorch checkpoint is answered with the export command, whether given or
     () => findModelFiles({ folder: whole, precision: 'fp32', paths: { whisperEncoder: whisper } }),
     {
       code: 'invalid-argument',
-      message: /--whisper .*pytorch_model\.bin/,
+      message: new RegExp(`pytorch_model\\.bin is a PyTorch checkpoint.*--whisper ${whisper} --out`),
     },
   );
 });
