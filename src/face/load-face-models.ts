@@ -72,7 +72,10 @@ export async function loadFaceModels(
     throw error;
   }
 
-  async function open<T>(role: keyof typeof ROLES, make: (network: Network) => Promise<T>): Promise<T | undefined> {
+  async function open<T>(
+    role: keyof typeof ROLES,
+    make: (network: Network) => Promise<T>,
+  ): Promise<T | undefined> {
     const { names, what } = ROLES[role];
     const file = names.flatMap((name) => files.filter((each) => name.test(each)))[0];
     if (file === undefined) return undefined;
@@ -101,7 +104,10 @@ async function parserOf(network: Network): Promise<FaceParser> {
   const found = (await answer(new Float32Array(3 * PARSER_PX * PARSER_PX)))?.dims ?? [];
   const expected = [1, PARSER_LABELS, PARSER_PX, PARSER_PX];
   if (found.join() !== expected.join()) {
-    throw new AppError('model-invalid', `its first output is [${found.join(',')}], expected [${expected.join(',')}]`);
+    throw new AppError(
+      'model-invalid',
+      `its first output is [${found.join(',')}], expected [${expected.join(',')}]`,
+    );
   }
   return async (input) => (await answer(input))?.data ?? new Float32Array(0);
 }

@@ -28,8 +28,7 @@ interface PictureSize {
 
 /** Extents of 68 points, x and y interleaved, whole pixels. */
 export function extentsOfPoints68(points: ArrayLike<number>): FaceExtents {
-  if (points.length !== 136)
-    throw new AppError('internal', `a face has 68 points, not ${points.length / 2}`);
+  if (points.length !== 136) throw new AppError('internal', `a face has 68 points, not ${points.length / 2}`);
   let [xMin, xMax, yMax] = [Infinity, -Infinity, -Infinity];
   for (let j = 0; j < 68; j++) {
     xMin = Math.min(xMin, points[2 * j]!);

@@ -11,8 +11,8 @@ type Track = readonly number[];
 /**
  * Takes the tremor out of boxes, one a picture: on middle, width and height first the median of 5 pictures (a slip of the
  * landmark model), then a Gaussian of 2 pictures, which looks forwards and backwards alike and so delays nothing. Never
- * mixes across a jump; near an end the window narrows on both sides alike, so that steady motion stays where it is. A
- * mean of boxes inside the picture is inside the picture, whole pixels again.
+ * mixes across a jump; near an end the window narrows on both sides alike, so that steady motion stays where it is.
+ * Whole pixels again; where sizes change at a picture's edge a box may come out a little beyond it.
  */
 export function smoothBoxes(boxes: readonly Box[]): Box[] {
   const tracks = [

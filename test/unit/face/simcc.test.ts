@@ -18,7 +18,10 @@ interface GeometryGolden {
 }
 
 function near(actual: number, expected: number): void {
-  assert.ok(Math.abs(actual - expected) < 1e-9 * Math.max(1, Math.abs(expected)), `${actual} is not ${expected}`);
+  assert.ok(
+    Math.abs(actual - expected) < 1e-9 * Math.max(1, Math.abs(expected)),
+    `${actual} is not ${expected}`,
+  );
 }
 
 describe('whole picture geometry', () => {
@@ -82,8 +85,10 @@ describe('warp into the input', () => {
 describe('SimCC decoding', () => {
   const picture = { widthPx: 288, heightPx: 384 };
   const geometry = wholePictureGeometry(picture, DWPOSE);
-  const toX = (bin: number): number => (bin / 2 / 288) * geometry.scaleWidthPx + 144 - geometry.scaleWidthPx / 2;
-  const toY = (bin: number): number => (bin / 2 / 384) * geometry.scaleHeightPx + 192 - geometry.scaleHeightPx / 2;
+  const toX = (bin: number): number =>
+    (bin / 2 / 288) * geometry.scaleWidthPx + 144 - geometry.scaleWidthPx / 2;
+  const toY = (bin: number): number =>
+    (bin / 2 / 384) * geometry.scaleHeightPx + 192 - geometry.scaleHeightPx / 2;
 
   function vectors(peaks: readonly { x: number[]; y: number[]; height: number }[]): {
     pointCount: number;
@@ -120,16 +125,20 @@ describe('SimCC decoding', () => {
       { x: [575 - 402], y: [30], height: 3 },
       { x: [575 - 12], y: [20], height: 3 },
     ]);
-    const { points } = decodeSimcc(averageWithMirrored(straight, mirrored, (point) => 1 - point), geometry);
+    const { points } = decodeSimcc(
+      averageWithMirrored(straight, mirrored, (point) => 1 - point),
+      geometry,
+    );
     assert.deepEqual([...points], [toX(12), toY(20), toX(402), toY(30)]);
   });
 
   it('knows the mirror image of all 133 points', () => {
     for (let point = 0; point < 133; point++) assert.equal(mirrorOf(mirrorOf(point)), point);
     const face = (k: number): number => mirrorOf(23 + k) - 23;
-    assert.deepEqual([0, 8, 17, 27, 30, 33, 36, 37, 39, 41, 48, 51, 57, 60, 62, 67].map(face), [
-      16, 8, 26, 27, 30, 33, 45, 44, 42, 46, 54, 51, 57, 64, 62, 65,
-    ]);
+    assert.deepEqual(
+      [0, 8, 17, 27, 30, 33, 36, 37, 39, 41, 48, 51, 57, 60, 62, 67].map(face),
+      [16, 8, 26, 27, 30, 33, 45, 44, 42, 46, 54, 51, 57, 64, 62, 65],
+    );
     assert.deepEqual([0, 1, 16, 17, 22, 91, 132].map(mirrorOf), [0, 2, 15, 20, 19, 112, 111]);
   });
 });

@@ -46,7 +46,12 @@ describe('the crop box of 68 points', () => {
   it('counts the moved point among the lowest ones', () => {
     // 200 + 110 lies below the chin at 300: then y1 = y2 = 310, no box
     assert.equal(boxFromPoints68(face, { ...V1, bboxShiftPx: 110 }, PICTURE), undefined);
-    assert.deepEqual(boxFromPoints68(face, { ...V1, bboxShiftPx: 80 }, PICTURE), { x1: 200, y1: 260, x2: 360, y2: 300 });
+    assert.deepEqual(boxFromPoints68(face, { ...V1, bboxShiftPx: 80 }, PICTURE), {
+      x1: 200,
+      y1: 260,
+      x2: 360,
+      y2: 300,
+    });
     // the unmoved point 29 is the lowest of all, yet a shift upwards takes it along
     const upsideDown = points68(200, 360, 190, [190, 200, 190]);
     assert.deepEqual(boxFromPoints68(upsideDown, { ...V1, bboxShiftPx: -30 }, PICTURE), {
