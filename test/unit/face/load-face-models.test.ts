@@ -3,13 +3,59 @@ import { createHash } from 'node:crypto';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { OnnxGraphBuilder } from '../../../src/face/convert/onnx-writer.js';
 import { isAppError } from '../../../src/errors.js';
 import { loadFaceModels } from '../../../src/face/load-face-models.js';
 import { temporaryFolder } from '../../helpers/media.js';
 
 const STUBS = 'test/fixtures/musetalk/stubs';
 
+/** A graph with the outputs of S3FD for pictures of 128 x 128 that takes a red block of 64 x 64 for a face. */
+function redBlockS3fd(): Uint8Array {
+  const graph = new OnnxGraphBuilder();
+  const outputs = [4, 8, 16, 32, 64, 128].flatMap((stride, level) => {
+    const means = graph.node('AveragePool', ['image'], {
+      kernel_shape: [stride, stride],
+      strides: [stride, stride],
+    });
+    const channels = level === 0 ? 4 : 2;
+    const weights = new Float32Array(channels * 3);
+    const bias = new Float32Array(channels);
+    weights[(channels - 1) * 3] = stride === 64 ? 0.1 : 0;
+    bias[channels - 1] = -5;
+    const side = 128 / stride;
+    const scores = graph.node(
+      'Conv',
+      [means, graph.floats(weights, [channels, 3, 1, 1]), graph.floats(bias, [channels])],
+      {},
+      `scores${level}`,
+    );
+    const offsets = graph.node(
+      'Conv',
+      [means, graph.floats(new Float32Array(12), [4, 3, 1, 1])],
+      {},
+      `offsets${level}`,
+    );
+    return [
+      { name: scores, dims: [1, channels, side, side] },
+      { name: offsets, dims: [1, 4, side, side] },
+    ];
+  });
+  return graph.build('s3fd', [{ name: 'image', dims: [1, 3, 128, 128] }], outputs);
+}
+
 describe('loadFaceModels', () => {
+  it('opens an S3FD and finds a face with it', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFile(join(folder, 's3fd-619a316812-ece4f2c1.onnx'), redBlockS3fd());
+    const models = await loadFaceModels(folder);
+    const picture = { widthPx: 128, heightPx: 128, data: new Uint8Array(128 * 128 * 3) };
+    assert.equal(await models.faceFinder?.bestFace(picture), undefined);
+    for (let y = 64; y < 128; y++) for (let x = 0; x < 64; x++) picture.data[(y * 128 + x) * 3] = 255;
+    assert.deepEqual(await models.faceFinder?.bestFace(picture), { x1: 0, y1: 0, x2: 160, y2: 224 });
+    await models.close();
+  });
+
   it('opens what the folder holds, with checksums, and nothing else', async (t) => {
     const folder = await temporaryFolder(t);
     await copyFile(join(STUBS, 'dw-ll_ucoco_384.onnx'), join(folder, 'rtmpose-l_ucoco.onnx'));
