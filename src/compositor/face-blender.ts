@@ -27,12 +27,11 @@ export function blendFaceRgb(frame: RgbImage, face: RgbImage, box: Box, mask: Al
   }
 }
 
-/** Alpha 255 as a weight. Times a luma difference in 1/256 it stays within 32 bits. */
+/** Alpha 255 as a weight; chroma, summed over four pixels, takes a quarter of it. Nothing then leaves 32 bits. */
 const WEIGHT_BITS = 14;
-/** Luma comes in 1/256; chroma is the sum of four pixels in 1/256, with weights two bits shorter. */
-const LUMA_SHIFT = WEIGHT_BITS + 8;
-const CHROMA_SHIFT = WEIGHT_BITS + 8;
-const HALF_LEVEL = 1 << (LUMA_SHIFT - 1);
+/** The conversion works in 1/256 of a level. */
+const LEVEL_SHIFT = WEIGHT_BITS + 8;
+const HALF_LEVEL = 1 << (LEVEL_SHIFT - 1);
 
 /**
  * Pastes generated faces into I420 pictures of one size, picture after picture. One instance a stream: it keeps its
@@ -49,10 +48,17 @@ export class FaceBlender {
   #fitted = new Uint8Array(0);
   readonly #weights = new Int32Array(256);
   #weightsStrength = 0;
+  /** Per 2x2 block of the rows in work: its weights, and its face's chroma in 1/256 times its weights. */
+  readonly #weightSums: Int32Array;
+  readonly #uSums: Int32Array;
+  readonly #vSums: Int32Array;
 
   constructor(options: { widthPx: number; heightPx: number }) {
     this.#widthPx = options.widthPx;
     this.#heightPx = options.heightPx;
+    this.#weightSums = new Int32Array(options.widthPx >> 1);
+    this.#uSums = new Int32Array(options.widthPx >> 1);
+    this.#vSums = new Int32Array(options.widthPx >> 1);
   }
 
   /**
@@ -87,46 +93,65 @@ export class FaceBlender {
       this.#weights[alpha] = Math.round((alpha / 255) * strength * (1 << WEIGHT_BITS));
   }
 
+  /** Two rows of luma at a time, which gather what becomes of the row of chroma below them. */
   #blendArea(picture: Uint8Array, area: Box, box: Box, mask: AlphaMask): void {
-    const width = this.#widthPx;
-    const chromaWidth = width >> 1;
-    const uPlane = width * this.#heightPx;
-    const vPlane = uPlane + (uPlane >> 2);
+    for (let y = area.y1 & ~1; y < area.y2; y += 2) {
+      if (y >= area.y1) this.#blendLuma(picture, area, box, mask, y);
+      if (y + 1 < area.y2) this.#blendLuma(picture, area, box, mask, y + 1);
+      this.#blendChroma(picture, area, y >> 1);
+    }
+  }
+
+  #blendLuma(picture: Uint8Array, area: Box, box: Box, mask: AlphaMask, y: number): void {
     const fitted = this.#fitted;
     const weights = this.#weights;
+    const weightSums = this.#weightSums;
+    const uSums = this.#uSums;
+    const vSums = this.#vSums;
     const alpha = mask.alpha;
-    const maskWidth = mask.area.x2 - mask.area.x1;
-    const boxWidth = box.x2 - box.x1;
-    for (let blockY = area.y1 & ~1; blockY < area.y2; blockY += 2) {
-      const firstY = Math.max(blockY, area.y1);
-      const endY = Math.min(blockY + 2, area.y2);
-      for (let blockX = area.x1 & ~1; blockX < area.x2; blockX += 2) {
-        const firstX = Math.max(blockX, area.x1);
-        const endX = Math.min(blockX + 2, area.x2);
-        const chroma = (blockY >> 1) * chromaWidth + (blockX >> 1);
-        const u = (picture[uPlane + chroma]! - 128) << 8;
-        const v = (picture[vPlane + chroma]! - 128) << 8;
-        let uChange = 0;
-        let vChange = 0;
-        for (let y = firstY; y < endY; y += 1) {
-          for (let x = firstX; x < endX; x += 1) {
-            const weight = weights[alpha[(y - mask.area.y1) * maskWidth + x - mask.area.x1]!]!;
-            if (weight === 0) continue;
-            const from = ((y - box.y1) * boxWidth + x - box.x1) * 3;
-            const r = fitted[from]!;
-            const g = fitted[from + 1]!;
-            const b = fitted[from + 2]!;
-            const at = y * width + x;
-            const luma = picture[at]!;
-            const lumaChange = Math.imul(66 * r + 129 * g + 25 * b - ((luma - 16) << 8), weight);
-            picture[at] = luma + ((lumaChange + HALF_LEVEL) >> LUMA_SHIFT);
-            uChange += Math.imul(-38 * r - 74 * g + 112 * b - u, weight >> 2);
-            vChange += Math.imul(112 * r - 94 * g - 18 * b - v, weight >> 2);
-          }
-        }
-        if (uChange !== 0) picture[uPlane + chroma]! += (uChange + HALF_LEVEL) >> CHROMA_SHIFT;
-        if (vChange !== 0) picture[vPlane + chroma]! += (vChange + HALF_LEVEL) >> CHROMA_SHIFT;
+    const row = y * this.#widthPx;
+    const alphaRow = (y - mask.area.y1) * (mask.area.x2 - mask.area.x1) - mask.area.x1;
+    let from = ((y - box.y1) * (box.x2 - box.x1) + area.x1 - box.x1) * 3;
+    for (let x = area.x1; x < area.x2; x += 1) {
+      const weight = weights[alpha[alphaRow + x]!]!;
+      if (weight !== 0) {
+        const r = fitted[from]!;
+        const g = fitted[from + 1]!;
+        const b = fitted[from + 2]!;
+        const luma = picture[row + x]!;
+        const change = Math.imul(66 * r + 129 * g + 25 * b - ((luma - 16) << 8), weight);
+        picture[row + x] = luma + ((change + HALF_LEVEL) >> LEVEL_SHIFT);
+        const quarter = weight >> 2;
+        const block = x >> 1;
+        weightSums[block]! += quarter;
+        uSums[block]! += Math.imul(-38 * r - 74 * g + 112 * b, quarter);
+        vSums[block]! += Math.imul(112 * r - 94 * g - 18 * b, quarter);
       }
+      from += 3;
+    }
+  }
+
+  /** Moves a row of chroma by what its luma rows gathered, which is then forgotten. */
+  #blendChroma(picture: Uint8Array, area: Box, row: number): void {
+    const weightSums = this.#weightSums;
+    const uSums = this.#uSums;
+    const vSums = this.#vSums;
+    const plane = this.#widthPx * this.#heightPx;
+    const uRow = plane + row * (this.#widthPx >> 1);
+    const vRow = uRow + (plane >> 2);
+    const end = (area.x2 + 1) >> 1;
+    for (let block = area.x1 >> 1; block < end; block += 1) {
+      const weight = weightSums[block]!;
+      if (weight === 0) continue;
+      const u = picture[uRow + block]!;
+      const v = picture[vRow + block]!;
+      const uChange = uSums[block]! - Math.imul((u - 128) << 8, weight);
+      const vChange = vSums[block]! - Math.imul((v - 128) << 8, weight);
+      picture[uRow + block] = u + ((uChange + HALF_LEVEL) >> LEVEL_SHIFT);
+      picture[vRow + block] = v + ((vChange + HALF_LEVEL) >> LEVEL_SHIFT);
+      weightSums[block] = 0;
+      uSums[block] = 0;
+      vSums[block] = 0;
     }
   }
 }

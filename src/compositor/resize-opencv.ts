@@ -57,19 +57,17 @@ export class LinearResizer {
     const { first, second, firstWeight, secondWeight } = this.#rows;
     for (let y = top; y < bottom; y += 1) {
       this.#fetch(source, first[y]!, second[y]!, left, right);
-      const upper = this.#upper;
-      const lower = first[y]! === second[y]! ? upper : this.#lower;
-      const upperWeight = firstWeight[y]!;
-      const lowerWeight = secondWeight[y]!;
-      const end = right * 3;
-      let out = y * widthPx * 3 + left * 3;
-      for (let x = left * 3; x < end; x += 1) {
-        // Both products are cut off on their own: that is how the reference's vector code rounds. The weights make
-        // one at most, so the sum needs no clipping.
-        target[out] =
-          ((Math.imul(upperWeight, upper[x]!) >> 16) + (Math.imul(lowerWeight, lower[x]!) >> 16) + 2) >> 2;
-        out += 1;
-      }
+      const lower = first[y]! === second[y]! ? this.#upper : this.#lower;
+      mixRows(
+        target,
+        (y * widthPx + left) * 3,
+        this.#upper,
+        lower,
+        left * 3,
+        right * 3,
+        firstWeight[y]!,
+        secondWeight[y]!,
+      );
     }
   }
 
@@ -80,32 +78,66 @@ export class LinearResizer {
         [this.#upper, this.#lower] = [this.#lower, this.#upper];
         [this.#upperRow, this.#lowerRow] = [this.#lowerRow, this.#upperRow];
       } else {
-        this.#across(source, upperRow, this.#upper, left, right);
+        mixColumns(source.data, upperRow * source.widthPx * 3, this.#columns, this.#upper, left, right);
         this.#upperRow = upperRow;
       }
     }
     if (lowerRow !== upperRow && this.#lowerRow !== lowerRow) {
-      this.#across(source, lowerRow, this.#lower, left, right);
+      mixColumns(source.data, lowerRow * source.widthPx * 3, this.#columns, this.#lower, left, right);
       this.#lowerRow = lowerRow;
     }
   }
+}
 
-  #across(source: RgbImage, row: number, target: Uint16Array, left: number, right: number): void {
-    const { first, second, firstWeight, secondWeight } = this.#columns;
-    const data = source.data;
-    const start = row * source.widthPx * 3;
-    let out = left * 3;
-    for (let x = left; x < right; x += 1) {
-      const a = start + first[x]! * 3;
-      const b = start + second[x]! * 3;
-      const weightA = firstWeight[x]!;
-      const weightB = secondWeight[x]!;
-      target[out] = (data[a]! * weightA + data[b]! * weightB) >> 4;
-      target[out + 1] = (data[a + 1]! * weightA + data[b + 1]! * weightB) >> 4;
-      target[out + 2] = (data[a + 2]! * weightA + data[b + 2]! * weightB) >> 4;
-      out += 3;
-    }
+/** One source row, from byte `start` on, resized horizontally into `target`. */
+function mixColumns(
+  data: Uint8Array,
+  start: number,
+  columns: LinearAxis,
+  target: Uint16Array,
+  left: number,
+  right: number,
+): void {
+  const { first, second, firstWeight, secondWeight } = columns;
+  let out = left * 3;
+  for (let x = left; x < right; x += 1) {
+    const a = start + first[x]! * 3;
+    const b = start + second[x]! * 3;
+    const weightA = firstWeight[x]!;
+    const weightB = secondWeight[x]!;
+    target[out] = (data[a]! * weightA + data[b]! * weightB) >> 4;
+    target[out + 1] = (data[a + 1]! * weightA + data[b + 1]! * weightB) >> 4;
+    target[out + 2] = (data[a + 2]! * weightA + data[b + 2]! * weightB) >> 4;
+    out += 3;
   }
+}
+
+/** Values from..end of two horizontally resized rows, mixed into `target` from byte `out` on. */
+function mixRows(
+  target: Uint8Array,
+  out: number,
+  upper: Uint16Array,
+  lower: Uint16Array,
+  from: number,
+  end: number,
+  upperWeight: number,
+  lowerWeight: number,
+): void {
+  let at = out;
+  for (let x = from; x < end; x += 3) {
+    target[at] = mixed(upper[x]!, upperWeight, lower[x]!, lowerWeight);
+    target[at + 1] = mixed(upper[x + 1]!, upperWeight, lower[x + 1]!, lowerWeight);
+    target[at + 2] = mixed(upper[x + 2]!, upperWeight, lower[x + 2]!, lowerWeight);
+    at += 3;
+  }
+}
+
+/**
+ * Both products are cut off on their own: that is how the reference's vector code rounds. The weights make one at
+ * most, so the sum needs no clipping.
+ */
+function mixed(upper: number, upperWeight: number, lower: number, lowerWeight: number): number {
+  return ((Math.imul(upperWeight, upper) >> 16) + (Math.imul(lowerWeight, lower) >> 16) + 2) >> 2;
 }
 
 /** For each target index of one axis the two source indices and their weights (2048 = 1). */
