@@ -52,8 +52,8 @@ function museTalk(config: Config): FaceEngineSettings {
     ...(config.whisperDir === undefined ? {} : { whisperPath: path.resolve(config.whisperDir) }),
     tinyDecoder: config.vaeType === 'taesd',
     windows: {
-      padLeft: config.audioPaddingLeft,
-      padRight: config.audioPaddingRight,
+      audioPaddingLengthLeft: config.audioPaddingLeft,
+      audioPaddingLengthRight: config.audioPaddingRight,
       reference: config.referenceWindows,
     },
   };
@@ -65,6 +65,12 @@ function wav2lip(config: Config): FaceEngineSettings {
 
 function assertFiles(settings: FaceEngineSettings): void {
   if (settings.name === 'musetalk') {
+    const { audioPaddingLengthLeft: left = 2, audioPaddingLengthRight: right = 2 } = settings.windows;
+    if (left + right !== 4)
+      throw new AppError(
+        'invalid-argument',
+        `the UNet hears ten rows of sound, so audio_padding_length_left and _right must add up to 4, got ${left} and ${right}`,
+      );
     findModelFiles(modelFileOptions(settings, 'fp32'));
     return;
   }

@@ -1,3 +1,4 @@
+import type { UtteranceWindowOptions } from './musetalk/hearing/feature-windows.js';
 import type { FaceParameters } from './faces/face-material.js';
 
 /** Where and how networks compute. */
@@ -30,7 +31,7 @@ export interface MuseTalkSettings extends CommonFaceSettings {
   whisperPath?: string;
   /** The small decoder (TAESD) instead of the full one. */
   tinyDecoder: boolean;
-  windows: { padLeft: number; padRight: number; reference: boolean };
+  windows: UtteranceWindowOptions;
 }
 
 export interface Wav2LipSettings extends CommonFaceSettings {

@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { OnnxModel } from '../adapters/onnx.js';
 import type { FloatTensor, OnnxModelOptions } from '../adapters/onnx.js';
 import { AppError } from '../errors.js';
@@ -20,8 +17,6 @@ export interface FaceModels {
   readonly landmarker?: DWPose;
   readonly faceFinder?: S3FD;
   readonly parser?: FaceParser;
-  /** SHA-256 (hex) of each file that is in use, by role. */
-  readonly hashes: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -44,6 +39,17 @@ const ROLES = {
 const PARSER_PX = 512;
 const PARSER_LABELS = 19;
 
+/** The paths of the models that `folder` holds, by role; the folder may be missing. */
+export async function findFaceModels(folder: string): Promise<Partial<Record<keyof typeof ROLES, string>>> {
+  const files = (await readdir(folder).catch(() => [])).sort();
+  const found: Partial<Record<keyof typeof ROLES, string>> = {};
+  for (const role of Object.keys(ROLES) as (keyof typeof ROLES)[]) {
+    const file = ROLES[role].names.flatMap((name) => files.filter((each) => name.test(each)))[0];
+    if (file !== undefined) found[role] = join(folder, file);
+  }
+  return found;
+}
+
 /**
  * Opens the landmark, face presence and face parsing models that `folder` holds; each may be missing, and so may the
  * folder. Every model is tried once, so that a wrong file is refused here.
@@ -53,9 +59,8 @@ export async function loadFaceModels(
   folder: string,
   options: OnnxModelOptions & DWPoseOptions = {},
 ): Promise<FaceModels> {
-  const files = (await readdir(folder).catch(() => [])).sort();
+  const paths = await findFaceModels(folder);
   const scope = new Scope();
-  const hashes: Record<string, string> = {};
   try {
     const landmarker = await open('landmarker', (network) => DWPose.create(network, options));
     const faceFinder = await open('faceFinder', (network) => S3FD.create(network));
@@ -64,7 +69,6 @@ export async function loadFaceModels(
       ...(landmarker && { landmarker }),
       ...(faceFinder && { faceFinder }),
       ...(parser && { parser }),
-      hashes,
       close: () => scope.close(),
     };
   } catch (error) {
@@ -76,16 +80,13 @@ export async function loadFaceModels(
     role: keyof typeof ROLES,
     make: (network: Network) => Promise<T>,
   ): Promise<T | undefined> {
-    const { names, what } = ROLES[role];
-    const file = names.flatMap((name) => files.filter((each) => name.test(each)))[0];
-    if (file === undefined) return undefined;
-    const path = join(folder, file);
+    const { what } = ROLES[role];
+    const path = paths[role];
+    if (path === undefined) return undefined;
     const network = await OnnxModel.load(path, options);
     scope.defer(() => network.close());
     try {
-      const made = await make(network);
-      hashes[role] = await sha256Of(path);
-      return made;
+      return await make(network);
     } catch (cause) {
       const told = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
       throw new AppError(
@@ -110,10 +111,4 @@ async function parserOf(network: Network): Promise<FaceParser> {
     );
   }
   return async (input) => (await answer(input))?.data ?? new Float32Array(0);
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
 }

@@ -103,6 +103,6 @@ async function openFamily(
   });
   scope.defer(() => thread.close());
   await thread.nets.warmUp(face.batch);
-  const family = new MuseTalkFamily(thread.nets, {});
+  const family = new MuseTalkFamily(thread.nets, (face as MuseTalkSettings).windows);
   return { family, hear: () => thread.nets.hear(new Float32Array(80 * 3000), 1500) };
 }

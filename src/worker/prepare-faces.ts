@@ -6,6 +6,7 @@ import { prepareMaterial, type MaterialSummary } from '../engine/faces/prepare-m
 import { loadFaceModels } from '../face/load-face-models.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
+import { precisionOf, providerOf } from './open-engine.js';
 import { openPreparer } from './open-preparer.js';
 
 export interface PrepareFacesInput {
@@ -26,13 +27,13 @@ export async function prepareFaces(
   try {
     const avatar = await new AvatarStore(avatarsDir).open(id);
     scope.defer(() => avatar.close());
-    const { family, precision, close } = await openPreparer(face, log);
-    scope.defer(close);
+    const family = await openPreparer(face, log);
+    scope.defer(() => family.close());
     const models = await loadFaceModels(face.faceModelsDir, { threads: face.compute.threads });
     scope.defer(() => models.close());
     const parameters = faceParametersOf(face, avatar);
     const writer = await MaterialWriter.create(materialFolder(avatarsDir, id, face.name), {
-      ...(await faceBasisOf(face, precision)),
+      ...(await faceBasisOf(face, precisionOf(providerOf(face)))),
       parameters,
       faceSidePx: family.faceSidePx,
       inputValues: family.inputValues,

@@ -49,7 +49,7 @@ const thread = await InferenceThread.create<MeasuredNets>({
       parameters: DEFAULT_FACE_PARAMETERS,
       faceModelsDir: folder,
       tinyDecoder: false,
-      windows: { padLeft: 2, padRight: 2, reference: false },
+      windows: {},
     },
     provider: { provider: 'cpu' },
     // Random weights take no picture through the VAE and back.

@@ -80,15 +80,17 @@ export class FaceEngine implements Engine {
     const material = await this.#options.openMaterial(avatar);
     try {
       const footage = new Footage(avatar, basis, fps);
-      const features = await family.hearWhole(pcm, fps);
+      const heard = family.hearWhole(pcm, fps);
       const gate = new SpeechGate();
       gate.push(pcm);
       // The gate looks a little ahead of each picture; behind the end there is silence.
       gate.push(new Float32Array(GATE_TAIL_SAMPLES));
       return await rehearse(
         {
-          features,
-          strengths: features.map((_, index) => gate.strength((index * 1000) / fps)),
+          heard,
+          strengths: Array.from({ length: heard.pictureCount }, (_, index) =>
+            gate.strength((index * 1000) / fps),
+          ),
           inputs: (index) => material.inputs(footage.indexAt(index)),
           firstStep: 0,
           faceSidePx: family.faceSidePx,

@@ -10,8 +10,14 @@ export interface FaceFamily extends FaceGenerator {
   prepare(crops: readonly RgbImage[]): Promise<Float32Array[]>;
   /** Listens to a live stream of sound, and runs its network for every `hopMs` of it. */
   openEar(hopMs: number): FaceEar;
-  /** Features of a whole utterance (16 kHz mono, -1..1), the reference's own numbers: one array a picture. */
-  hearWhole(pcm: Float32Array, fps: number): Promise<readonly Float32Array[]>;
+  /** Listens to a whole utterance (16 kHz mono, -1..1), which gives the reference's own numbers. */
+  hearWhole(pcm: Float32Array, fps: number): HeardUtterance;
+}
+
+export interface HeardUtterance {
+  readonly pictureCount: number;
+  /** Features of each picture in order, made as they are asked for. */
+  readonly pictures: AsyncIterable<Float32Array>;
 }
 
 /** The part that draws faces. Shared by all sessions of a worker through the batcher. */

@@ -3,10 +3,10 @@ import { closeSync, openSync, readSync, rmSync, unlinkSync, writeSync } from 'no
 import path from 'node:path';
 import type { RgbImage } from '../../media/frame.js';
 import type { RehearseOptions, Take } from '../engine.js';
+import type { HeardUtterance } from './face-family.js';
 
 export interface RehearsalParts {
-  /** One array a picture of the utterance. */
-  features: readonly Float32Array[];
+  heard: HeardUtterance;
   /** 0..1 a picture; where it is 0 no face is made. */
   strengths: readonly number[];
   /** The prepared input for picture `index` of the utterance. */
@@ -23,39 +23,42 @@ export interface RehearsalParts {
  * first failure or the signal's reason, and then leaves no file behind.
  */
 export async function rehearse(parts: RehearsalParts, options: RehearseOptions): Promise<Take> {
-  const { features, strengths, faceSidePx } = parts;
+  const { heard, strengths, faceSidePx } = parts;
   const bytes = faceSidePx * faceSidePx * 3;
   const file = path.join(options.folder, `take-${process.pid}-${randomUUID()}.rgb`);
-  const spoken = strengths.flatMap((strength, index) => (strength > 0 ? [index] : []));
-  const slots = new Map(spoken.map((index, slot) => [index, slot]));
   const handle = openSync(file, 'wx+');
   const abort = new AbortController();
   const stop = () => abort.abort(options.signal?.reason);
   options.signal?.addEventListener('abort', stop);
-  let next = 0;
+  const spoken = strengths.filter((strength) => strength > 0).length;
+  const slots = new Map<number, number>();
+  const underWay = new Set<Promise<void>>();
   let done = 0;
-  const work = async (): Promise<void> => {
-    for (let slot = next++; slot < spoken.length; slot = next++) {
-      options.signal?.throwIfAborted();
-      const index = spoken[slot]!;
-      const face = await parts.generate(parts.inputs(index), features[index]!, abort.signal);
-      writeSync(handle, face.data, 0, bytes, slot * bytes);
-      options.onProgress?.(++done / spoken.length);
-    }
-  };
   try {
-    const results = await Promise.allSettled(
-      Array.from({ length: Math.min(parts.parallel, spoken.length) }, () =>
-        work().catch((error: unknown) => {
-          abort.abort(error);
-          throw error;
-        }),
-      ),
-    );
     options.signal?.throwIfAborted();
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed) throw abort.signal.reason ?? failed.reason;
+    let index = 0;
+    for await (const features of heard.pictures) {
+      abort.signal.throwIfAborted();
+      const picture = index++;
+      if (!((strengths[picture] ?? 0) > 0)) continue;
+      const slot = slots.size;
+      slots.set(picture, slot);
+      const one = parts
+        .generate(parts.inputs(picture), features, abort.signal)
+        .then((face) => {
+          writeSync(handle, face.data, 0, bytes, slot * bytes);
+          options.onProgress?.(++done / spoken);
+        })
+        .catch((error: unknown) => abort.abort(error))
+        .finally(() => underWay.delete(one));
+      underWay.add(one);
+      if (underWay.size >= parts.parallel) await Promise.race(underWay);
+    }
+    await Promise.all(underWay);
+    abort.signal.throwIfAborted();
   } catch (error) {
+    abort.abort(error);
+    await Promise.all(underWay);
     closeSync(handle);
     rmSync(file, { force: true });
     throw error;
@@ -64,7 +67,7 @@ export async function rehearse(parts: RehearsalParts, options: RehearseOptions):
   }
   // Unnamed from here on: nothing stays behind whatever becomes of this process.
   unlinkSync(file);
-  return new FileTake(handle, { ...parts, slots, pictureCount: features.length });
+  return new FileTake(handle, { ...parts, slots, pictureCount: heard.pictureCount });
 }
 
 class FileTake implements Take {

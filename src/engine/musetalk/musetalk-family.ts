@@ -1,9 +1,10 @@
 import type { RgbImage } from '../../media/frame.js';
-import type { FaceEar, FaceFamily } from '../faces/face-family.js';
-import type { WindowOptions } from './hearing/feature-windows.js';
+import type { FaceEar, FaceFamily, HeardUtterance } from '../faces/face-family.js';
+import { UtteranceWindows, type UtteranceWindowOptions } from './hearing/feature-windows.js';
 import { MuseTalkEar } from './hearing/musetalk-ear.js';
-import { hearWhole } from './hearing/whole-utterance.js';
-import { FEATURE_VALUES, INPUT_VALUES } from './musetalk-nets.js';
+import { hearPictures } from './hearing/whole-utterance.js';
+import { INPUT_VALUES } from './face-encoder.js';
+import { FEATURE_VALUES } from './musetalk-nets.js';
 import { FACE_SIDE_PX } from './models/model-set.js';
 
 /** The networks as they are seen from here: in this thread or in another. */
@@ -20,10 +21,10 @@ export class MuseTalkFamily implements FaceFamily {
   readonly inputValues = INPUT_VALUES;
   readonly featureValues = FEATURE_VALUES;
   readonly #nets: MuseTalkNetworks;
-  readonly #windows: WindowOptions;
+  readonly #windows: UtteranceWindowOptions;
 
   /** The networks stay the caller's to close. */
-  constructor(nets: MuseTalkNetworks, windows: WindowOptions) {
+  constructor(nets: MuseTalkNetworks, windows: UtteranceWindowOptions) {
     this.#nets = nets;
     this.#windows = windows;
   }
@@ -36,8 +37,11 @@ export class MuseTalkFamily implements FaceFamily {
     return new MuseTalkEar({ ...this.#windows, hopMs, encode: (mel, rows) => this.#nets.hear(mel, rows) });
   }
 
-  hearWhole(pcm: Float32Array, fps: number): Promise<readonly Float32Array[]> {
-    return hearWhole(pcm, fps, (mel, rows) => this.#nets.hear(mel, rows), this.#windows);
+  hearWhole(pcm: Float32Array, fps: number): HeardUtterance {
+    return {
+      pictureCount: new UtteranceWindows(pcm.length, fps, this.#windows).pictureCount,
+      pictures: hearPictures(pcm, fps, (mel, rows) => this.#nets.hear(mel, rows), this.#windows),
+    };
   }
 
   generate(inputs: Float32Array, features: Float32Array, count: number): Promise<Uint8Array> {

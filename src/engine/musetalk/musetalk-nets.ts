@@ -2,9 +2,8 @@ import { basename } from 'node:path';
 import { AppError } from '../../errors.js';
 import type { RgbImage } from '../../media/frame.js';
 import { allFinite, BatchGraph } from './models/batch-graph.js';
+import { FaceEncoder, INPUT_VALUES, prepareCrops } from './face-encoder.js';
 import { BatchLimit } from './models/batch-limit.js';
-import { rgbToPlanes } from './models/face-planes.js';
-import { hashModelFiles } from './models/file-hashes.js';
 import { isHalf, type MuseTalkFiles } from './models/model-files.js';
 import { AUDIO_ROWS, AUDIO_WIDTH, FACE_SIDE_PX } from './models/model-set.js';
 import {
@@ -14,18 +13,12 @@ import {
   type MuseTalkNetsOptions,
   type OpenNets,
 } from './models/open-nets.js';
-import { IMAGE_VALUES, LATENT_VALUES, type VaeCodec } from './models/vae-codec.js';
+import { IMAGE_VALUES, type VaeCodec } from './models/vae-codec.js';
 import { MEL_BANDS, MEL_FRAMES, type WhisperEncoder } from './models/whisper-encoder.js';
 
-/** Numbers prepared per footage picture: masked latents, then reference latents, 4 x 32 x 32 each. */
-export const INPUT_VALUES = 2 * LATENT_VALUES;
 /** Numbers heard per drawn picture, positional encoding included. */
 export const FEATURE_VALUES = AUDIO_ROWS * AUDIO_WIDTH;
 export const FACE_BYTES = FACE_SIDE_PX * FACE_SIDE_PX * 3;
-/** Crops encoded at once: two pictures each. */
-const PREPARE_CROPS = 4;
-/** The first row that the masked picture leaves black: the lower half. */
-const MASK_ROW = FACE_SIDE_PX / 2;
 
 /** Milliseconds since creation; `last` of the latest `faces`, `encode` or `hear` alone. `own` is what is not a network. */
 export interface StageMs {
@@ -41,10 +34,9 @@ export class MuseTalkNets {
   readonly #codec: VaeCodec;
   readonly #whisper: WhisperEncoder;
   readonly #faceLimit: BatchLimit;
-  readonly #encodeLimit: BatchLimit;
+  readonly #encoder: FaceEncoder;
   readonly #fixedShapes: boolean;
   #turn: Promise<unknown> = Promise.resolve();
-  #hashes: Promise<Record<string, string>> | undefined;
   #closing: Promise<void> | undefined;
   #ownMs = 0;
   #last: Record<Stage, number> = { unet: 0, decode: 0, hear: 0, encode: 0, own: 0 };
@@ -55,7 +47,7 @@ export class MuseTalkNets {
     this.#codec = codec;
     this.#whisper = whisper;
     this.#faceLimit = new BatchLimit('faces', options.batch ?? 8, options.log);
-    this.#encodeLimit = new BatchLimit('pictures to prepare', 2 * PREPARE_CROPS, options.log);
+    this.#encoder = new FaceEncoder(codec, options.log);
     this.#fixedShapes = options.fixedShapes ?? options.provider?.provider === 'cuda';
   }
 
@@ -81,13 +73,6 @@ export class MuseTalkNets {
     return this.#faceLimit.limit;
   }
 
-  /** SHA-256 (hex) of the files in use by role. Reads them all at the first call. */
-  hashes(): Promise<Record<string, string>> {
-    const { unet, vaeEncoder, vaeDecoder, whisperEncoder } = this.#files;
-    this.#hashes ??= hashModelFiles({ unet, vaeEncoder, vaeDecoder, whisperEncoder });
-    return this.#hashes;
-  }
-
   /**
    * @param mel log-mel of 30 s, [80, 3000]
    * @returns the first `rows` (20 ms each, at most 1500) of the five encoder states, [rows, 5, 384], the caller's own
@@ -104,33 +89,12 @@ export class MuseTalkNets {
   async encode(images: Float32Array, count: number): Promise<Float32Array> {
     if (images.length < count * IMAGE_VALUES)
       throw wrongLength('images', images.length, count * IMAGE_VALUES);
-    return this.#inTurn(() => this.#encode(images, count));
+    return this.#inTurn(() => this.#encoder.encode(images, count));
   }
 
-  /**
-   * Crops of 256 x 256 to what the UNet takes: the latents of the picture with its lower half black, then those of the
-   * whole picture, as the reference's get_latents_for_unet, but with the mean instead of a random sample. The crops are
-   * only read.
-   */
-  async prepare(crops: readonly RgbImage[]): Promise<Float32Array[]> {
-    const prepared: Float32Array[] = [];
-    const images = new Float32Array(2 * Math.min(PREPARE_CROPS, crops.length) * IMAGE_VALUES);
-    for (let first = 0; first < crops.length; first += PREPARE_CROPS) {
-      const part = crops.slice(first, first + PREPARE_CROPS);
-      part.forEach((crop, i) => {
-        if (crop.widthPx !== FACE_SIDE_PX || crop.heightPx !== FACE_SIDE_PX) {
-          throw new AppError(
-            'invalid-argument',
-            `a face crop of ${crop.widthPx}x${crop.heightPx} was given, MuseTalk takes ${FACE_SIDE_PX}x${FACE_SIDE_PX}`,
-          );
-        }
-        rgbToPlanes(crop.data, FACE_SIDE_PX, MASK_ROW, images, 2 * i * IMAGE_VALUES);
-        rgbToPlanes(crop.data, FACE_SIDE_PX, FACE_SIDE_PX, images, (2 * i + 1) * IMAGE_VALUES);
-      });
-      const latents = await this.encode(images, 2 * part.length);
-      part.forEach((_, i) => prepared.push(latents.slice(i * INPUT_VALUES, (i + 1) * INPUT_VALUES)));
-    }
-    return prepared;
+  /** See prepareCrops. */
+  prepare(crops: readonly RgbImage[]): Promise<Float32Array[]> {
+    return prepareCrops(crops, (images, count) => this.encode(images, count));
   }
 
   /**
@@ -184,15 +148,6 @@ export class MuseTalkNets {
       await Promise.all([this.#unet.graph.runner.close(), this.#codec.close(), this.#whisper.runner.close()]);
     });
     return this.#closing;
-  }
-
-  async #encode(images: Float32Array, count: number): Promise<Float32Array> {
-    const latents = new Float32Array(count * LATENT_VALUES);
-    await this.#encodeLimit.each(count, async (first, size, padTo) => {
-      const part = images.subarray(first * IMAGE_VALUES, (first + size) * IMAGE_VALUES);
-      latents.set(await this.#codec.encode(part, size, padTo), first * LATENT_VALUES);
-    });
-    return latents;
   }
 
   /** One call after the other: they share the networks' memory. */

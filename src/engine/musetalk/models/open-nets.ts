@@ -58,48 +58,78 @@ export interface OpenNets {
 
 /** Finds, loads and checks the files of one set; closes what it opened when it fails. See MuseTalkNets.create. */
 export async function openNets(options: MuseTalkNetsOptions): Promise<OpenNets> {
-  const provider = options.provider ?? { provider: 'cpu' };
-  const files = findModelFiles({
-    ...options,
-    precision: options.precision ?? (provider.provider === 'cuda' ? 'fp16' : 'fp32'),
-  });
-  if (provider.provider === 'cpu' && isHalf(files.unet)) {
+  const { files, load } = filesOf(options);
+  if (options.provider?.provider !== 'cuda' && isHalf(files.unet)) {
     options.log.warn(
       { unet: basename(files.unet) },
       'the CPU computes half-float files in float32 and converts all the time: the fp32 file is faster here',
     );
   }
-  const load =
-    options.load ??
-    ((path: string): Promise<GraphRunner> =>
-      OnnxGraph.load(path, {
-        provider,
-        ...(options.threads === undefined ? {} : { threads: options.threads }),
-      }));
   const scope = new Scope();
-  const open = async <T>(path: string, bind: (file: string, runner: GraphRunner) => T): Promise<T> => {
-    const runner = await load(path);
-    scope.defer(() => runner.close());
-    return bind(path, runner);
-  };
   try {
-    const unet = await open(files.unet, bindUnet);
-    const encoder = await open(files.vaeEncoder, bindVaeEncoder);
-    const decoder = await open(files.vaeDecoder, bindVaeDecoder);
-    const whisper = await open(files.whisperEncoder, (file, runner) => WhisperEncoder.bind(file, runner));
-    const fp32 = files.vaeDecoderFp32;
-    const half = isHalf(files.vaeDecoder) || decoder.output.type === 'float16';
-    const codec = new VaeCodec(encoder, decoder, files.tiny, {
-      overrides: options.overrides ?? {},
-      loadFp32Decoder: half && fp32 !== undefined ? () => open(fp32, bindVaeDecoder) : undefined,
-      log: options.log,
-    });
-    if (options.overrides?.probe !== 'off') await probeVae(codec);
+    const unet = await open(scope, load, files.unet, bindUnet);
+    const { codec } = await openVae(options);
+    scope.defer(() => codec.close());
+    const whisper = await open(scope, load, files.whisperEncoder, (file, runner) =>
+      WhisperEncoder.bind(file, runner),
+    );
     return { files, unet, codec, whisper };
   } catch (error) {
     await scope.close();
     throw error;
   }
+}
+
+/** The VAE of a set alone, with a picture sent through it and back. */
+export async function openVae(
+  options: MuseTalkNetsOptions,
+): Promise<{ files: MuseTalkFiles; codec: VaeCodec }> {
+  const { files, load } = filesOf(options);
+  const scope = new Scope();
+  try {
+    const encoder = await open(scope, load, files.vaeEncoder, bindVaeEncoder);
+    const decoder = await open(scope, load, files.vaeDecoder, bindVaeDecoder);
+    const fp32 = files.vaeDecoderFp32;
+    const half = isHalf(files.vaeDecoder) || decoder.output.type === 'float16';
+    const codec = new VaeCodec(encoder, decoder, files.tiny, {
+      overrides: options.overrides ?? {},
+      loadFp32Decoder:
+        half && fp32 !== undefined ? () => open(scope, load, fp32, bindVaeDecoder) : undefined,
+      log: options.log,
+    });
+    if (options.overrides?.probe !== 'off') await probeVae(codec);
+    return { files, codec };
+  } catch (error) {
+    await scope.close();
+    throw error;
+  }
+}
+
+type Load = (path: string) => Promise<GraphRunner>;
+
+function filesOf(options: MuseTalkNetsOptions): { files: MuseTalkFiles; load: Load } {
+  const provider = options.provider ?? { provider: 'cpu' };
+  const files = findModelFiles({
+    ...options,
+    precision: options.precision ?? (provider.provider === 'cuda' ? 'fp16' : 'fp32'),
+  });
+  const load = (path: string): Promise<GraphRunner> =>
+    OnnxGraph.load(path, {
+      provider,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+    });
+  return { files, load: options.load ?? load };
+}
+
+async function open<T>(
+  scope: Scope,
+  load: Load,
+  path: string,
+  bind: (file: string, runner: GraphRunner) => T,
+): Promise<T> {
+  const runner = await load(path);
+  scope.defer(() => runner.close());
+  return bind(path, runner);
 }
 
 export function describeNets(

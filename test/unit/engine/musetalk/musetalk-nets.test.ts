@@ -333,7 +333,7 @@ test('the tiny decoder takes scaled latents as they are', async (t) => {
   assertGolden(await nets.faces(inputs, features, 4));
 });
 
-test('stage times add up, and the hashes are those of the files', async (t) => {
+test('stage times add up', async (t) => {
   const nets = await create(t, { folder: STUBS_FOLDER });
   const startedMs = performance.now();
   await nets.faces(inputs, features, 4);
@@ -343,10 +343,6 @@ test('stage times add up, and the hashes are those of the files', async (t) => {
   assert.equal(last.hear + last.encode, 0);
   assert.ok(last.unet + last.decode + last.own <= wallMs);
   assert.ok(total.encode > 0 && total.unet === last.unet);
-  const bytes = await readFile(path.join(STUBS_FOLDER, 'unet.onnx'));
-  const hashes = await nets.hashes();
-  assert.equal(hashes.unet, createHash('sha256').update(bytes).digest('hex'));
-  assert.deepEqual(Object.keys(hashes), ['unet', 'vaeEncoder', 'vaeDecoder', 'whisperEncoder']);
 });
 
 test('a crop of another size is refused', async (t) => {

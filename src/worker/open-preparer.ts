@@ -1,0 +1,23 @@
+import type { FaceEngineSettings } from '../engine/engine-settings.js';
+import type { FaceFamily } from '../engine/faces/face-family.js';
+import { openMuseTalkPreparer } from '../engine/musetalk/face-encoder.js';
+import { modelFileOptions } from '../engine/musetalk/model-options.js';
+import type { Log } from '../lib/log.js';
+import { precisionOf, providerOf } from './open-engine.js';
+
+/** The part of a family that preparation needs, without the networks that draw. */
+export type Preparer = Pick<FaceFamily, 'name' | 'faceSidePx' | 'inputValues' | 'prepare'> & {
+  close(): Promise<void>;
+};
+
+/** Loads what prepares avatars for an engine. @throws as the engine itself when its files are missing or wrong */
+export function openPreparer(face: FaceEngineSettings, log: Log): Promise<Preparer> {
+  if (face.name === 'wav2lip') throw new Error('wav2lip');
+  const provider = providerOf(face);
+  return openMuseTalkPreparer({
+    ...modelFileOptions(face, precisionOf(provider)),
+    provider,
+    threads: face.compute.threads,
+    log,
+  });
+}
