@@ -4,6 +4,7 @@ beside this file has the commands.
 """
 import argparse
 import gc
+import importlib
 import resource
 import sys
 import time
@@ -16,7 +17,6 @@ from checkpoints import find_weights, sha256_of
 from failure import ExportError
 from graph import Graph, save, trace
 from half import to_half
-from parts import bisenet, rtmpose, s3fd, taesd, unet, vae, whisper
 from ready_onnx import adopt
 from record import update_record
 from verify import Finding, make_cases, verify
@@ -74,14 +74,14 @@ def export_graph(graph: Graph, args: argparse.Namespace) -> bool:
     return good
 
 
-def adopt_ready(source: Path, part, stem: str, shapes: list[tuple], args: argparse.Namespace) -> None:
+def adopt_ready(source: Path, module, stem: str, shapes: list[tuple], args: argparse.Namespace) -> None:
     """A network that is ONNX already."""
     started = time.monotonic()
     target = args.out / f'{stem}.onnx'
-    adopt(source, target, part.INPUTS, part.OUTPUTS, shapes)
+    adopt(source, target, module.INPUTS, module.OUTPUTS, shapes)
     describe([target], time.monotonic() - started, [])
-    inputs = [one.name for one in part.INPUTS]
-    note(args, stem, 'fp32', [target], inputs, part.OUTPUTS, {source.name: sha256_of(source)}, [])
+    inputs = [one.name for one in module.INPUTS]
+    note(args, stem, 'fp32', [target], inputs, module.OUTPUTS, {source.name: sha256_of(source)}, [])
 
 
 def note(args, role, precision, written, inputs, outputs, sources, findings: list[Finding]) -> None:
@@ -111,12 +111,17 @@ def describe(written: list[Path], seconds: float, findings: list[Finding]) -> No
     sys.stdout.flush()
 
 
-# Ready ONNX: part, canonical file name, output shapes without the batch axis.
-READY = {
-    'dwpose': (rtmpose, 'dw-ll_ucoco_384', [(133, 576), (133, 768)]),
-    'face_parsing': (bisenet, 'face_parsing', [(19, 512, 512)]),
-    's3fd': (s3fd, 's3fd', [(c, None, None) for _ in range(6) for c in (None, 4)]),
+# Networks that also come as ready ONNX. Option: module in parts, canonical file name, output shapes without the batch.
+DETECTORS = {
+    'dwpose': ('rtmpose', 'dw-ll_ucoco_384', [(133, 576), (133, 768)]),
+    'face_parsing': ('bisenet', 'face_parsing', [(19, 512, 512)]),
+    's3fd': ('s3fd', 's3fd', [(channels, None, None) for _ in range(6) for channels in (None, 4)]),
 }
+
+
+def part(name: str):
+    """A module of parts/. Imported when used: the libraries behind some take seconds."""
+    return importlib.import_module(f'parts.{name}')
 
 
 def run(args: argparse.Namespace) -> bool:
@@ -124,20 +129,20 @@ def run(args: argparse.Namespace) -> bool:
     args.out.mkdir(parents=True, exist_ok=True)
     good = True
     if args.unet:
-        good &= export_graph(unet.graph(args.unet, args.unet_config, args.with_timesteps), args)
+        good &= export_graph(part('unet').graph(args.unet, args.unet_config, args.with_timesteps), args)
     if args.vae:
-        for graph in vae.graphs(args.vae):
+        for graph in part('vae').graphs(args.vae):
             good &= export_graph(graph, args)
     if args.taesd:
-        good &= export_graph(taesd.graph(args.taesd), args)
+        good &= export_graph(part('taesd').graph(args.taesd), args)
     if args.whisper:
-        good &= export_graph(whisper.graph(args.whisper), args)
-    for name, (part, stem, shapes) in READY.items():
-        source = getattr(args, name)
+        good &= export_graph(part('whisper').graph(args.whisper), args)
+    for option, (module, stem, shapes) in DETECTORS.items():
+        source = getattr(args, option)
         if source and source.suffix == '.onnx':
-            adopt_ready(source, part, stem, shapes, args)
+            adopt_ready(source, part(module), stem, shapes, args)
         elif source:
-            good &= export_graph(part.graph(source), args)
+            good &= export_graph(part(module).graph(source), args)
     return good
 
 

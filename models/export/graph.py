@@ -23,9 +23,11 @@ class Input:
     free_axes: dict[int, str] = field(default_factory=dict)
 
     def sample(self, batch: int, random: torch.Generator) -> torch.Tensor:
+        """Free axes change their size with the batch, so that a check at two batches proves them free."""
+        shape = [size + 40 * (batch - 1) * (axis in self.free_axes) for axis, size in enumerate(self.shape, start=1)]
         if self.integers:
-            return torch.randint(0, 1000, (batch, *self.shape), generator=random)
-        return torch.randn((batch, *self.shape), generator=random)
+            return torch.randint(0, 1000, (batch, *shape), generator=random)
+        return torch.randn((batch, *shape), generator=random)
 
 
 @dataclass
@@ -44,6 +46,8 @@ class Graph:
     fold: Callable[[], None] = lambda: None
     # Whether a half precision file is of use; the small networks of preparation and audio stay single.
     halvable: bool = False
+    # Of the last run; the batch axis counts.
+    output_shapes: list[tuple[int, ...]] = field(default_factory=list)
 
     def samples(self, batch: int, seed: int) -> list[torch.Tensor]:
         random = torch.Generator().manual_seed(seed)
@@ -52,15 +56,18 @@ class Graph:
     @torch.inference_mode()
     def run(self, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         result = self.module(*inputs)
-        return [result] if torch.is_tensor(result) else list(result)
+        outputs = [result] if torch.is_tensor(result) else list(result)
+        self.output_shapes = [tuple(output.shape) for output in outputs]
+        return outputs
 
 
 def trace(graph: Graph, opset: int) -> onnx.ModelProto:
     """The graph in single precision, with every input's and output's name and shape said."""
+    if not graph.output_shapes:
+        graph.run(graph.samples(1, seed=1))
     graph.fold()
     # Two items: a batch of one invites the tracer to take the axis for a constant.
     example = graph.samples(2, seed=1)
-    outputs = graph.run(example)
     axes = {one.name: {0: 'batch', **one.free_axes} for one in graph.inputs}
     axes |= {name: {0: 'batch'} for name in graph.outputs}
     with tempfile.TemporaryDirectory(prefix='musecast-export-') as folder, warnings.catch_warnings():
@@ -78,11 +85,11 @@ def trace(graph: Graph, opset: int) -> onnx.ModelProto:
         )
         model = onnx.load(str(file))
     free = any(one.free_axes for one in graph.inputs)
-    for info, output in zip(model.graph.output, outputs, strict=True):
+    for info, shape in zip(model.graph.output, graph.output_shapes, strict=True):
         dims = info.type.tensor_type.shape.dim
         del dims[:]
         dims.add().dim_param = 'batch'
-        for axis, size in enumerate(output.shape[1:], start=1):
+        for axis, size in enumerate(shape[1:], start=1):
             if free and axis >= 2:
                 dims.add().dim_param = f'{info.name}_{axis}'
             else:

@@ -1,6 +1,7 @@
 """
 Face parsing: BiSeNet with a ResNet-18 as its context path (Yu et al. 2018, the variant that takes the spatial detail
-from the ResNet's 1/8 features). Names are those of the `79999_iter.pth` checkpoint.
+from the ResNet's 1/8 features). Names are those of the public training code behind
+`79999_iter.pth`; not tried on that file.
 """
 from pathlib import Path
 

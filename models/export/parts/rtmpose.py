@@ -1,6 +1,6 @@
 """
 DWPose: RTMPose-l (Jiang et al. 2023), whole body, 133 points, 384 x 288: a CSPNeXt backbone and a SimCC head with one
-gated attention unit. Names are those of mmpose checkpoints, from memory of its modules: not tried on the real file.
+gated attention unit. Names are those that mmpose's modules give; not tried on the published checkpoint.
 """
 from pathlib import Path
 

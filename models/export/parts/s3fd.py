@@ -1,6 +1,6 @@
 """
-S3FD face detector (Zhang et al. 2017) on VGG-16. Names are those of the `s3fd` checkpoints that face-alignment
-packages carry.
+S3FD face detector (Zhang et al. 2017) on VGG-16. Names are those of the face-alignment packages that carry
+`s3fd.pth`; not tried on that file.
 """
 from pathlib import Path
 
