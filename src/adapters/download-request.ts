@@ -53,7 +53,11 @@ export async function openUrl(url: string, options: RequestOptions): Promise<Ope
   const watch = new Watch(options);
   try {
     const { response, linkedSha256 } = await follow(url, options, watch);
-    refuse(url, response, options.token !== undefined);
+    refuse(
+      url,
+      response,
+      options.token === undefined ? 'none' : mayHear(new URL(url)) ? 'sent' : 'kept back',
+    );
     return {
       status: response.status,
       headers: response.headers,
@@ -83,7 +87,7 @@ async function follow(url: string, options: RequestOptions, watch: Watch) {
   let linkedSha256: string | undefined;
   let at = first;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-    const mayKnowToken = at.origin === first.origin && (at.protocol === 'https:' || isLoopback(at.hostname));
+    const mayKnowToken = at.origin === first.origin && mayHear(at);
     const response = await fetch(at, {
       headers: {
         ...options.headers,
@@ -115,17 +119,18 @@ async function follow(url: string, options: RequestOptions, watch: Watch) {
   throw new AppError('not-supported', `${url} redirects more than ${MAX_REDIRECTS} times`);
 }
 
-function refuse(url: string, response: Response, hasToken: boolean): void {
+const TOKEN_WORDS = {
+  none: 'it asks for a token (set MUSECAST_HF_TOKEN or HF_TOKEN in the environment), or does not exist',
+  sent: 'the token in MUSECAST_HF_TOKEN or HF_TOKEN is not accepted for it, or it does not exist; open its page, agree to its terms and check the token',
+  'kept back': 'it asks for a token, which is not sent unencrypted; use its https address',
+};
+
+function refuse(url: string, response: Response, token: keyof typeof TOKEN_WORDS): void {
   const { status } = response;
   if (status === 200 || status === 206 || status === 416) return;
   if (status === 404 || status === 410) throw new NotThere(url, status);
   if (status === 401 || status === 403)
-    throw new AppError(
-      'invalid-argument',
-      hasToken
-        ? `${url} answered ${status}: the token in MUSECAST_HF_TOKEN or HF_TOKEN is not accepted for it, or the file does not exist; open its page, agree to its terms and check the token`
-        : `${url} answered ${status}: it asks for a token (set MUSECAST_HF_TOKEN or HF_TOKEN in the environment), or does not exist`,
-    );
+    throw new AppError('invalid-argument', `${url} answered ${status}: ${TOKEN_WORDS[token]}`);
   if (status !== 408 && status !== 425 && status !== 429 && status < 500)
     throw new AppError('not-supported', `${url} answered ${status}, which a download cannot use`);
   const waitMs = retryAfterMs(response.headers.get('retry-after'));
@@ -147,8 +152,11 @@ function retryAfterMs(value: string | null): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+/** Encrypted, or not leaving this machine. */
+function mayHear({ protocol, hostname: host }: URL): boolean {
+  return (
+    protocol === 'https:' || host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
+  );
 }
 
 /** These will not go away by trying again. */

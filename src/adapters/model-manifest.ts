@@ -64,6 +64,8 @@ const setFile = z
     variant: z.enum(['fp32', 'fp16']).optional(),
     source,
     sizeBytes: z.number().int().positive().optional(),
+    /** Where the exact size is not known. */
+    aboutBytes: z.number().int().positive().optional(),
     sha256: sha256.optional(),
     unverified: z.literal(true).optional(),
     licence: z.string().min(1),
