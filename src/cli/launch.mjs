@@ -143,7 +143,12 @@ install();
 build();
 if (verb === 'test') test();
 else {
-  const entry = { start: 'dist/src/main.js', render: 'dist/src/cli/render.js' }[verb] ?? verb;
+  const entries = {
+    start: 'dist/src/main.js',
+    render: 'dist/src/cli/render.js',
+    models: 'dist/src/cli/models.js',
+  };
+  const entry = entries[verb] ?? verb;
   process.argv.splice(1, 2, path.join(root, entry));
   process.argv.length = 2;
   process.argv.push(...rest);
