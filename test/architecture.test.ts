@@ -39,6 +39,10 @@ const DOORS: Record<string, { pattern: RegExp; files: RegExp }> = {
     pattern: /import \{[^}]*\bfork\b[^}]*\} from 'node:child_process'/,
     files: /^src\/worker\/(host|job)\.ts$/,
   },
+  'worker threads': {
+    pattern: /from 'node:worker_threads'/,
+    files: /^src\/engine\/faces\/inference-thread(-entry)?\.ts$/,
+  },
   environment: { pattern: /process\.env/, files: /^src\/(config|main)\.ts$/ },
 };
 
