@@ -1,5 +1,6 @@
 import { REST_MOUTH } from '../../media/frame.js';
 import type { MouthShape } from '../../media/frame.js';
+import { SpeechThreshold } from '../speech-threshold.js';
 
 /** How many frames of 10 ms after the one it is about to draw the rules look at; the network looks as far anyway. */
 export const CURVE_LOOKAHEAD_FRAMES = 8;
@@ -17,23 +18,8 @@ const OPENING_STEP = 0.1;
 const CLOSING_STEP = 0.14;
 const FORM_STEP = 0.09;
 
-// Sound counts as speech this far above the noise floor, not too far below the loudest of late, and never below an
-// absolute level.
-const SPEECH_ABOVE_FLOOR_DB = 7;
-const SPEECH_BELOW_PEAK_DB = 38;
-const SPEECH_MIN_DB = -58;
 // From the threshold to this much above it the sound counts in part: breath and handling noise are not quite silence.
 const SPEECH_RAMP_DB = 4;
-// Per frame of 10 ms. The floor falls at once and rises slowly, the peak the other way round.
-const FLOOR_RISE_DB = 0.08;
-const FLOOR_MIN_DB = -66;
-const FLOOR_MAX_DB = -52;
-const PEAK_FALL_DB = 0.03;
-// Below this there is no room at all, only zeros between two sounds: it says nothing about the next one's noise.
-const DIGITAL_SILENCE_DB = -72;
-// Frames after zeros that still hold some of them.
-const SETTLE_FRAMES = 3;
-const FLOOR_SMOOTHING = 0.3;
 // The mouth may stay open this long after the last loud frame (a stop inside a word is silent, too) and then fades.
 const HOLD_FRAMES = 4;
 const FADE_FRAMES = 5;
@@ -43,10 +29,7 @@ const FADE_FRAMES = 5;
  * flutter on low noise, no jump faster than a jaw. In silence of 120 ms and more the opening is exactly 0.
  */
 export class MouthCurves {
-  #floorDb = FLOOR_MAX_DB;
-  #peakDb = SPEECH_MIN_DB;
-  #smoothDb = FLOOR_MAX_DB;
-  #settling = SETTLE_FRAMES;
+  readonly #speech = new SpeechThreshold();
   #held = 0;
   #sinceHeld = 0;
   #last: MouthShape = REST_MOUTH;
@@ -81,7 +64,7 @@ export class MouthCurves {
 
   /** 1 around speech, 0 in silence, with a short fade between. */
   #voice(levelsDb: Float32Array): number {
-    const threshold = this.#threshold(levelsDb[0]!);
+    const threshold = this.#speech.next(levelsDb[0]!);
     const speech = (levelDb: number): number =>
       Math.min(1, Math.max(0, (levelDb - threshold) / SPEECH_RAMP_DB));
     const now = speech(levelsDb[0]!);
@@ -96,27 +79,6 @@ export class MouthCurves {
       voice = Math.max(voice, speech(levelsDb[i]!) * (1 - i / levelsDb.length));
     }
     return voice;
-  }
-
-  /** Level in dB above which the sound is speech. */
-  #threshold(nowDb: number): number {
-    if (nowDb < DIGITAL_SILENCE_DB) {
-      this.#settling = SETTLE_FRAMES;
-      this.#floorDb = FLOOR_MAX_DB;
-    } else if (this.#settling > 0) {
-      this.#settling--;
-      this.#smoothDb = nowDb;
-    } else {
-      this.#smoothDb += (nowDb - this.#smoothDb) * FLOOR_SMOOTHING;
-      this.#floorDb = Math.min(this.#smoothDb, this.#floorDb + FLOOR_RISE_DB, FLOOR_MAX_DB);
-      this.#floorDb = Math.max(this.#floorDb, FLOOR_MIN_DB);
-    }
-    this.#peakDb = Math.max(nowDb, this.#peakDb - PEAK_FALL_DB, SPEECH_MIN_DB);
-    return Math.max(
-      SPEECH_MIN_DB,
-      this.#floorDb + SPEECH_ABOVE_FLOOR_DB,
-      this.#peakDb - SPEECH_BELOW_PEAK_DB,
-    );
   }
 }
 

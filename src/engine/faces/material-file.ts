@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import type { Box } from '../../media/frame.js';
+import type { FaceParameters } from './face-material.js';
+
+/** The folder of prepared face material: three files, and the key that says what they were made from. */
+
+export const MATERIAL_VERSION = 1;
+export const MATERIAL_FILE = 'material.json';
+/** FaceGenerator.inputValues little-endian 32-bit floats a picture. */
+export const INPUTS_FILE = 'inputs.f32';
+/** The alpha bytes of each picture, one behind the other. */
+export const MASKS_FILE = 'masks.u8';
+/** Everything that the prepared numbers depend on, besides the footage. */
+export interface MaterialOrigin {
+  readonly family: string;
+  readonly parameters: FaceParameters;
+  /** SHA-256 by role, as FaceFamily.modelHashes. */
+  readonly modelHashes: Readonly<Record<string, string>>;
+  /** What found the face, such as `dwpose` or `mesh`. */
+  readonly landmarks: string;
+  /** What found its parts, such as `bisenet` or `mesh`. */
+  readonly parsing: string;
+}
+
+export interface MaterialHeader extends MaterialOrigin {
+  readonly faceSidePx: number;
+  readonly inputValues: number;
+}
+
+/** `material.json`. */
+export interface MaterialFile extends MaterialHeader {
+  readonly version: number;
+  readonly key: string;
+  readonly pictures: readonly PictureEntry[];
+}
+
+export interface PictureEntry {
+  readonly box: Box;
+  readonly mask: { readonly area: Box; readonly offset: number };
+}
+
+/** SHA-256 (hex) over the origin with its keys in alphabetical order: any other value gives another key. */
+export function materialKey(origin: MaterialOrigin): string {
+  const { family, parameters, modelHashes, landmarks, parsing } = origin;
+  const canonical = { version: MATERIAL_VERSION, family, parameters, modelHashes, landmarks, parsing };
+  return createHash('sha256').update(canonicalJson(canonical)).digest('hex');
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, entry: unknown) =>
+    entry !== null && typeof entry === 'object' && !Array.isArray(entry)
+      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : entry,
+  );
+}
+
+/** Checks what reading depends on; a sentence about the first fault. */
+export function whatIsWrong(file: MaterialFile, frameCount: number): string | undefined {
+  const { inputValues, pictures } = file;
+  if (!Number.isInteger(inputValues) || inputValues < 1)
+    return `it has ${String(inputValues)} values a picture`;
+  if (!Array.isArray(pictures)) return 'it lists no pictures';
+  if (pictures.length !== frameCount)
+    return `it has ${pictures.length} pictures where the avatar has ${frameCount}`;
+  let offset = 0;
+  for (const [index, entry] of (pictures as readonly (Partial<PictureEntry> | null)[]).entries()) {
+    if (!isBox(entry?.box) || !isBox(entry.mask?.area))
+      return `the box or mask of picture ${index} is no rectangle`;
+    if (entry.mask.offset !== offset) return `the mask of picture ${index} is not where it should be`;
+    offset += pixelsOf(entry.mask.area);
+  }
+  return undefined;
+}
+
+function isBox(box: Box | undefined): box is Box {
+  return (
+    typeof box === 'object' &&
+    box !== null &&
+    [box.x1, box.y1, box.x2, box.y2].every((side) => Number.isInteger(side)) &&
+    box.x1 <= box.x2 &&
+    box.y1 <= box.y2
+  );
+}
+
+/** Also the bytes of a mask. */
+export function pixelsOf(area: Box): number {
+  return (area.x2 - area.x1) * (area.y2 - area.y1);
+}

@@ -1,0 +1,122 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { AppError } from '../../errors.js';
+import type { AlphaMask, Box } from '../../media/frame.js';
+import type { FaceMaterial } from './face-material.js';
+import {
+  INPUTS_FILE,
+  MASKS_FILE,
+  MATERIAL_FILE,
+  MATERIAL_VERSION,
+  pixelsOf,
+  whatIsWrong,
+  type MaterialFile,
+  type PictureEntry,
+} from './material-file.js';
+
+/**
+ * Opens prepared material; close it when done. Undefined when there is none, or when it was made by other models, with
+ * other parameters or by another version of this program.
+ * @throws AppError avatar-not-ready when it is damaged
+ */
+export async function openMaterial(
+  folder: string,
+  expected: { readonly frameCount: number; readonly key: string },
+): Promise<FaceMaterial | undefined> {
+  const damaged = (what: string): AppError =>
+    new AppError(
+      'avatar-not-ready',
+      `the face material in ${folder} is damaged: ${what}; prepare the avatar again`,
+    );
+  const text = await readFile(path.join(folder, MATERIAL_FILE), 'utf8').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  let file: MaterialFile | null;
+  try {
+    file = JSON.parse(text) as MaterialFile | null;
+  } catch {
+    throw damaged(`${MATERIAL_FILE} is not JSON`);
+  }
+  if (typeof file !== 'object' || file === null) throw damaged(`${MATERIAL_FILE} is not an object`);
+  if (file.version !== MATERIAL_VERSION || file.key !== expected.key) return undefined;
+  const wrong = whatIsWrong(file, expected.frameCount);
+  if (wrong !== undefined) throw damaged(wrong);
+  const { inputValues, pictures } = file;
+  const sizes = {
+    [INPUTS_FILE]: pictures.length * inputValues * 4,
+    [MASKS_FILE]: pictures.reduce((sum, { mask }) => sum + pixelsOf(mask.area), 0),
+  };
+  for (const [name, sizeBytes] of Object.entries(sizes)) {
+    const found = (await stat(path.join(folder, name)).catch(() => undefined))?.size;
+    if (found !== sizeBytes) throw damaged(`${name} has ${found ?? 'no'} bytes, not ${sizeBytes}`);
+  }
+  const inputs = new Float32Array(pictures.length * inputValues);
+  new Uint8Array(inputs.buffer).set(await readFile(path.join(folder, INPUTS_FILE)));
+  return new StoredMaterial(folder, file, inputs);
+}
+
+/** Inputs are in memory, masks are read on demand. */
+class StoredMaterial implements FaceMaterial {
+  readonly frameCount: number;
+  readonly #folder: string;
+  readonly #pictures: readonly PictureEntry[];
+  readonly #inputValues: number;
+  readonly #inputs: Float32Array;
+  readonly #masks: number;
+  readonly #alpha: Uint8Array;
+  #closed = false;
+
+  constructor(folder: string, file: MaterialFile, inputs: Float32Array) {
+    this.frameCount = file.pictures.length;
+    this.#folder = folder;
+    this.#pictures = file.pictures;
+    this.#inputValues = file.inputValues;
+    this.#inputs = inputs;
+    this.#masks = openSync(path.join(folder, MASKS_FILE), 'r');
+    this.#alpha = new Uint8Array(
+      file.pictures.reduce((max, { mask }) => Math.max(max, pixelsOf(mask.area)), 0),
+    );
+  }
+
+  box(index: number): Box {
+    return this.#entry(index).box;
+  }
+
+  mask(index: number): AlphaMask {
+    const { area, offset } = this.#entry(index).mask;
+    const alpha = this.#alpha.subarray(0, pixelsOf(area));
+    for (let done = 0; done < alpha.length;) {
+      const read = readSync(this.#masks, alpha, done, alpha.length - done, offset + done);
+      if (read === 0)
+        throw new AppError('internal', `${this.#folder}/${MASKS_FILE} ends within picture ${index}`);
+      done += read;
+    }
+    return { area, alpha };
+  }
+
+  inputs(index: number): Float32Array {
+    this.#entry(index);
+    return this.#inputs.subarray(index * this.#inputValues, (index + 1) * this.#inputValues);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#masks);
+  }
+
+  #entry(index: number): PictureEntry {
+    if (this.#closed) throw new AppError('internal', `the face material in ${this.#folder} is closed`);
+    const entry = this.#pictures[index];
+    if (entry === undefined) {
+      throw new AppError(
+        'invalid-argument',
+        `the face material in ${this.#folder} has no picture ${index} (it has ${this.frameCount})`,
+      );
+    }
+    return entry;
+  }
+}
