@@ -52,7 +52,9 @@ async function* events<T>(
       const next = waiting.shift();
       if (next !== undefined) {
         const { value } = next;
-        yield Buffer.from(`event: ${source.nameOf(value)}\ndata: ${JSON.stringify(source.dataOf(value))}\n\n`);
+        yield Buffer.from(
+          `event: ${source.nameOf(value)}\ndata: ${JSON.stringify(source.dataOf(value))}\n\n`,
+        );
         if (source.isLast(value)) return;
         continue;
       }

@@ -177,6 +177,14 @@ export const OPTIONS: readonly Option[] = [
     help: 'decoder of the MuseTalk engine: sd-vae, or taesd (a third of the work, slightly softer teeth)',
   },
   {
+    flag: '--vae-override',
+    env: 'MUSECAST_VAE_OVERRIDES',
+    key: 'vaeOverrides',
+    kind: 'list',
+    defaultText: 'none',
+    help: 'how VAE files differ from the usual, NAME=VALUE: encoderScaling=inside or outside, decoderScaling=inside, outside or none, encoderOrder=rgb or bgr, decoderOrder=rgb or bgr; repeatable',
+  },
+  {
     flag: '--version',
     env: 'MUSECAST_MUSETALK_VERSION',
     key: 'version',

@@ -69,6 +69,16 @@ const schema = z.object({
   unetModelPath: text.optional(),
   whisperDir: text.optional(),
   vaeType: z.enum(['sd-vae', 'taesd'], oneOf('sd-vae or taesd')).default('sd-vae'),
+  vaeOverrides: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^(encoderScaling=(inside|outside)|decoderScaling=(inside|outside|none)|(en|de)coderOrder=(rgb|bgr))$/,
+          'must be NAME=VALUE as --help lists them',
+        ),
+    )
+    .default([]),
   version: z.enum(['v1', 'v15'], oneOf('v1 or v15')).default('v15'),
   bboxShift: integer(-100, 100).default(0),
   extraMargin: integer(0, 200).default(10),

@@ -71,10 +71,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     scope.defer(() => avatars.close());
     const engines = new Engines({
       cpu: pool,
-      face:
-        'missing' in face
-          ? face
-          : { settings: face, host: WorkerHost.start({ ...worker, face }, log) },
+      face: 'missing' in face ? face : { settings: face, host: WorkerHost.start({ ...worker, face }, log) },
       prepareFaces: (id) => avatars.prepareFaces(id),
       facesReady: (id, basis) => avatars.facesReady(id, basis),
       log,

@@ -25,8 +25,30 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   worker: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'logger'],
   session: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'logger'],
   signaling: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'session'],
-  cli: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'session', 'logger', 'paths', 'config', 'face-settings', 'main'],
-  main: [...BELOW_MIDDLE, ...MIDDLE, 'engine', 'worker', 'session', 'signaling', 'logger', 'paths', 'config', 'face-settings'],
+  cli: [
+    ...BELOW_MIDDLE,
+    ...MIDDLE,
+    'engine',
+    'worker',
+    'session',
+    'logger',
+    'paths',
+    'config',
+    'face-settings',
+    'main',
+  ],
+  main: [
+    ...BELOW_MIDDLE,
+    ...MIDDLE,
+    'engine',
+    'worker',
+    'session',
+    'signaling',
+    'logger',
+    'paths',
+    'config',
+    'face-settings',
+  ],
 };
 
 /** Each outside library or global has one door. */

@@ -1,3 +1,4 @@
+import type { VaeOverrides } from './musetalk/models/vae-codec.js';
 import type { UtteranceWindowOptions } from './musetalk/hearing/feature-windows.js';
 import type { FaceParameters } from './faces/face-material.js';
 
@@ -31,6 +32,7 @@ export interface MuseTalkSettings extends CommonFaceSettings {
   whisperPath?: string;
   /** The small decoder (TAESD) instead of the full one. */
   tinyDecoder: boolean;
+  vaeOverrides: VaeOverrides;
   windows: UtteranceWindowOptions;
 }
 

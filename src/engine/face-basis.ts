@@ -19,7 +19,8 @@ export type FaceBasis = Omit<MaterialOrigin, 'parameters'>;
 export async function faceBasisOf(settings: FaceEngineSettings, precision: Precision): Promise<FaceBasis> {
   const faceModels = await findFaceModels(settings.faceModelsDir);
   const files: Record<string, string> = { ...faceModels };
-  if (settings.name === 'musetalk') files['vaeEncoder'] = findModelFiles(modelFileOptions(settings, precision)).vaeEncoder;
+  if (settings.name === 'musetalk')
+    files['vaeEncoder'] = findModelFiles(modelFileOptions(settings, precision)).vaeEncoder;
   else files['model'] = settings.modelPath;
   return {
     family: settings.name,

@@ -226,7 +226,10 @@ export class Session {
       } catch (error) {
         if (utterance.dropped.aborted) return;
         const err = toAppError(error);
-        this.#options.log.warn({ session: this.id, utterance: utterance.id, err }, 'speech was not rendered ahead');
+        this.#options.log.warn(
+          { session: this.id, utterance: utterance.id, err },
+          'speech was not rendered ahead',
+        );
       } finally {
         rehearsal.settled = true;
         this.#rendering.delete(utterance.id);

@@ -86,7 +86,11 @@ export class Sessions {
       if (options.audioPath !== undefined) utterance = this.#utterance(options.audioPath);
       // First the sound: one that cannot be decoded is refused before anything runs that would have to be undone.
       await utterance?.firstSound;
-      const choice = await this.#options.engines.choose({ avatarId: avatar.id, engine: options.engine ?? 'auto', fps });
+      const choice = await this.#options.engines.choose({
+        avatarId: avatar.id,
+        engine: options.engine ?? 'auto',
+        fps,
+      });
       const session = await Session.create({
         id,
         avatarId: avatar.id,

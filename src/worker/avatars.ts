@@ -193,11 +193,16 @@ export class Avatars {
     const { avatarsDir, modelsDir, face, logLevel } = this.#options;
     const running = this.#faces.get(id);
     if (running) return running;
-    if (face === undefined) return Promise.reject(new AppError('not-supported', 'this server has no such engine'));
+    if (face === undefined)
+      return Promise.reject(new AppError('not-supported', 'this server has no such engine'));
     const job = (async () => {
       await this.#turn();
       try {
-        await runJob('face-job', { id, avatarsDir, modelsDir, face, logLevel }, { signal: this.#abort.signal, niceness: 5 });
+        await runJob(
+          'face-job',
+          { id, avatarsDir, modelsDir, face, logLevel },
+          { signal: this.#abort.signal, niceness: 5 },
+        );
       } finally {
         this.#running -= 1;
         this.#waiting.shift()?.();

@@ -78,7 +78,10 @@ export class Engines {
     if ('missing' in face) throw new AppError('not-supported', face.missing);
     const { name } = face.settings;
     if (request.engine !== 'auto' && request.engine !== name)
-      throw new AppError('not-supported', `this server runs the engines cpu and ${name}, not ${request.engine}`);
+      throw new AppError(
+        'not-supported',
+        `this server runs the engines cpu and ${name}, not ${request.engine}`,
+      );
     if (this.#failure) throw this.#failure;
     const { host } = face;
     if (host.faces === undefined)
@@ -109,7 +112,13 @@ export class Engines {
         'no-capacity',
         `all ${plan.capacity} live sessions that the ${name} engine has room for are in use`,
       );
-    return { engine: name, mode, reason: plan.reason, face: face.settings, open: (options) => host.open(options) };
+    return {
+      engine: name,
+      mode,
+      reason: plan.reason,
+      face: face.settings,
+      open: (options) => host.open(options),
+    };
   }
 
   get names(): EngineName[] {

@@ -1,7 +1,18 @@
 import { modelFileOptions } from '../engine/musetalk/model-options.js';
 import { MuseTalkNets, type StageMs } from '../engine/musetalk/musetalk-nets.js';
+import { precisionOf } from '../engine/provider.js';
+import type { OnnxProvider } from '../adapters/onnx-failure.js';
+import type { MuseTalkSettings } from '../engine/engine-settings.js';
 import { createLogger } from '../logger.js';
-import { precisionOf, type MuseTalkThreadOptions } from './open-engine.js';
+
+/** What the networks' thread is started with. */
+export interface MuseTalkThreadOptions {
+  settings: MuseTalkSettings;
+  provider: OnnxProvider;
+  logLevel: string;
+  /** False leaves the check of the VAE out. */
+  probe?: boolean;
+}
 
 /** The networks as the thread's other side sees them: methods only, so figures are one, too. */
 export type MeasuredNets = Pick<MuseTalkNets, 'hear' | 'prepare' | 'faces' | 'warmUp' | 'close'> & {
@@ -17,7 +28,7 @@ export async function createNets(options: MuseTalkThreadOptions): Promise<Measur
     threads: settings.compute.threads,
     batch: settings.batch,
     log: createLogger(logLevel, { process: 'inference' }),
-    ...(probe === false ? { overrides: { probe: 'off' } } : {}),
+    overrides: { ...settings.vaeOverrides, ...(probe === false ? { probe: 'off' } : {}) },
   });
   return {
     hear: (mel, rows) => nets.hear(mel, rows),

@@ -1,4 +1,3 @@
-import { cudaInstalled } from '../adapters/cuda.js';
 import type { OnnxProvider } from '../adapters/onnx-failure.js';
 import { CpuEngine, loadMouthBasis } from '../engine/cpu/cpu-engine.js';
 import type { Engine } from '../engine/engine.js';
@@ -10,11 +9,12 @@ import { FaceEngine } from '../engine/faces/face-engine.js';
 import type { FaceFamily } from '../engine/faces/face-family.js';
 import { InferenceThread } from '../engine/faces/inference-thread.js';
 import { openMaterial } from '../engine/faces/material-store.js';
+import { precisionOf, providerOf } from '../engine/provider.js';
 import { MuseTalkFamily } from '../engine/musetalk/musetalk-family.js';
 import { AppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
-import type { MeasuredNets } from './musetalk-thread.js';
+import type { MeasuredNets, MuseTalkThreadOptions } from './musetalk-thread.js';
 import type { FaceReadiness } from './protocol.js';
 
 export interface OpenEngineOptions {
@@ -51,7 +51,10 @@ export async function openEngine(
         const key = materialKeyOf(face, basis, avatar);
         const material = await openMaterial(folder, { frameCount: avatar.frameCount, key });
         if (material !== undefined) return material;
-        throw new AppError('avatar-not-ready', `avatar ${avatar.id} is not prepared for the ${face.name} engine`);
+        throw new AppError(
+          'avatar-not-ready',
+          `avatar ${avatar.id} is not prepared for the ${face.name} engine`,
+        );
       },
       close: () => scope.close(),
       log,
@@ -61,26 +64,6 @@ export async function openEngine(
     await scope.close();
     throw error;
   }
-}
-
-/** @throws not-supported where CUDA was asked for by name and is not installed */
-export function providerOf(face: FaceEngineSettings): OnnxProvider {
-  const { provider, gpuId } = face.compute;
-  const cuda = provider === 'cuda' || (provider === 'auto' && cudaInstalled());
-  return cuda ? { provider: 'cuda', gpuId } : { provider: 'cpu' };
-}
-
-export function precisionOf(provider: OnnxProvider): 'fp16' | 'fp32' {
-  return provider.provider === 'cuda' ? 'fp16' : 'fp32';
-}
-
-/** What the networks' thread is started with. */
-export interface MuseTalkThreadOptions {
-  settings: MuseTalkSettings;
-  provider: OnnxProvider;
-  logLevel: string;
-  /** False leaves the check of the VAE out. */
-  probe?: boolean;
 }
 
 async function openFamily(

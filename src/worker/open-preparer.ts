@@ -3,7 +3,7 @@ import type { FaceFamily } from '../engine/faces/face-family.js';
 import { openMuseTalkPreparer } from '../engine/musetalk/face-encoder.js';
 import { modelFileOptions } from '../engine/musetalk/model-options.js';
 import type { Log } from '../lib/log.js';
-import { precisionOf, providerOf } from './open-engine.js';
+import { precisionOf, providerOf } from '../engine/provider.js';
 
 /** The part of a family that preparation needs, without the networks that draw. */
 export type Preparer = Pick<FaceFamily, 'name' | 'faceSidePx' | 'inputValues' | 'prepare'> & {
@@ -18,6 +18,7 @@ export function openPreparer(face: FaceEngineSettings, log: Log): Promise<Prepar
     ...modelFileOptions(face, precisionOf(provider)),
     provider,
     threads: face.compute.threads,
+    overrides: face.vaeOverrides,
     log,
   });
 }

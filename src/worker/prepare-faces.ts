@@ -6,7 +6,7 @@ import { prepareMaterial, type MaterialSummary } from '../engine/faces/prepare-m
 import { loadFaceModels } from '../face/load-face-models.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
-import { precisionOf, providerOf } from './open-engine.js';
+import { precisionOf, providerOf } from '../engine/provider.js';
 import { openPreparer } from './open-preparer.js';
 
 export interface PrepareFacesInput {

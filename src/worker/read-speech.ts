@@ -25,7 +25,10 @@ export async function readSpeech(
     pieces.push(piece);
     total += piece.length;
     if (total > MAX_SPEECH_S * ENGINE_RATE)
-      throw new AppError('media-too-large', `a sound to be rendered ahead may last ${MAX_SPEECH_S} s; this one is longer`);
+      throw new AppError(
+        'media-too-large',
+        `a sound to be rendered ahead may last ${MAX_SPEECH_S} s; this one is longer`,
+      );
   }
   signal?.throwIfAborted();
   pieces.push(downsampler.push(new Int16Array(2 * 3 * delaySamples)));

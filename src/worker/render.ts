@@ -140,7 +140,8 @@ async function openRehearsed(options: RenderOptions, share: number): Promise<Eng
   const { engine, avatar, fps, signal } = options;
   if (engine.rehearse === undefined) return engine.open(avatar, { fps });
   let pcm = await readSpeech(options.ffmpeg, options.audioPath, signal);
-  if (options.limitMs !== undefined) pcm = pcm.subarray(0, Math.round((options.limitMs * ENGINE_RATE) / 1000));
+  if (options.limitMs !== undefined)
+    pcm = pcm.subarray(0, Math.round((options.limitMs * ENGINE_RATE) / 1000));
   const take = await engine.rehearse(avatar, pcm, {
     fps,
     folder: path.dirname(path.resolve(options.outPath)),

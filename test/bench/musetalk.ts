@@ -27,9 +27,12 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const [pictures, batch, threads, sessions] = [values.pictures, values.batch, values.threads, values.sessions].map(
-  Number,
-) as [number, number, number, number];
+const [pictures, batch, threads, sessions] = [
+  values.pictures,
+  values.batch,
+  values.threads,
+  values.sessions,
+].map(Number) as [number, number, number, number];
 const folder = path.resolve(values.models ?? 'test/fixtures/musetalk/stubs');
 
 const SIZE = { widthPx: 720, heightPx: 1280 };
@@ -49,6 +52,7 @@ const thread = await InferenceThread.create<MeasuredNets>({
       parameters: DEFAULT_FACE_PARAMETERS,
       faceModelsDir: folder,
       tinyDecoder: false,
+      vaeOverrides: {},
       windows: {},
     },
     provider: { provider: 'cpu' },
@@ -129,7 +133,8 @@ async function liveSessions() {
   const started = batcher.stats();
   // A machine that cannot keep up would only show its queue.
   const faceMs = (await timed(() => batcher.submit(inputs, features))) / 1;
-  if (faceMs > 1000 / FPS / sessions) return { liveSessions: 0, liveNote: `a face takes ${round(faceMs)} ms` };
+  if (faceMs > 1000 / FPS / sessions)
+    return { liveSessions: 0, liveNote: `a face takes ${round(faceMs)} ms` };
   const asking: Promise<unknown>[] = [];
   const from = performance.now();
   for (let k = 0; k * (1000 / FPS) < LIVE_MS; k += 1) {

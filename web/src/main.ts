@@ -159,7 +159,8 @@ class Studio {
   }
 
   #sessionChanged(session: api.Session): void {
-    this.#figures.title = session.engine === undefined ? '' : `${session.engine}: ${session.engineReason ?? ''}`;
+    this.#figures.title =
+      session.engine === undefined ? '' : `${session.engine}: ${session.engineReason ?? ''}`;
     this.#rendered = session.rendering?.[0]?.progress;
     const speaking = session.state === 'speaking';
     if (speaking) this.#trustUntilMs = 0;

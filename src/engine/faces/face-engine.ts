@@ -3,7 +3,14 @@ import type { MouthBasis } from '../../compositor/mouth-basis.js';
 import { AppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
 import type { RgbImage } from '../../media/frame.js';
-import type { AvatarSource, Engine, EngineStream, EngineStreamOptions, RehearseOptions, Take } from '../engine.js';
+import type {
+  AvatarSource,
+  Engine,
+  EngineStream,
+  EngineStreamOptions,
+  RehearseOptions,
+  Take,
+} from '../engine.js';
 import type { CostDecision } from './cost-model.js';
 import type { FaceEar, FaceFamily } from './face-family.js';
 import type { FaceMaterial } from './face-material.js';
@@ -114,7 +121,10 @@ export class FaceEngine implements Engine {
     const nowMs = performance.now();
     if (nowMs - this.#lastReportMs < FAULT_REPORT_MS) return;
     this.#lastReportMs = nowMs;
-    this.#options.log.error({ err: error, avatar: avatarId, faults: this.#faults }, 'faces could not be generated');
+    this.#options.log.error(
+      { err: error, avatar: avatarId, faults: this.#faults },
+      'faces could not be generated',
+    );
     this.#faults = 0;
   }
 }

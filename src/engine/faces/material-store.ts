@@ -58,6 +58,16 @@ export async function openMaterial(
   return new StoredMaterial(folder, file, inputs);
 }
 
+/** The key of the material that a folder holds; undefined if there is none that can be read. */
+export async function materialKeyIn(folder: string): Promise<string | undefined> {
+  try {
+    const file = JSON.parse(await readFile(path.join(folder, MATERIAL_FILE), 'utf8')) as MaterialFile | null;
+    return file?.version === MATERIAL_VERSION ? file.key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Inputs are in memory, masks are read on demand. */
 class StoredMaterial implements FaceMaterial {
   readonly frameCount: number;

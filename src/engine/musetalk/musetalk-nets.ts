@@ -14,7 +14,7 @@ import {
   type OpenNets,
 } from './models/open-nets.js';
 import { IMAGE_VALUES, type VaeCodec } from './models/vae-codec.js';
-import { MEL_BANDS, MEL_FRAMES, type WhisperEncoder } from './models/whisper-encoder.js';
+import { HEARD_ROWS, MEL_BANDS, MEL_FRAMES, type WhisperEncoder } from './models/whisper-encoder.js';
 
 /** Numbers heard per drawn picture, positional encoding included. */
 export const FEATURE_VALUES = AUDIO_ROWS * AUDIO_WIDTH;
@@ -79,6 +79,12 @@ export class MuseTalkNets {
    */
   async hear(mel: Float32Array, rows: number): Promise<Float32Array> {
     if (mel.length !== MEL_BANDS * MEL_FRAMES) throw wrongLength('mel', mel.length, MEL_BANDS * MEL_FRAMES);
+    if (!(rows >= 0 && rows <= HEARD_ROWS)) {
+      throw new AppError(
+        'invalid-argument',
+        `${rows} rows were asked for, Whisper hears ${HEARD_ROWS} at once`,
+      );
+    }
     return this.#inTurn(() => this.#whisper.hear(mel, rows));
   }
 

@@ -32,7 +32,9 @@ describe('legacy API', () => {
       text,
       '{"status":"success","message":"Avatar avatar1 created successfully","avatar_id":"avatar1"}',
     );
-    assert.deepEqual(server.avatars.created, [{ id: 'avatar1', sourcePath: '/media/a.mp4' }]);
+    assert.deepEqual(server.avatars.created, [
+      { id: 'avatar1', sourcePath: '/media/a.mp4', faceParameters: { bboxShiftPx: -7 } },
+    ]);
   });
 
   it('answers a creation only when the avatar is prepared', async () => {

@@ -107,6 +107,7 @@ describe('documentation', () => {
       'get /v1/sessions',
       'post /v1/sessions',
       'get /v1/sessions/{id}',
+      'get /v1/sessions/{id}/events',
       'delete /v1/sessions/{id}',
       'post /v1/sessions/{id}/utterances',
       'post /v1/sessions/{id}/interrupt',

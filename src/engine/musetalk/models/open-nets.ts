@@ -93,8 +93,7 @@ export async function openVae(
     const half = isHalf(files.vaeDecoder) || decoder.output.type === 'float16';
     const codec = new VaeCodec(encoder, decoder, files.tiny, {
       overrides: options.overrides ?? {},
-      loadFp32Decoder:
-        half && fp32 !== undefined ? () => open(scope, load, fp32, bindVaeDecoder) : undefined,
+      loadFp32Decoder: half && fp32 !== undefined ? () => open(scope, load, fp32, bindVaeDecoder) : undefined,
       log: options.log,
     });
     if (options.overrides?.probe !== 'off') await probeVae(codec);

@@ -151,7 +151,10 @@ test('the last picture comes, too, once the silence behind it was pushed (refere
   const pictures = drain(stream, 200 + EAR_MS + PIPELINE_MS);
   await settle();
   answers.forEach((answer, index) => answer.resolve(face(index + 1)));
-  assert.deepEqual((await pictures).slice(0, 5).map(([, value]) => value), [1, 2, 3, 4, 5]);
+  assert.deepEqual(
+    (await pictures).slice(0, 5).map(([, value]) => value),
+    [1, 2, 3, 4, 5],
+  );
 });
 
 test('skipped pictures are not drawn and their faces are given up', async () => {

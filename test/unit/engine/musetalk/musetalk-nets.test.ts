@@ -74,6 +74,7 @@ test('hear gives the states in the order of the layers', async () => {
     near(heard[(row * 5 + layer) * 384 + column]!, value, 1e-6);
   }
   await assert.rejects(nets.hear(new Float32Array(5), 1), { code: 'invalid-argument' });
+  await assert.rejects(nets.hear(mel, 1501), { code: 'invalid-argument', message: /1501 rows.*1500/ });
   await nets.close();
 });
 
