@@ -1,5 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { AppError } from '../errors.js';
+import type { GraphRunner, GraphTensor, GraphValue } from './graph-runner.js';
+import { explainLoadFailure, requireModelFile, type OnnxProvider } from './onnx-failure.js';
 
 /** A dense float32 array with its shape, row-major. */
 export interface FloatTensor {
@@ -66,6 +68,101 @@ export class OnnxModel {
     this.#closing ??= this.#session.release();
     return this.#closing;
   }
+}
+
+export interface OnnxGraphOptions {
+  /** The CPU if left out. What a GPU cannot compute of a graph falls back to the CPU. */
+  readonly provider?: OnnxProvider;
+  /** CPU threads inside one run; 0 is one a core. One by default. */
+  readonly threads?: number;
+}
+
+/** One ONNX graph of any of the types in graph-runner.ts, on the CPU or a GPU, with its declaration open to checks. */
+export class OnnxGraph implements GraphRunner {
+  readonly inputs: readonly GraphValue[];
+  readonly outputs: readonly GraphValue[];
+  readonly #session: InferenceSession;
+  #closing: Promise<void> | undefined;
+
+  private constructor(session: InferenceSession) {
+    this.#session = session;
+    this.inputs = session.inputMetadata.map(valueOf);
+    this.outputs = session.outputMetadata.map(valueOf);
+  }
+
+  /**
+   * Loads by path, so that weights in a data file beside the graph are found.
+   * @throws AppError file-not-found for an absent file or data file; model-invalid for one that is cut off or no ONNX;
+   *   not-supported where the provider is absent or lacks an operator; no-capacity when memory runs out
+   */
+  static async load(path: string, options: OnnxGraphOptions = {}): Promise<OnnxGraph> {
+    await requireModelFile(path);
+    const provider = options.provider ?? { provider: 'cpu' };
+    try {
+      const session = await InferenceSession.create(path, {
+        executionProviders:
+          provider.provider === 'cuda' ? [{ name: 'cuda', deviceId: provider.gpuId ?? 0 }, 'cpu'] : ['cpu'],
+        intraOpNumThreads: options.threads ?? 1,
+        interOpNumThreads: 1,
+        executionMode: 'sequential',
+        graphOptimizationLevel: 'all',
+        // Failures come back as errors; what the runtime prints beside them helps nobody.
+        logSeverityLevel: 4,
+      });
+      return new OnnxGraph(session);
+    } catch (error) {
+      throw await explainLoadFailure(path, provider, error);
+    }
+  }
+
+  /** Errors of the runtime pass through as they are. */
+  async run(
+    feeds: Readonly<Record<string, GraphTensor>>,
+    into?: Readonly<Record<string, GraphTensor>>,
+  ): Promise<Record<string, GraphTensor>> {
+    if (this.#closing) throw new AppError('internal', 'run was called on a closed model');
+    const inputs = mapValues(feeds, toTensor);
+    const results = into
+      ? await this.#session.run(inputs, mapValues(into, toTensor))
+      : await this.#session.run(inputs);
+    // The runtime wrote to the caller's memory, but hands out tensors of its own making.
+    return mapValues(results, (result, name) => into?.[name] ?? fromTensor(result, name));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#session.release();
+    return this.#closing;
+  }
+}
+
+function toTensor(tensor: GraphTensor): Tensor {
+  return new Tensor(tensor.type, tensor.data as Float32Array, tensor.dims);
+}
+
+function fromTensor(tensor: Tensor, name: string): GraphTensor {
+  const { type, dims, data } = tensor;
+  if (type === 'float32') return { type, dims, data: data as Float32Array };
+  if (type === 'int64') return { type, dims, data: data as BigInt64Array };
+  if (type === 'int32') return { type, dims, data: data as Int32Array };
+  if (type === 'float16') {
+    // A Float16Array where the language has one.
+    const view = data as Uint16Array;
+    return { type, dims, data: new Uint16Array(view.buffer, view.byteOffset, view.length) };
+  }
+  throw new AppError('model-invalid', `output ${name} is ${type}, expected float32, float16, int64 or int32`);
+}
+
+function valueOf(value: InferenceSession.ValueMetadata): GraphValue {
+  return value.isTensor
+    ? { name: value.name, type: value.type, dims: value.shape }
+    : { name: value.name, type: 'no tensor', dims: [] };
+}
+
+function mapValues<A, B>(
+  record: Readonly<Record<string, A>>,
+  map: (value: A, key: string) => B,
+): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
 }
 
 function messageOf(error: unknown): string {
