@@ -187,8 +187,7 @@ class PickleMachine {
         return this.#push(this.#load(this.#pop()));
       case '\x80': {
         const protocol = from.uint8();
-        if (protocol > HIGHEST_PROTOCOL) this.#refuse(`pickle protocol ${protocol}`);
-        return;
+        return protocol > HIGHEST_PROTOCOL ? this.#refuse(`pickle protocol ${protocol}`) : undefined;
       }
       case '\x95': // FRAME announces how much can be read ahead; here all of it has been read.
         return void from.uint64();
@@ -286,8 +285,7 @@ class PickleMachine {
   }
 
   #decimal(text: string): number | bigint | boolean {
-    if (text === '00') return false;
-    if (text === '01') return true;
+    if (text === '00' || text === '01') return text === '01';
     if (!/^-?\d{1,150}$/.test(text)) this.#refuse(`the number ${text.slice(0, 20)}`);
     return narrow(BigInt(text));
   }

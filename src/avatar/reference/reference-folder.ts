@@ -19,7 +19,8 @@ const MAX_COORDS_BYTES = 64 * 1024 * 1024;
 const MAX_INFO_BYTES = 1024 * 1024;
 /** The reference rounds the square's middle and half side on their own. */
 const CENTRE_TOLERANCE_PX = 2;
-const MAX_SIDE_PX = 16_384;
+/** Beyond every picture; also keeps a mask below 70 MB. */
+const MAX_SIDE_PX = 8192;
 
 export interface ReferenceInfo {
   readonly avatarId: string;
@@ -152,7 +153,7 @@ function rowsOf(array: NumpyArray): (readonly number[])[] {
 function checkPair(box: Box, square: Box, index: number): void {
   if (box.x2 <= box.x1 || box.y2 <= box.y1) throw damaged(`picture ${index} has no face box`);
   const sidePx = square.x2 - square.x1;
-  if (sidePx <= 0 || sidePx !== square.y2 - square.y1)
+  if (sidePx <= 0 || sidePx > MAX_SIDE_PX || sidePx !== square.y2 - square.y1)
     throw damaged(`entry ${index} of mask_coords.pkl is not a square`);
   const offX = Math.abs(box.x1 + box.x2 - square.x1 - square.x2) / 2;
   const offY = Math.abs(box.y1 + box.y2 - square.y1 - square.y2) / 2;

@@ -138,6 +138,12 @@ describe('readReferenceFolder', () => {
       'media-undecodable',
       /the mask of picture 1 does not lie around its face box/,
     ],
+    'a square too large': [
+      (folder) =>
+        writeFile(path.join(folder, 'mask_coords.pkl'), boxPickle(Array(4).fill([-8000, -8000, 8000, 8000]))),
+      'media-undecodable',
+      /entry 0 of mask_coords\.pkl is not a square/,
+    ],
     'boxes that are no list': [
       (folder) => writeFile(path.join(folder, 'coords.pkl'), 'N.'),
       'media-undecodable',
