@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
   assertDecodable,
@@ -13,6 +13,7 @@ import { undecodable } from '../adapters/ffmpeg-undecodable.js';
 import { AppError, isAppError } from '../errors.js';
 import { i420SizeBytes } from '../media/frame.js';
 import { jpegOrientation, uprightFilters } from './exif.js';
+import { feedPngs, listPngs, sizeOfPngs } from './png-files.js';
 
 const STALL_LIMIT_MS = 20_000;
 const EXIF_HEAD_BYTES = 65_536;
@@ -34,39 +35,43 @@ export interface FootagePicture {
   readonly data: Uint8Array;
 }
 
+export interface FootageOptions {
+  fps: number;
+  maxShortSidePx: number;
+  maxFrames: number;
+  signal?: AbortSignal;
+}
+
+/** Refuses what {@link openFootage} would refuse at first sight; a folder may be given for its PNG files. */
+export async function assertFootage(filePath: string): Promise<void> {
+  if (await isFolder(filePath)) await listPngs(filePath);
+  else await assertDecodable(filePath);
+}
+
 /**
  * Opens a video or a photo as upright I420 pictures of square pixels at a constant rate, the short side at most
  * `maxShortSidePx`, both sides even. Stops after `maxFrames`. The pictures end without an error when `signal` aborts.
+ * Of a folder the PNG files are taken, sorted by name, as pictures at the rate `fps`.
  */
 export async function openFootage(
   ffmpeg: Ffmpeg,
   filePath: string,
-  options: { fps: number; maxShortSidePx: number; maxFrames: number; signal?: AbortSignal },
+  options: FootageOptions,
 ): Promise<Footage> {
+  if (await isFolder(filePath))
+    return openPngs(ffmpeg, (await listPngs(filePath)).slice(0, options.maxFrames), options);
   await assertDecodable(filePath);
   const still = isStillPicture(filePath);
   const rotation = still ? uprightFilters(jpegOrientation(await headOf(filePath))) : [];
   const maxFrames = still ? 1 : options.maxFrames;
-  // Square pixels first (sar), then shrink by one factor for both sides, then cut to even.
-  const factor = `min(1,${options.maxShortSidePx}/min(iw*sar,ih))`;
   const filters = [
     ...(still ? [] : [`fps=${options.fps}`]),
     ...rotation,
-    `scale=w='max(2,2*trunc(iw*sar*${factor}/2+0.25))':h='max(2,2*trunc(ih*${factor}/2+0.25))':out_color_matrix=bt601:out_range=tv:flags=bicubic+accurate_rnd`,
-    'setsar=1',
-    'format=yuv420p',
+    shrinkFilter(options.maxShortSidePx),
+    ...I420_FILTERS,
   ];
   const args = [
-    ...[
-      '-loglevel',
-      'info',
-      '-nostats',
-      '-threads',
-      '1',
-      '-max_pixels',
-      String(MAX_PIXELS),
-      ...(still ? ['-noautorotate'] : []),
-    ],
+    ...['-loglevel', 'info', '-nostats', ...DECODER_ARGS, ...(still ? ['-noautorotate'] : [])],
     // Capital V leaves out cover pictures of sound files.
     ...[...userInputArgs(filePath), '-map', '0:V:0', '-an', '-sn', '-dn', '-vf', filters.join(',')],
     ...['-frames:v', String(maxFrames), '-f', 'yuv4mpegpipe', 'pipe:1'],
@@ -94,14 +99,70 @@ export async function openFootage(
   };
 }
 
+/**
+ * Opens PNG files of one size as I420 pictures, one each, in the order given. Without `maxShortSidePx` a pixel stays a
+ * pixel: of an odd side the last row or column is left out. The pictures end with `media-undecodable` if one of the
+ * files cannot be decoded.
+ * @throws AppError media-undecodable if the files are not PNG or not of one size
+ */
+export async function openPngs(
+  ffmpeg: Ffmpeg,
+  files: readonly string[],
+  options: { fps: number; maxShortSidePx?: number; signal?: AbortSignal },
+): Promise<Footage> {
+  const { widthPx, heightPx } = await sizeOfPngs(files);
+  const name = path.basename(files[0] ?? '');
+  if (widthPx < 2 || heightPx < 2 || widthPx * heightPx > MAX_PIXELS)
+    throw new AppError(
+      'media-undecodable',
+      `${name} has ${widthPx}x${heightPx} pixels, which is no picture to use`,
+    );
+  const filters = [
+    options.maxShortSidePx === undefined
+      ? `crop=${widthPx & ~1}:${heightPx & ~1}:0:0,${I420_SCALE}`
+      : shrinkFilter(options.maxShortSidePx),
+    ...I420_FILTERS,
+  ];
+  const args = [
+    ...[...DECODER_ARGS, '-err_detect', 'explode', '-f', 'png_pipe', '-framerate', String(options.fps)],
+    ...['-i', 'pipe:0', '-map', '0:v:0', '-vf', filters.join(','), ...ffmpeg.vsyncArgs],
+    ...['-f', 'yuv4mpegpipe', 'pipe:1'],
+  ];
+  const run: RunOptions = options.signal === undefined ? {} : { signal: options.signal };
+  return {
+    still: files.length === 1,
+    expectedFrames: () => files.length,
+    pictures: decode(ffmpeg, args, run, path.dirname(files[0] ?? ''), files),
+  };
+}
+
+const DECODER_ARGS = ['-threads', '1', '-max_pixels', String(MAX_PIXELS)];
+const I420_SCALE = 'scale=out_color_matrix=bt601:out_range=tv:flags=bicubic+accurate_rnd';
+const I420_FILTERS = ['setsar=1', 'format=yuv420p'];
+
+/** Square pixels first (sar), then shrink by one factor for both sides, then cut to even. */
+function shrinkFilter(maxShortSidePx: number): string {
+  const factor = `min(1,${maxShortSidePx}/min(iw*sar,ih))`;
+  return `scale=w='max(2,2*trunc(iw*sar*${factor}/2+0.25))':h='max(2,2*trunc(ih*${factor}/2+0.25))':out_color_matrix=bt601:out_range=tv:flags=bicubic+accurate_rnd`;
+}
+
+async function isFolder(filePath: string): Promise<boolean> {
+  return (await stat(filePath).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+/** Without `pngs` ffmpeg reads the file that its arguments name. */
 async function* decode(
   ffmpeg: Ffmpeg,
   args: string[],
   options: RunOptions,
   filePath: string,
+  pngs?: readonly string[],
 ): AsyncGenerator<FootagePicture, void, undefined> {
   const run = runFfmpeg(ffmpeg, args, options);
-  run.stdin.end();
+  let feedFault: unknown;
+  const fed = feedPngs(pngs ?? [], run.stdin).catch((error: unknown) => {
+    feedFault = error;
+  });
   const parser = new Y4mParser();
   let count = 0;
   try {
@@ -114,10 +175,17 @@ async function* decode(
   } catch (error) {
     if (!isAppError(error, 'ffmpeg-failed')) throw error;
     // A video that breaks off late is used up to there.
-    if (count === 0) throw undecodable(filePath, 'picture', error);
+    if (count === 0 && pngs === undefined) throw undecodable(filePath, 'picture', error);
   }
-  if (count === 0 && options.signal?.aborted !== true)
-    throw new AppError('media-undecodable', `${path.basename(filePath)} holds no picture`);
+  if (options.signal?.aborted === true) return;
+  await fed;
+  if (feedFault !== undefined) throw feedFault;
+  if (pngs !== undefined && count !== pngs.length)
+    throw new AppError(
+      'media-undecodable',
+      `${pngs.length - count} of the ${pngs.length} PNG files from ${path.basename(pngs[0]!)} on cannot be decoded; copy or make them again`,
+    );
+  if (count === 0) throw new AppError('media-undecodable', `${path.basename(filePath)} holds no picture`);
 }
 
 /**

@@ -3,7 +3,7 @@
  * once; memory holds a picture or two and the landmarks. The longest stretch without a gap becomes the avatar,
  * because the idle loop walks it to and fro and must not jump. Disk: 1.4 MB a picture at 720p, 2 GB for 60 s.
  */
-import { open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import { AppError } from '../errors.js';
@@ -13,16 +13,9 @@ import { mouthOpening } from '../media/face-topology.js';
 import { LANDMARK_COUNT, type Landmarks, type RgbImage } from '../media/frame.js';
 import { i420ToRgb } from '../media/yuv.js';
 import { assertAvatarId } from './avatar-id.js';
-import { openFootage, writePreview, type FootagePicture } from './footage.js';
-import {
-  FRAMES_FILE,
-  LANDMARKS_FILE,
-  MANIFEST_FILE,
-  MANIFEST_VERSION,
-  PREVIEW_FILE,
-  type AvatarManifest,
-  type QualityReport,
-} from './manifest.js';
+import { finishAvatar } from './finish-avatar.js';
+import { openFootage, type FootagePicture } from './footage.js';
+import { FRAMES_FILE, type AvatarManifest, type QualityReport } from './manifest.js';
 import { isCut, judge, MAX_YAW_DEG, MIN_INTER_OCULAR_PX, spreadOf, type Verdict } from './screening.js';
 import { Workspace } from './workspace.js';
 
@@ -124,12 +117,6 @@ export async function prepareAvatar(options: PrepareOptions): Promise<AvatarMani
     const smoothed = options.smooth(raw);
     const landmarks = raw.map((points, index) => smoothed[index] ?? points);
     await rename(workspace.file(best.fileName), workspace.file(FRAMES_FILE));
-    await writeFile(workspace.file(LANDMARKS_FILE), packLandmarks(landmarks));
-    await writePreview(
-      ffmpeg,
-      { ...size, data: await firstPicture(workspace.file(FRAMES_FILE), size) },
-      workspace.file(PREVIEW_FILE),
-    );
     const openings = landmarks.map((points) => mouthOpening(points));
     const quality: QualityReport = {
       framesUsed: landmarks.length,
@@ -147,19 +134,15 @@ export async function prepareAvatar(options: PrepareOptions): Promise<AvatarMani
         openings,
       }),
     };
-    const manifest: AvatarManifest = {
-      version: MANIFEST_VERSION,
+    const manifest = await finishAvatar(workspace, ffmpeg, landmarks, {
       id,
-      createdAtUnixS: Date.now() / 1000,
       ...size,
       fps,
-      frameCount: landmarks.length,
       still: footage.still || landmarks.length === 1,
       source: { name, sizeBytes: source.size, mtimeMs: source.mtimeMs, path: sourcePath },
       quality,
       ...(options.faceParameters === undefined ? {} : { faceParameters: options.faceParameters }),
-    };
-    await writeFile(workspace.file(MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+    });
     signal?.throwIfAborted();
     await workspace.publish();
     options.onProgress?.(1);
@@ -218,26 +201,6 @@ class StretchSorter {
   async close(): Promise<void> {
     await this.#current?.handle.close();
     this.#current = undefined;
-  }
-}
-
-function packLandmarks(frames: readonly Landmarks[]): Uint8Array {
-  const values = new Float32Array(frames.length * LANDMARK_COUNT * 3);
-  frames.forEach((points, index) => values.set(points, index * LANDMARK_COUNT * 3));
-  return new Uint8Array(values.buffer);
-}
-
-async function firstPicture(
-  filePath: string,
-  size: { widthPx: number; heightPx: number },
-): Promise<Uint8Array> {
-  const handle = await open(filePath, 'r');
-  try {
-    const picture = new Uint8Array((size.widthPx * size.heightPx * 3) / 2);
-    await handle.read(picture, 0, picture.length, 0);
-    return picture;
-  } finally {
-    await handle.close();
   }
 }
 

@@ -8,7 +8,7 @@ import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { makeMedia, sharedFile } from '../helpers/media.js';
 import { startTestServer, until, type TestServer } from '../helpers/server.js';
 import { stubModels } from '../helpers/stub-models.js';
-import { connectViewer, disconnectViewer, measure, type Region } from '../helpers/whep-page.js';
+import { connectViewer, disconnectViewer, measure, type Measured, type Region } from '../helpers/whep-page.js';
 
 /**
  * The MuseTalk engine end to end with stand-in networks: a real face, real speech, real worker processes, a real
@@ -88,6 +88,15 @@ async function lowerFace(): Promise<Region> {
   };
 }
 
+/** The stand-ins draw blocks of eight pixels: lips lose their outline, and the tint follows the sound. */
+function assertGenerated(rest: Measured, speech: Measured): void {
+  assert.ok(
+    speech.regionDetail < 0.75 * rest.regionDetail,
+    `the mouth has a detail of ${rest.regionDetail} in silence and ${speech.regionDetail} in speech`,
+  );
+  assert.ok(speech.regionChange > rest.regionChange, `${speech.regionChange}, not above ${rest.regionChange}`);
+}
+
 async function viewer(id: string): Promise<Page> {
   const page = await browser.newPage();
   await page.goto(`${server.url}/healthz`);
@@ -117,10 +126,7 @@ describe('the MuseTalk engine, live', { skip }, () => {
     const speech = await measure(page, 5000, mouth);
     assert.ok(speech.framesPerSecond > 20, `${speech.framesPerSecond} pictures a second`);
     assert.ok(speech.soundRms > 0.01, `sound RMS ${speech.soundRms}`);
-    assert.ok(
-      speech.regionChange > 1.5 * rest.regionChange,
-      `the mouth changes by ${rest.regionChange} in silence and ${speech.regionChange} in speech`,
-    );
+    assertGenerated(rest, speech);
     assert.equal(await disconnectViewer(page), 200);
     await page.close();
     await fetch(`${server.url}/v1/sessions/${created.id}`, { method: 'DELETE' });
@@ -164,10 +170,7 @@ describe('the MuseTalk engine, rendering before it plays', { skip }, () => {
     const speech = await measure(page, 4000, mouth);
     assert.ok(speech.framesPerSecond > 20, `${speech.framesPerSecond} pictures a second`);
     assert.ok(speech.soundRms > 0.01, `sound RMS ${speech.soundRms}`);
-    assert.ok(
-      speech.regionChange > 1.5 * rest.regionChange,
-      `the mouth changes by ${rest.regionChange} in silence and ${speech.regionChange} in speech`,
-    );
+    assertGenerated(rest, speech);
     assert.deepEqual((await session(created.id)).rendering, []);
     await page.close();
   });

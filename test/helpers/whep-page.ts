@@ -13,6 +13,8 @@ export interface Measured {
   soundRms: number;
   /** Mean absolute luma change between successive samples (100 ms apart) in a region of the picture, 0..255. */
   regionChange: number;
+  /** Mean absolute luma difference between neighbours in a row of that region, 0..255: how much detail there is. */
+  regionDetail: number;
   /** The same around the region's outside, for comparison. */
   elsewhereChange: number;
   state: string;
@@ -122,7 +124,13 @@ export async function measure(page: Page, durationMs: number, region: Region): P
         a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? 0)), 0) / a.length;
       const sound = new Float32Array(analyser.fftSize);
       let before: { region: Float32Array; top: Float32Array } | undefined;
-      let [energy, blocks, regionChange, elsewhere, samples] = [0, 0, 0, 0, 0];
+      const detailOf = (values: Float32Array, width: number) => {
+        let sum = 0;
+        for (let i = 1; i < values.length; i += 1)
+          if (i % width !== 0) sum += Math.abs((values[i] ?? 0) - (values[i - 1] ?? 0));
+        return sum / values.length;
+      };
+      let [energy, blocks, regionChange, elsewhere, samples, detail] = [0, 0, 0, 0, 0, 0];
       const [frames0, t0] = [await decoded(), performance.now()];
       while (performance.now() - t0 < durationMs) {
         draw.drawImage(video, 0, 0);
@@ -136,6 +144,7 @@ export async function measure(page: Page, durationMs: number, region: Region): P
           samples += 1;
         }
         before = now;
+        detail += detailOf(now.region, box.w);
         analyser.getFloatTimeDomainData(sound);
         energy += sound.reduce((sum, value) => sum + value * value, 0) / sound.length;
         blocks += 1;
@@ -148,6 +157,7 @@ export async function measure(page: Page, durationMs: number, region: Region): P
         framesPerSecond: ((await decoded()) - frames0) / seconds,
         soundRms: Math.sqrt(energy / blocks),
         regionChange: regionChange / samples,
+        regionDetail: detail / blocks,
         elsewhereChange: elsewhere / samples,
         state: pc.connectionState,
       };

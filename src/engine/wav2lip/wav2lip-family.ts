@@ -1,0 +1,160 @@
+import type { OnnxGraphOptions } from '../../adapters/onnx.js';
+import { AppError } from '../../errors.js';
+import type { Log } from '../../lib/log.js';
+import type { RgbImage } from '../../media/frame.js';
+import type { FaceEar, FaceFamily } from '../faces/face-family.js';
+import { allFinite, copyBatch } from '../musetalk/models/batch-graph.js';
+import { BatchLimit } from '../musetalk/models/batch-limit.js';
+import { hashModelFiles } from '../musetalk/models/file-hashes.js';
+import { FEATURE_VALUES, hearWhole, Wav2LipEar } from './wav2lip-hearing.js';
+import { Wav2LipModel } from './wav2lip-model.js';
+
+export interface Wav2LipOptions extends OnnxGraphOptions {
+  /** The .onnx file. */
+  readonly modelPath: string;
+  /** Order of the face's channels in the network. Wav2Lip reads pictures with OpenCV, so BGR is its own. */
+  readonly channelOrder?: 'bgr' | 'rgb';
+  /** Faces a run holds at most; halved when memory runs out. */
+  readonly maxBatch?: number;
+  readonly log: Log;
+}
+
+const DEFAULT_MAX_BATCH = 16;
+
+/**
+ * Wav2Lip (Prajwal et al. 2020) as a face family. A picture's input is its face crop alone, three planes of 0..1 in
+ * the network's channel order; the six channels (lower half blanked, then whole) are put together as they are needed.
+ */
+export class Wav2LipFamily implements FaceFamily {
+  readonly name = 'wav2lip';
+  readonly modelHashes: Readonly<Record<string, string>>;
+  readonly faceSidePx: number;
+  /** 3 x side x side. */
+  readonly inputValues: number;
+  readonly featureValues = FEATURE_VALUES;
+  readonly #model: Wav2LipModel;
+  readonly #limit: BatchLimit;
+  /** Plane of red in the network's order; green is plane 1, blue the other one. */
+  readonly #redPlane: number;
+  #faces = new Float32Array(0);
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    model: Wav2LipModel,
+    hashes: Readonly<Record<string, string>>,
+    options: Wav2LipOptions,
+  ) {
+    this.#model = model;
+    this.modelHashes = hashes;
+    this.faceSidePx = model.sidePx;
+    this.inputValues = 3 * model.sidePx ** 2;
+    this.#limit = new BatchLimit('Wav2Lip', options.maxBatch ?? DEFAULT_MAX_BATCH, options.log);
+    this.#redPlane = options.channelOrder === 'rgb' ? 0 : 2;
+  }
+
+  /** @throws AppError what Wav2LipModel.load throws */
+  static async load(options: Wav2LipOptions): Promise<Wav2LipFamily> {
+    const model = await Wav2LipModel.load(options.modelPath, options);
+    try {
+      return new Wav2LipFamily(model, await hashModelFiles({ wav2lip: options.modelPath }), options);
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
+  }
+
+  /** Runs no network. @throws AppError internal for a crop of another size */
+  prepare(crops: readonly RgbImage[]): Promise<Float32Array[]> {
+    return Promise.resolve().then(() => crops.map((crop) => this.#planesOf(crop)));
+  }
+
+  openEar(): FaceEar {
+    return new Wav2LipEar();
+  }
+
+  hearWhole(pcm: Float32Array, fps: number): Promise<readonly Float32Array[]> {
+    return Promise.resolve().then(() => hearWhole(pcm, fps));
+  }
+
+  /** Calls may overlap; each waits for the one before. */
+  generate(inputs: Float32Array, features: Float32Array, count: number): Promise<Uint8Array> {
+    const result = this.#queue.then(() => this.#generate(inputs, features, count));
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  async close(): Promise<void> {
+    await this.#queue;
+    await this.#model.close();
+  }
+
+  async #generate(inputs: Float32Array, features: Float32Array, count: number): Promise<Uint8Array> {
+    const faces = new Uint8Array(count * this.inputValues);
+    await this.#limit.each(count, async (first, size, padTo) => {
+      const part = inputs.subarray(first * this.inputValues, (first + size) * this.inputValues);
+      const heard = features.subarray(first * FEATURE_VALUES, (first + size) * FEATURE_VALUES);
+      const answer = await this.#model.run(heard, this.#sixChannels(part, size), size, padTo);
+      const planes = answer instanceof Float32Array ? answer : new Float32Array(answer.length);
+      if (planes !== answer) copyBatch(answer, planes);
+      if (!allFinite(planes))
+        throw new AppError(
+          'model-invalid',
+          'Wav2Lip answered with numbers that are not finite: take the fp32 file, or another one',
+        );
+      this.#toRgb(planes, size, faces.subarray(first * this.inputValues));
+    });
+    return faces;
+  }
+
+  #planesOf({ widthPx, heightPx, data }: RgbImage): Float32Array {
+    if (widthPx !== this.faceSidePx || heightPx !== this.faceSidePx)
+      throw new AppError(
+        'internal',
+        `a crop for Wav2Lip has ${widthPx}x${heightPx} pixels, not ${this.faceSidePx}x${this.faceSidePx}`,
+      );
+    const pixels = this.faceSidePx ** 2;
+    const planes = new Float32Array(this.inputValues);
+    for (let channel = 0; channel < 3; channel++) {
+      const plane = this.#planeOf(channel) * pixels;
+      for (let i = 0; i < pixels; i++) planes[plane + i] = data[3 * i + channel]! / 255;
+    }
+    return planes;
+  }
+
+  /** The blanked face before the whole one, for each picture. */
+  #sixChannels(inputs: Float32Array, count: number): Float32Array {
+    const values = this.inputValues;
+    const pixels = this.faceSidePx ** 2;
+    if (this.#faces.length < 2 * count * values) this.#faces = new Float32Array(2 * count * values);
+    for (let k = 0; k < count; k++) {
+      const face = inputs.subarray(k * values, (k + 1) * values);
+      this.#faces.set(face, 2 * k * values);
+      this.#faces.set(face, (2 * k + 1) * values);
+      for (let channel = 0; channel < 3; channel++) {
+        const plane = 2 * k * values + channel * pixels;
+        this.#faces.fill(0, plane + pixels / 2, plane + pixels);
+      }
+    }
+    return this.#faces.subarray(0, 2 * count * values);
+  }
+
+  /** Times 255, cut to whole numbers like the reference's astype(uint8). */
+  #toRgb(planes: Float32Array, count: number, target: Uint8Array): void {
+    const pixels = this.faceSidePx ** 2;
+    for (let k = 0; k < count; k++) {
+      const face = k * this.inputValues;
+      for (let channel = 0; channel < 3; channel++) {
+        const plane = face + this.#planeOf(channel) * pixels;
+        for (let i = 0; i < pixels; i++) {
+          const value = Math.fround(planes[plane + i]! * 255);
+          target[face + 3 * i + channel] = Math.min(255, Math.max(0, value));
+        }
+      }
+    }
+  }
+
+  /** Which plane holds red (0), green (1) or blue (2). */
+  #planeOf(channel: number): number {
+    return this.#redPlane === 0 ? channel : 2 - channel;
+  }
+}
