@@ -135,6 +135,13 @@ export const OPTIONS: readonly Option[] = [
     help: 'ONNX file of the Wav2Lip engine',
   },
   {
+    flag: '--wav2lip-order',
+    env: 'MUSECAST_WAV2LIP_ORDER',
+    key: 'wav2lipOrder',
+    defaultText: 'bgr',
+    help: 'order of the colours in the Wav2Lip file: bgr or rgb',
+  },
+  {
     flag: '--onnx-provider',
     env: 'MUSECAST_ONNX_PROVIDER',
     key: 'onnxProvider',

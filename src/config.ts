@@ -63,6 +63,7 @@ const schema = z.object({
   engineMode: z.enum(['auto', 'live', 'prerendered'], oneOf('auto, live or prerendered')).default('auto'),
   musetalkDir: text.optional(),
   wav2lipModel: text.optional(),
+  wav2lipOrder: z.enum(['bgr', 'rgb'], oneOf('bgr or rgb')).default('bgr'),
   onnxProvider: z.enum(['auto', 'cpu', 'cuda'], oneOf('auto, cpu or cuda')).default('auto'),
   onnxThreads: integer(1, 256).optional(),
   gpuId: integer(0, 63).default(0),

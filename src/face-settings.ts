@@ -62,7 +62,12 @@ function museTalk(config: Config): FaceEngineSettings {
 }
 
 function wav2lip(config: Config): FaceEngineSettings {
-  return { ...common(config), name: 'wav2lip', modelPath: config.wav2lipModel };
+  return {
+    ...common(config),
+    name: 'wav2lip',
+    modelPath: config.wav2lipModel,
+    channelOrder: config.wav2lipOrder,
+  };
 }
 
 function assertFiles(settings: FaceEngineSettings): void {

@@ -106,6 +106,8 @@ export class OnnxGraph implements GraphRunner {
         interOpNumThreads: 1,
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
+        // Threads that spin while they wait would take the encoders' and the clock's cores.
+        extra: { session: { intra_op: { allow_spinning: '0' } } },
         // Failures come back as errors; what the runtime prints beside them helps nobody.
         logSeverityLevel: 4,
       });

@@ -39,4 +39,6 @@ export interface MuseTalkSettings extends CommonFaceSettings {
 export interface Wav2LipSettings extends CommonFaceSettings {
   name: 'wav2lip';
   modelPath: string;
+  /** Order of the colours in the network's pictures; OpenCV's is bgr. */
+  channelOrder: 'bgr' | 'rgb';
 }

@@ -4,7 +4,7 @@ import type { FaceEngineSettings } from './engine-settings.js';
 import type { FaceParameters } from './faces/face-material.js';
 import { materialKey, type MaterialOrigin } from './faces/material-file.js';
 import { materialKeyIn } from './faces/material-store.js';
-import { hashModelFiles } from './musetalk/models/file-hashes.js';
+import { hashModelFiles } from './faces/file-hashes.js';
 import { findModelFiles, type Precision } from './musetalk/models/model-files.js';
 import { modelFileOptions } from './musetalk/model-options.js';
 import { findFaceModels } from '../face/load-face-models.js';

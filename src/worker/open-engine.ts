@@ -1,20 +1,16 @@
-import type { OnnxProvider } from '../adapters/onnx-failure.js';
 import { CpuEngine, loadMouthBasis } from '../engine/cpu/cpu-engine.js';
 import type { Engine } from '../engine/engine.js';
-import type { FaceEngineSettings, MuseTalkSettings } from '../engine/engine-settings.js';
+import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import { faceBasisOf, materialFolder, materialKeyOf } from '../engine/face-basis.js';
 import { decideCost, measureFaceCost } from '../engine/faces/cost-model.js';
 import { FaceBatcher } from '../engine/faces/face-batcher.js';
 import { FaceEngine } from '../engine/faces/face-engine.js';
-import type { FaceFamily } from '../engine/faces/face-family.js';
-import { InferenceThread } from '../engine/faces/inference-thread.js';
 import { openMaterial } from '../engine/faces/material-store.js';
 import { precisionOf, providerOf } from '../engine/provider.js';
-import { MuseTalkFamily } from '../engine/musetalk/musetalk-family.js';
 import { AppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
-import type { MeasuredNets, MuseTalkThreadOptions } from './musetalk-thread.js';
+import { openFamily } from './open-family.js';
 import type { FaceReadiness } from './protocol.js';
 
 export interface OpenEngineOptions {
@@ -22,6 +18,7 @@ export interface OpenEngineOptions {
   avatarsDir: string;
   /** Absent: the CPU engine. */
   face?: FaceEngineSettings;
+  logLevel: string;
   log: Log;
 }
 
@@ -29,13 +26,14 @@ export interface OpenEngineOptions {
 export async function openEngine(
   options: OpenEngineOptions,
 ): Promise<{ engine: Engine; faces?: FaceReadiness }> {
-  const { modelsDir, avatarsDir, face, log } = options;
+  const { modelsDir, avatarsDir, face, logLevel, log } = options;
   if (face === undefined) return { engine: await CpuEngine.create({ modelsDir, log }) };
   const scope = new Scope();
   try {
     const provider = providerOf(face);
     const basis = await faceBasisOf(face, precisionOf(provider));
-    const { family, hear } = await openFamily(face, provider, scope, log);
+    const { family, hear, close } = await openFamily(face, provider, { logLevel, log });
+    scope.defer(close);
     const cost = await measureFaceCost({ generator: family, hear, batch: face.batch });
     const plan = decideCost(cost, { fps: face.fps, mode: face.mode });
     log.info({ engine: face.name, ...plan }, 'engine measured');
@@ -64,28 +62,4 @@ export async function openEngine(
     await scope.close();
     throw error;
   }
-}
-
-async function openFamily(
-  face: FaceEngineSettings,
-  provider: OnnxProvider,
-  scope: Scope,
-  log: Log,
-): Promise<{ family: FaceFamily; hear(): Promise<unknown> }> {
-  const onDeath = (error: AppError) => {
-    // Without its networks this process is of no use; its server starts another one.
-    log.error({ err: error }, 'the inference thread died');
-    process.exit(1);
-  };
-  const options: MuseTalkThreadOptions = { settings: face as MuseTalkSettings, provider, logLevel: 'info' };
-  const thread = await InferenceThread.create<MeasuredNets>({
-    module: new URL('./musetalk-thread.js', import.meta.url).href,
-    options,
-    urgent: ['hear'],
-    onDeath,
-  });
-  scope.defer(() => thread.close());
-  await thread.nets.warmUp(face.batch);
-  const family = new MuseTalkFamily(thread.nets, (face as MuseTalkSettings).windows);
-  return { family, hear: () => thread.nets.hear(new Float32Array(80 * 3000), 1500) };
 }

@@ -8,7 +8,13 @@ import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { makeMedia, sharedFile } from '../helpers/media.js';
 import { startTestServer, until, type TestServer } from '../helpers/server.js';
 import { stubModels } from '../helpers/stub-models.js';
-import { connectViewer, disconnectViewer, measure, type Measured, type Region } from '../helpers/whep-page.js';
+import {
+  connectViewer,
+  disconnectViewer,
+  measure,
+  type Measured,
+  type Region,
+} from '../helpers/whep-page.js';
 
 /**
  * The MuseTalk engine end to end with stand-in networks: a real face, real speech, real worker processes, a real
@@ -94,7 +100,10 @@ function assertGenerated(rest: Measured, speech: Measured): void {
     speech.regionDetail < 0.75 * rest.regionDetail,
     `the mouth has a detail of ${rest.regionDetail} in silence and ${speech.regionDetail} in speech`,
   );
-  assert.ok(speech.regionChange > rest.regionChange, `${speech.regionChange}, not above ${rest.regionChange}`);
+  assert.ok(
+    speech.regionChange > rest.regionChange,
+    `${speech.regionChange}, not above ${rest.regionChange}`,
+  );
 }
 
 async function viewer(id: string): Promise<Page> {

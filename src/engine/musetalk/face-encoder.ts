@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
 import type { RgbImage } from '../../media/frame.js';
-import { BatchLimit } from './models/batch-limit.js';
+import { BatchLimit } from '../faces/batch-limit.js';
 import { rgbToPlanes } from './models/face-planes.js';
 import { FACE_SIDE_PX } from './models/model-set.js';
 import { openVae, type MuseTalkNetsOptions } from './models/open-nets.js';

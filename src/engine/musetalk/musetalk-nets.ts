@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { AppError } from '../../errors.js';
 import type { RgbImage } from '../../media/frame.js';
-import { allFinite, BatchGraph } from './models/batch-graph.js';
+import { allFinite, BatchGraph } from '../faces/batch-graph.js';
 import { FaceEncoder, INPUT_VALUES, prepareCrops } from './face-encoder.js';
-import { BatchLimit } from './models/batch-limit.js';
+import { BatchLimit } from '../faces/batch-limit.js';
 import { isHalf, type MuseTalkFiles } from './models/model-files.js';
 import { AUDIO_ROWS, AUDIO_WIDTH, FACE_SIDE_PX } from './models/model-set.js';
 import {

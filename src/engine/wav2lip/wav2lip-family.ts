@@ -2,11 +2,10 @@ import type { OnnxGraphOptions } from '../../adapters/onnx.js';
 import { AppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
 import type { RgbImage } from '../../media/frame.js';
-import type { FaceEar, FaceFamily } from '../faces/face-family.js';
-import { allFinite, copyBatch } from '../musetalk/models/batch-graph.js';
-import { BatchLimit } from '../musetalk/models/batch-limit.js';
-import { hashModelFiles } from '../musetalk/models/file-hashes.js';
-import { FEATURE_VALUES, hearWhole, Wav2LipEar } from './wav2lip-hearing.js';
+import type { FaceEar, FaceFamily, HeardUtterance } from '../faces/face-family.js';
+import { allFinite, copyBatch } from '../faces/batch-graph.js';
+import { BatchLimit } from '../faces/batch-limit.js';
+import { FEATURE_VALUES, heardBy, Wav2LipEar } from './wav2lip-hearing.js';
 import { Wav2LipModel } from './wav2lip-model.js';
 
 export interface Wav2LipOptions extends OnnxGraphOptions {
@@ -27,7 +26,6 @@ const DEFAULT_MAX_BATCH = 16;
  */
 export class Wav2LipFamily implements FaceFamily {
   readonly name = 'wav2lip';
-  readonly modelHashes: Readonly<Record<string, string>>;
   readonly faceSidePx: number;
   /** 3 x side x side. */
   readonly inputValues: number;
@@ -39,13 +37,8 @@ export class Wav2LipFamily implements FaceFamily {
   #faces = new Float32Array(0);
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    model: Wav2LipModel,
-    hashes: Readonly<Record<string, string>>,
-    options: Wav2LipOptions,
-  ) {
+  private constructor(model: Wav2LipModel, options: Wav2LipOptions) {
     this.#model = model;
-    this.modelHashes = hashes;
     this.faceSidePx = model.sidePx;
     this.inputValues = 3 * model.sidePx ** 2;
     this.#limit = new BatchLimit('Wav2Lip', options.maxBatch ?? DEFAULT_MAX_BATCH, options.log);
@@ -56,7 +49,7 @@ export class Wav2LipFamily implements FaceFamily {
   static async load(options: Wav2LipOptions): Promise<Wav2LipFamily> {
     const model = await Wav2LipModel.load(options.modelPath, options);
     try {
-      return new Wav2LipFamily(model, await hashModelFiles({ wav2lip: options.modelPath }), options);
+      return new Wav2LipFamily(model, options);
     } catch (error) {
       await model.close();
       throw error;
@@ -72,8 +65,8 @@ export class Wav2LipFamily implements FaceFamily {
     return new Wav2LipEar();
   }
 
-  hearWhole(pcm: Float32Array, fps: number): Promise<readonly Float32Array[]> {
-    return Promise.resolve().then(() => hearWhole(pcm, fps));
+  hearWhole(pcm: Float32Array, fps: number): HeardUtterance {
+    return heardBy(pcm, fps);
   }
 
   /** Calls may overlap; each waits for the one before. */

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.js';
-import type { FaceEar } from '../faces/face-family.js';
+import type { FaceEar, HeardUtterance } from '../faces/face-family.js';
 import {
   framesOf,
   FRAMES_PER_S,
@@ -40,6 +40,16 @@ export function hearWhole(pcm: Float32Array, fps: number): Float32Array[] {
     const start = Math.min(Math.floor(index * framesPerPicture), last);
     return bandByBand((k) => values.subarray((start + k) * MEL_BANDS, (start + k + 1) * MEL_BANDS));
   });
+}
+
+/** The same as a family gives it. */
+export function heardBy(pcm: Float32Array, fps: number): HeardUtterance {
+  const pictures = hearWhole(pcm, fps);
+  async function* oneByOne(): AsyncGenerator<Float32Array> {
+    await Promise.resolve();
+    yield* pictures;
+  }
+  return { pictureCount: pictures.length, pictures: oneByOne() };
 }
 
 function bandByBand(frame: (k: number) => Float32Array): Float32Array {

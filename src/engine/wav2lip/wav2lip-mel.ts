@@ -3,7 +3,7 @@
  * difference with 0.97, 800-sample periodic Hann windows every 200 samples around their middle, magnitudes, 80 Slaney
  * bands from 55 to 7600 Hz, decibels from -100 to 0 below 20 mapped to -4..4.
  */
-import { RealDft } from '../musetalk/hearing/real-dft.js';
+import { RealDft } from '../../media/real-dft.js';
 
 export const SAMPLE_RATE_HZ = 16_000;
 export const MEL_BANDS = 80;

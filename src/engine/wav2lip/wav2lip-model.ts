@@ -12,8 +12,15 @@ import {
 import { isOutOfMemory } from '../../adapters/onnx-failure.js';
 import { OnnxGraph, type OnnxGraphOptions } from '../../adapters/onnx.js';
 import { AppError } from '../../errors.js';
-import { allFinite, BatchGraph, copyBatch, type Batch } from '../musetalk/models/batch-graph.js';
-import { describeGraph, type BoundGraph, type BoundValue } from '../musetalk/models/model-set.js';
+import {
+  allFinite,
+  BatchGraph,
+  copyBatch,
+  type Batch,
+  type BoundGraph,
+  type BoundValue,
+} from '../faces/batch-graph.js';
+import { describeGraph } from '../musetalk/models/model-set.js';
 import { MEL_BANDS, MEL_SILENCE, WINDOW_FRAMES } from './wav2lip-mel.js';
 
 /** Sides that Wav2Lip networks exist in; the first is the published one. */

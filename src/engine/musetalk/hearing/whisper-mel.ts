@@ -1,4 +1,4 @@
-import { RealDft } from './real-dft.js';
+import { RealDft } from '../../../media/real-dft.js';
 
 /**
  * The log-mel picture that Whisper's encoder reads, as Hugging Face's WhisperFeatureExtractor makes it: 80 Slaney

@@ -3,7 +3,7 @@
  * roundings (torchvision's normalisation, the image processing of MuseTalk's VAE).
  */
 import { fromFloat16Bits, toFloat16Bits } from '../../../media/float16.js';
-import type { Batch } from './batch-graph.js';
+import type { Batch } from '../../faces/batch-graph.js';
 
 /** Which plane comes first; MuseTalk's own is RGB. */
 export type PlaneOrder = 'rgb' | 'bgr';

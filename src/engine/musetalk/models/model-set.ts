@@ -6,32 +6,13 @@ import {
   type GraphValue,
 } from '../../../adapters/graph-runner.js';
 import { AppError } from '../../../errors.js';
+import type { BoundGraph, BoundValue } from '../../faces/batch-graph.js';
 
 /** The side of a face in pixels and of its latents. */
 export const FACE_SIDE_PX = 256;
 export const LATENT_SIDE = 32;
 export const AUDIO_ROWS = 50;
 export const AUDIO_WIDTH = 384;
-
-/** A network whose declaration was checked, with its tensors found. */
-export interface BoundGraph {
-  readonly file: string;
-  readonly runner: GraphRunner;
-  /** Items a run takes, if the file fixes that; undefined takes any number. */
-  readonly fixedBatch: number | undefined;
-  /** In the order of the role: latents then audio for the UNet. */
-  readonly inputs: readonly BoundValue[];
-  readonly output: BoundValue;
-  /** An input that is fed with zeros: the diffusion time step, which MuseTalk leaves at 0. */
-  readonly timestep: { readonly value: GraphValue; readonly type: GraphTensor['type'] } | undefined;
-}
-
-export interface BoundValue {
-  readonly name: string;
-  readonly type: 'float32' | 'float16';
-  /** Of one item, without the batch. */
-  readonly dims: readonly number[];
-}
 
 interface Wanted {
   readonly what: string;

@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { AppError } from '../../../errors.js';
 import type { Log } from '../../../lib/log.js';
-import { BatchGraph, copyBatch, allFinite, type Batch } from './batch-graph.js';
+import { BatchGraph, copyBatch, allFinite, type Batch, type BoundGraph } from '../../faces/batch-graph.js';
 import { planesToRgb, type PlaneOrder } from './face-planes.js';
-import { FACE_SIDE_PX, givesMoments, LATENT_SIDE, type BoundGraph } from './model-set.js';
+import { FACE_SIDE_PX, givesMoments, LATENT_SIDE } from './model-set.js';
 
 /** Stable Diffusion's factor between the VAE's own latents and the ones that the UNet works on. */
 export const VAE_SCALE = 0.18215;

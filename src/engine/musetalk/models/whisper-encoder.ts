@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { GraphRunner, GraphTensor, GraphValue } from '../../../adapters/graph-runner.js';
 import { AppError } from '../../../errors.js';
 import { floatsToHalves } from '../../../media/float16.js';
-import { copyBatch, allFinite, type Batch } from './batch-graph.js';
+import { copyBatch, allFinite, type Batch } from '../../faces/batch-graph.js';
 import { AUDIO_WIDTH, describeGraph } from './model-set.js';
 
 export const MEL_BANDS = 80;

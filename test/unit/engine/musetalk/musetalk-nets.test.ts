@@ -5,7 +5,7 @@ import { before, test, type TestContext } from 'node:test';
 import type { GraphRunner, GraphTensor } from '../../../../src/adapters/graph-runner.js';
 import { OnnxGraph } from '../../../../src/adapters/onnx.js';
 import { MuseTalkNets } from '../../../../src/engine/musetalk/musetalk-nets.js';
-import { BatchGraph } from '../../../../src/engine/musetalk/models/batch-graph.js';
+import { BatchGraph } from '../../../../src/engine/faces/batch-graph.js';
 import { bindUnet } from '../../../../src/engine/musetalk/models/model-set.js';
 import type { MuseTalkNetsOptions } from '../../../../src/engine/musetalk/models/open-nets.js';
 import { silentLog } from '../../../../src/lib/log.js';

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -242,11 +241,17 @@ describe('Wav2LipFamily', () => {
     assertFaces(both[1], expectedFace(crops[3]!, 1));
   });
 
-  it('is known by the hash of its file, hears, and refuses crops of another size', async (t) => {
+  it('hears, and refuses crops of another size', async (t) => {
     const bytes = standIn({});
     const family = await open(t, bytes);
-    assert.deepEqual(family.modelHashes, { wav2lip: createHash('sha256').update(bytes).digest('hex') });
-    assert.equal((await family.hearWhole(new Float32Array(16_000), 25)).length, 25);
+    const heard = family.hearWhole(new Float32Array(16_000), 25);
+    assert.equal(heard.pictureCount, 25);
+    let pictures = 0;
+    for await (const features of heard.pictures) {
+      assert.equal(features.length, family.featureValues);
+      pictures += 1;
+    }
+    assert.equal(pictures, 25);
     const ear = family.openEar();
     ear.push(new Float32Array(8000));
     assert.equal((await ear.features(40)).length, family.featureValues);

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { hashModelFiles } from '../../../../../src/engine/musetalk/models/file-hashes.js';
-import { temporaryFolder } from '../../../../helpers/media.js';
+import { hashModelFiles } from '../../../../src/engine/faces/file-hashes.js';
+import { temporaryFolder } from '../../../helpers/media.js';
 
 test('a file with its data file beside it is hashed as one', async (t) => {
   const folder = await temporaryFolder(t);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RealDft } from '../../../../../src/engine/musetalk/hearing/real-dft.js';
+import { RealDft } from '../../../src/media/real-dft.js';
 
 /** |sum x e^(-2 pi i k n / N)|^2, as the definition says. */
 function slowPower(values: Float64Array): Float64Array {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BatchLimit } from '../../../../../src/engine/musetalk/models/batch-limit.js';
-import { silentLog } from '../../../../../src/lib/log.js';
+import { BatchLimit } from '../../../../src/engine/faces/batch-limit.js';
+import { silentLog } from '../../../../src/lib/log.js';
 
 /** Runs `count` items, of which `room` fit at once, and tells the batches that went through as first:size:padTo. */
 async function batches(limit: BatchLimit, count: number, room = Infinity): Promise<string[]> {

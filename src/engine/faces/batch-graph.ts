@@ -1,6 +1,25 @@
-import type { GraphData, GraphTensor } from '../../../adapters/graph-runner.js';
-import { floatsToHalves, halvesToFloats } from '../../../media/float16.js';
-import type { BoundGraph, BoundValue } from './model-set.js';
+import type { GraphData, GraphRunner, GraphTensor, GraphValue } from '../../adapters/graph-runner.js';
+import { floatsToHalves, halvesToFloats } from '../../media/float16.js';
+
+/** A network whose declaration was checked, with its tensors found. */
+export interface BoundGraph {
+  readonly file: string;
+  readonly runner: GraphRunner;
+  /** Items a run takes, if the file fixes that; undefined takes any number. */
+  readonly fixedBatch: number | undefined;
+  /** In the order of the role: latents then audio for the UNet. */
+  readonly inputs: readonly BoundValue[];
+  readonly output: BoundValue;
+  /** An input that is fed with zeros: the diffusion time step, which MuseTalk leaves at 0. */
+  readonly timestep: { readonly value: GraphValue; readonly type: GraphTensor['type'] } | undefined;
+}
+
+export interface BoundValue {
+  readonly name: string;
+  readonly type: 'float32' | 'float16';
+  /** Of one item, without the batch. */
+  readonly dims: readonly number[];
+}
 
 /** Numbers of a batch, one item behind the other: floats, or the bit patterns of half floats. */
 export type Batch = Float32Array | Uint16Array;

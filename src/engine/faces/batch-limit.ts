@@ -1,6 +1,6 @@
-import { isOutOfMemory } from '../../../adapters/onnx-failure.js';
-import { AppError } from '../../../errors.js';
-import type { Log } from '../../../lib/log.js';
+import { isOutOfMemory } from '../../adapters/onnx-failure.js';
+import { AppError } from '../../errors.js';
+import type { Log } from '../../lib/log.js';
 
 /**
  * Cuts a number of items into batches, and finds out how many fit in memory: when a batch does not, it is halved, and
