@@ -94,14 +94,14 @@ def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], what: str, so
     unexpected = [name for name in state if name not in wanted and not name.endswith('num_batches_tracked')]
     misshapen = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
     problems = [
-        f'{len(names)} keys {label} (first: {names[0]})'
+        f'{label} keys: {len(names)} (first: {names[0]})'
         for label, names in (('missing', missing), ('unexpected', unexpected))
         if names
     ]
     if misshapen:
         first = misshapen[0]
         problems.append(
-            f'{len(misshapen)} shapes differ (first: {first} is {list(state[first].shape)}, '
+            f'keys of another shape: {len(misshapen)} (first: {first} is {list(state[first].shape)}, '
             f'expected {list(wanted[first].shape)})'
         )
     if problems:

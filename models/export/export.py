@@ -5,6 +5,7 @@ beside this file has the commands.
 import argparse
 import gc
 import importlib
+import os
 import resource
 import sys
 import time
@@ -148,6 +149,9 @@ def run(args: argparse.Namespace) -> bool:
 
 def main(argv: list[str]) -> int:
     args = arguments(argv)
+    # Their remarks about configurations would hide our one sentence.
+    os.environ.setdefault('DIFFUSERS_VERBOSITY', 'error')
+    os.environ.setdefault('TRANSFORMERS_VERBOSITY', 'error')
     if args.threads:
         torch.set_num_threads(args.threads)
     try:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes models/export/.venv with what the exporter needs; does nothing if it is there and current.
-# On Linux x86-64 CUDA's packages are left out (about 1 GB to download instead of 3.5); light_torch.py says how.
+# On Linux x86-64 CUDA's packages are left out (0.87 GB to download instead of more than 3); light_torch.py says how.
 # usage: make_venv.sh [FOLDER]     PYTHON=python3.11 chooses the interpreter.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
