@@ -52,7 +52,7 @@ export class SpeechQueue {
     if (spoke && !begun) {
       entry.startSamples = atSamples;
       entry.onStart?.(atSamples);
-    } else if (begun && !entry.utterance.done) this.underflows += 1;
+    } else if (!spoke && begun && !entry.utterance.done) this.underflows += 1;
     if (entry.utterance.done) entry.endSamples = atSamples + (spoke ? OPUS_FRAME_SAMPLES : 0);
     return spoke;
   }

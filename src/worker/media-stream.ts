@@ -26,6 +26,9 @@ interface MediaStreamOptions {
   log: Log;
 }
 
+/** Pictures that may wait to be drawn before some are left out. */
+const MAX_WAITING_PICTURES = 3;
+
 /** One session inside a worker: sound in, pictures drawn, VP8 (and JPEG while wanted) out. */
 export class MediaStream {
   readonly widthPx: number;
@@ -39,6 +42,7 @@ export class MediaStream {
   readonly #cues: Promise<void>[] = [];
   #pending: Float32Array[] = [];
   #pendingSamples = 0;
+  #receivedSamples = 0;
   #running: Promise<void> = Promise.resolve();
   #busy = false;
   #closed = false;
@@ -103,6 +107,7 @@ export class MediaStream {
     if (this.#closed) return;
     this.#pending.push(pcm);
     this.#pendingSamples += pcm.length;
+    this.#receivedSamples += pcm.length;
     if (!this.#busy) this.#running = this.#drain();
   }
 
@@ -198,10 +203,18 @@ export class MediaStream {
     }
   }
 
-  /** Leaves pictures out when more than two of them are waiting to be drawn, so that the mouth stays with the sound. */
+  /**
+   * Leaves pictures out when more of them could be drawn than a moment's delay explains, so that the mouth stays with
+   * the sound. Counted in pictures whose sound has come, look-ahead included: the burst of sound with which a session
+   * begins only fills the look-ahead.
+   */
   #catchUp(): void {
-    const behind = Math.floor((this.#pendingSamples * this.#options.fps) / ENGINE_RATE) - 1;
-    if (behind < 1) return;
+    const { fps, firstIndex } = this.#options;
+    const receivedMs = (this.#receivedSamples * 1000) / ENGINE_RATE;
+    const drawable = Math.floor(((receivedMs - this.#engine.lookaheadMs) * fps) / 1000) + 1;
+    const waiting = drawable - (this.#nextIndex - firstIndex);
+    if (waiting <= MAX_WAITING_PICTURES) return;
+    const behind = waiting - 1;
     this.#engine.skip(behind);
     this.#nextIndex += behind;
     this.#stats.skipped += behind;

@@ -13,8 +13,8 @@ export interface Measured {
   soundRms: number;
   /** Mean absolute luma change between successive samples (100 ms apart) in a region of the picture, 0..255. */
   regionChange: number;
-  /** Mean absolute luma difference between neighbours in a row of that region, 0..255: how much detail there is. */
-  regionDetail: number;
+  /** Mean share of blue in that region's colours, 0..1: a third where it is grey. */
+  regionBlue: number;
   /** The same around the region's outside, for comparison. */
   elsewhereChange: number;
   state: string;
@@ -120,17 +120,20 @@ export async function measure(page: Page, durationMs: number, region: Region): P
             0.299 * (data[4 * i] ?? 0) + 0.587 * (data[4 * i + 1] ?? 0) + 0.114 * (data[4 * i + 2] ?? 0);
         return out;
       };
+      const blueOf = (x: number, y: number, w: number, h: number) => {
+        const { data } = draw.getImageData(x, y, w, h);
+        let [all, blue] = [1, 0];
+        for (let i = 0; i < data.length; i += 4) {
+          all += (data[i] ?? 0) + (data[i + 1] ?? 0) + (data[i + 2] ?? 0);
+          blue += data[i + 2] ?? 0;
+        }
+        return blue / all;
+      };
       const change = (a: Float32Array, b: Float32Array) =>
         a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? 0)), 0) / a.length;
       const sound = new Float32Array(analyser.fftSize);
       let before: { region: Float32Array; top: Float32Array } | undefined;
-      const detailOf = (values: Float32Array, width: number) => {
-        let sum = 0;
-        for (let i = 1; i < values.length; i += 1)
-          if (i % width !== 0) sum += Math.abs((values[i] ?? 0) - (values[i - 1] ?? 0));
-        return sum / values.length;
-      };
-      let [energy, blocks, regionChange, elsewhere, samples, detail] = [0, 0, 0, 0, 0, 0];
+      let [energy, blocks, regionChange, elsewhere, samples, blue] = [0, 0, 0, 0, 0, 0];
       const [frames0, t0] = [await decoded(), performance.now()];
       while (performance.now() - t0 < durationMs) {
         draw.drawImage(video, 0, 0);
@@ -144,7 +147,7 @@ export async function measure(page: Page, durationMs: number, region: Region): P
           samples += 1;
         }
         before = now;
-        detail += detailOf(now.region, box.w);
+        blue += blueOf(box.x, box.y, box.w, box.h);
         analyser.getFloatTimeDomainData(sound);
         energy += sound.reduce((sum, value) => sum + value * value, 0) / sound.length;
         blocks += 1;
@@ -157,7 +160,7 @@ export async function measure(page: Page, durationMs: number, region: Region): P
         framesPerSecond: ((await decoded()) - frames0) / seconds,
         soundRms: Math.sqrt(energy / blocks),
         regionChange: regionChange / samples,
-        regionDetail: detail / blocks,
+        regionBlue: blue / blocks,
         elsewhereChange: elsewhere / samples,
         state: pc.connectionState,
       };
