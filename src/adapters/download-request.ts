@@ -63,22 +63,35 @@ export async function openUrl(url: string, options: RequestOptions): Promise<Ope
       headers: response.headers,
       linkedSha256,
       close: () => watch.close(),
-      async *body() {
-        try {
-          for await (const chunk of response.body ?? []) {
-            watch.count((chunk as Uint8Array).length);
-            yield chunk as Uint8Array;
-          }
-        } catch (error) {
-          throw watch.explain(error, url);
-        } finally {
-          watch.close();
-        }
-      },
+      body: () => bodyOf(url, response, watch),
     };
   } catch (error) {
     watch.close();
     throw watch.explain(error, url);
+  }
+}
+
+async function* bodyOf(url: string, response: Response, watch: Watch): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  // A read that is under way when fetch is aborted sometimes never ends, so it is not waited for.
+  const aborted = new Promise<never>((_, reject) => {
+    const tell = (): void => reject(watch.signal.reason as Error);
+    if (watch.signal.aborted) tell();
+    else watch.signal.addEventListener('abort', tell, { once: true });
+  });
+  aborted.catch(() => {});
+  try {
+    for (;;) {
+      const next = await Promise.race([reader?.read(), aborted]);
+      if (next === undefined || next.done) return;
+      watch.count(next.value.length);
+      yield next.value;
+    }
+  } catch (error) {
+    throw watch.explain(error, url);
+  } finally {
+    watch.close();
+    reader?.cancel().catch(() => {});
   }
 }
 
@@ -101,7 +114,7 @@ async function follow(url: string, options: RequestOptions, watch: Watch) {
     if (at.origin === first.origin)
       linkedSha256 ??= /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(response.headers.get('x-linked-etag') ?? '')?.[1];
     if (!REDIRECTS.includes(response.status)) return { response, linkedSha256 };
-    await response.body?.cancel();
+    response.body?.cancel().catch(() => {});
     const target = response.headers.get('location') ?? '';
     if (!URL.canParse(target, at.href))
       throw new AppError(
