@@ -103,7 +103,10 @@ function assertGenerated(rest: Measured, speech: Measured): void {
     Math.abs(speech.regionBlue - rest.regionBlue) > 0.03,
     `the mouth's share of blue is ${rest.regionBlue} in silence and ${speech.regionBlue} in speech`,
   );
-  assert.ok(speech.regionChange > rest.regionChange, `${speech.regionChange}, not above ${rest.regionChange}`);
+  assert.ok(
+    speech.regionChange > rest.regionChange,
+    `${speech.regionChange}, not above ${rest.regionChange}`,
+  );
 }
 
 async function viewer(id: string): Promise<Page> {
@@ -127,10 +130,7 @@ describe('the MuseTalk engine, live', { skip }, () => {
     const mouth = await lowerFace();
     const page = await viewer(created.id);
     const rest = await measure(page, 2000, mouth);
-    assert.equal(
-      (await post(`/v1/sessions/${created.id}/utterances`, { path: 'speech.wav' })).status,
-      201,
-    );
+    assert.equal((await post(`/v1/sessions/${created.id}/utterances`, { path: 'speech.wav' })).status, 201);
     await until('speech', async () => ((await session(created.id)).state === 'speaking' ? true : undefined));
     const speech = await measure(page, 5000, mouth);
     assert.ok(speech.framesPerSecond > 20, `${speech.framesPerSecond} pictures a second`);
@@ -164,10 +164,7 @@ describe('the MuseTalk engine, rendering before it plays', { skip }, () => {
     const rest = await measure(page, 1500, mouth);
     const events = await fetch(`${server.url}/v1/sessions/${created.id}/events`);
     const reader = events.body!.getReader();
-    assert.equal(
-      (await post(`/v1/sessions/${created.id}/utterances`, { path: 'speech.wav' })).status,
-      201,
-    );
+    assert.equal((await post(`/v1/sessions/${created.id}/utterances`, { path: 'speech.wav' })).status, 201);
     let told = '';
     while (!told.includes('"progress":1}')) {
       const { value, done } = await reader.read();
