@@ -14,6 +14,9 @@ export interface QualityReport {
 
 export const MANIFEST_VERSION = 1;
 
+/** Pictures a second that footage is prepared at. */
+export const AVATAR_FPS = 25;
+
 /** `manifest.json` of a prepared avatar; beside it lie frames.i420, landmarks.f32 and preview.jpg. */
 export interface AvatarManifest {
   readonly version: number;

@@ -2,8 +2,7 @@ import path from 'node:path';
 import type { AvatarSource } from './engine.js';
 import type { FaceEngineSettings } from './engine-settings.js';
 import type { FaceParameters } from './faces/face-material.js';
-import { materialKey, type MaterialOrigin } from './faces/material-file.js';
-import { materialKeyIn } from './faces/material-store.js';
+import { materialKey, type ExpectedMaterial, type MaterialOrigin } from './faces/material-file.js';
 import { hashModelFiles } from './faces/file-hashes.js';
 import { findModelFiles, type Precision } from './musetalk/models/model-files.js';
 import { modelFileOptions } from './musetalk/model-options.js';
@@ -38,18 +37,14 @@ export function faceParametersOf(
   return { ...settings.parameters, ...avatar.faceParameters };
 }
 
-/** The key of the material that an avatar must have for these models. */
-export function materialKeyOf(
+/** The material that an avatar must have for these models. */
+export function materialFor(
   settings: FaceEngineSettings,
   basis: FaceBasis,
-  avatar: Pick<AvatarSource, 'faceParameters'>,
-): string {
-  return materialKey({ ...basis, parameters: faceParametersOf(settings, avatar) });
-}
-
-/** Whether an avatar's folder holds the material of this key. */
-export async function hasMaterial(folder: string, key: string): Promise<boolean> {
-  return (await materialKeyIn(folder)) === key;
+  avatar: Pick<AvatarSource, 'faceParameters' | 'frameCount'>,
+): ExpectedMaterial {
+  const key = materialKey({ ...basis, parameters: faceParametersOf(settings, avatar) });
+  return { frameCount: avatar.frameCount, key };
 }
 
 /** Where a family's material lies in an avatar's folder. */

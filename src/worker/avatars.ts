@@ -1,16 +1,19 @@
 import { rm, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { assertDecodable, type Ffmpeg } from '../adapters/ffmpeg.js';
+import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import { assertAvatarId } from '../avatar/avatar-id.js';
 import type { AvatarManifest } from '../avatar/manifest.js';
 import type { AvatarStore } from '../avatar/store.js';
 import { AppError, isAppError, toAppError } from '../errors.js';
 import { Emitter } from '../lib/emitter.js';
 import type { Log } from '../lib/log.js';
+import { avatarJobFor } from './avatar-job.js';
 import { runJob } from './job.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
-import { hasMaterial, materialFolder, materialKeyOf, type FaceBasis } from '../engine/face-basis.js';
+import { materialFolder, materialFor, type FaceBasis } from '../engine/face-basis.js';
 import type { FaceParameters } from '../engine/faces/face-material.js';
+import { hasMaterial } from '../engine/faces/material-store.js';
 import type { PrepareInput } from './prepare-job.js';
 
 export interface AvatarsOptions {
@@ -38,6 +41,14 @@ interface AvatarView {
   frameCount?: number;
   still?: boolean;
   quality?: AvatarManifest['quality'];
+}
+
+interface CreateOptions {
+  id: string;
+  /** A video, a photo, a folder of PNG pictures, or a folder that the MuseTalk reference prepared. */
+  sourcePath: string;
+  sourceIsUpload?: boolean;
+  faceParameters?: Partial<FaceParameters>;
 }
 
 interface Preparation {
@@ -69,12 +80,7 @@ export class Avatars {
    * Starts a preparation. The same source under the same id again is no error: the avatar is used as it is.
    * An upload belongs to this call from here on and is deleted afterwards.
    */
-  async create(options: {
-    id: string;
-    sourcePath: string;
-    sourceIsUpload?: boolean;
-    faceParameters?: Partial<FaceParameters>;
-  }): Promise<AvatarView> {
+  async create(options: CreateOptions): Promise<AvatarView> {
     const { id, sourcePath } = options;
     const discard = async () => {
       if (options.sourceIsUpload) await rm(sourcePath, { force: true });
@@ -84,7 +90,12 @@ export class Avatars {
       assertAvatarId(id);
       if (!claimed) throw new AppError('avatar-exists', `avatar ${id} is being prepared already`);
       this.#claimed.add(id);
-      await assertDecodable(sourcePath);
+      const module = await avatarJobFor(sourcePath);
+      if (module === 'import-job' && options.faceParameters !== undefined)
+        throw new AppError(
+          'invalid-argument',
+          `avatar ${id}: the faces in ${path.basename(sourcePath)} are cut out already; name no parameters for them`,
+        );
       const existing = await this.#existing(options);
       if (existing) {
         await discard();
@@ -95,7 +106,7 @@ export class Avatars {
       const preparation: Preparation = {
         view,
         abort,
-        done: this.#prepare(view, sourcePath, options.faceParameters, abort.signal).finally(discard),
+        done: this.#prepare(view, module, options, abort.signal).finally(discard),
       };
       preparation.done.catch(() => {});
       this.#preparations.set(id, preparation);
@@ -181,8 +192,8 @@ export class Avatars {
   async facesReady(id: string, basis: FaceBasis): Promise<boolean> {
     const { avatarsDir, face } = this.#options;
     if (face === undefined) return false;
-    const key = materialKeyOf(face, basis, await this.#options.store.get(id));
-    return hasMaterial(materialFolder(avatarsDir, id, face.name), key);
+    const expected = materialFor(face, basis, await this.#options.store.get(id));
+    return hasMaterial(materialFolder(avatarsDir, id, face.name), expected);
   }
 
   /**
@@ -212,12 +223,7 @@ export class Avatars {
     return job;
   }
 
-  async #existing(options: {
-    id: string;
-    sourcePath: string;
-    sourceIsUpload?: boolean;
-    faceParameters?: Partial<FaceParameters>;
-  }): Promise<AvatarView | undefined> {
+  async #existing(options: CreateOptions): Promise<AvatarView | undefined> {
     const { id, sourcePath } = options;
     const preparation = this.#preparations.get(id);
     if (preparation?.view.state === 'preparing')
@@ -241,8 +247,8 @@ export class Avatars {
 
   async #prepare(
     view: AvatarView,
-    sourcePath: string,
-    faceParameters: Partial<FaceParameters> | undefined,
+    module: 'prepare-job' | 'import-job',
+    { sourcePath, faceParameters }: CreateOptions,
     signal: AbortSignal,
   ): Promise<AvatarView> {
     const { id } = view;
@@ -261,7 +267,7 @@ export class Avatars {
           ...(face === undefined ? {} : { face }),
           ...(faceParameters === undefined ? {} : { faceParameters }),
         };
-        const manifest = await runJob<AvatarManifest>('prepare-job', input, {
+        const manifest = await runJob<AvatarManifest>(module, input, {
           signal,
           niceness: 5,
           onProgress: (fraction) => {

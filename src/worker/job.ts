@@ -22,7 +22,7 @@ export interface JobOptions {
  * @throws what the job failed with; `worker-died` when its process ended without a word; the abort reason.
  */
 export async function runJob<Result>(
-  module: 'prepare-job' | 'face-job' | 'render-job',
+  module: 'prepare-job' | 'import-job' | 'face-job' | 'render-job',
   input: object,
   options: JobOptions = {},
 ): Promise<Result> {

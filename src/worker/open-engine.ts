@@ -1,7 +1,7 @@
 import { CpuEngine, loadMouthBasis } from '../engine/cpu/cpu-engine.js';
 import type { Engine } from '../engine/engine.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
-import { faceBasisOf, materialFolder, materialKeyOf } from '../engine/face-basis.js';
+import { faceBasisOf, materialFolder, materialFor } from '../engine/face-basis.js';
 import { decideCost, measureFaceCost } from '../engine/faces/cost-model.js';
 import { FaceBatcher } from '../engine/faces/face-batcher.js';
 import { FaceEngine } from '../engine/faces/face-engine.js';
@@ -46,8 +46,7 @@ export async function openEngine(
       basis: await loadMouthBasis(modelsDir),
       async openMaterial(avatar) {
         const folder = materialFolder(avatarsDir, avatar.id, face.name);
-        const key = materialKeyOf(face, basis, avatar);
-        const material = await openMaterial(folder, { frameCount: avatar.frameCount, key });
+        const material = await openMaterial(folder, materialFor(face, basis, avatar));
         if (material !== undefined) return material;
         throw new AppError(
           'avatar-not-ready',

@@ -86,6 +86,11 @@ export async function importReference(options: ImportReferenceOptions): Promise<
   const source = await stat(folderPath).catch((cause: unknown) => {
     throw new AppError('file-not-found', `there is no folder ${path.basename(folderPath)}`, { cause });
   });
+  if (!source.isDirectory())
+    throw new AppError(
+      'media-undecodable',
+      `${path.basename(folderPath)} is a file, not a folder that the MuseTalk reference prepared`,
+    );
   const whole = await readReferenceFolder(folderPath);
   const frameCount = Math.min(whole.frames.length, MAX_FOOTAGE_S * fps);
   const footage = await openPngs(ffmpeg, whole.frames.slice(0, frameCount), {
@@ -152,7 +157,7 @@ export async function importReference(options: ImportReferenceOptions): Promise<
         mtimeMs: source.mtimeMs,
         path: folderPath,
       },
-      quality: qualityOf(landmarks, counts, whole.frames.length > frameCount),
+      quality: qualityOf(whole.info, landmarks, counts, whole.frames.length > frameCount),
     });
     signal?.throwIfAborted();
     await workspace.publish();
@@ -230,11 +235,15 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
 }
 
 function qualityOf(
+  info: ReferenceInfo,
   landmarks: readonly Landmarks[],
   counts: Record<Verdict, number>,
   trimmed: boolean,
 ): QualityReport {
-  const notes = ['Imported from a folder of the MuseTalk reference; its boxes, masks and latents are used.'];
+  const made = info.version === undefined ? '' : ` (${info.version})`;
+  const notes = [
+    `Imported from a folder of the MuseTalk reference${made}; its boxes, masks and latents are used.`,
+  ];
   if (trimmed) notes.push(`Only the first ${MAX_FOOTAGE_S} s were used.`);
   if (counts['no-face'] > 0)
     notes.push(

@@ -46,6 +46,11 @@ export interface ReferenceFolder {
   readonly latents: readonly Float32Array[];
 }
 
+/** Whether this looks like a folder that the reference prepared; a folder of pictures has no latents. */
+export async function isReferenceFolder(folder: string): Promise<boolean> {
+  return (await stat(path.join(folder, 'latents.pt')).catch(() => undefined))?.isFile() ?? false;
+}
+
 /**
  * @throws AppError file-not-found, not-a-file, path-outside-roots (a link that leads out of the folder), not-supported
  * (latents in torch's old format), media-undecodable (anything damaged, foreign or inconsistent); the sentence names
@@ -106,9 +111,17 @@ async function readLimited(folder: string, name: string, maxBytes: number): Prom
 
 async function readInfo(folder: string): Promise<ReferenceInfo> {
   const read = async (name: string): Promise<Uint8Array> => readLimited(folder, name, MAX_INFO_BYTES);
+  const foreign = (cause: unknown): never => {
+    if (!isAppError(cause, 'file-not-found')) throw cause;
+    throw new AppError(
+      'file-not-found',
+      `there is no avator_info.json in ${path.basename(folder)}; name a folder that the MuseTalk reference prepared`,
+      { cause },
+    );
+  };
   // The reference misspells the name.
   const bytes = await read('avator_info.json').catch((error: unknown) => {
-    if (isAppError(error, 'file-not-found')) return read('avatar_info.json');
+    if (isAppError(error, 'file-not-found')) return read('avatar_info.json').catch(foreign);
     throw error;
   });
   let json: unknown;

@@ -10,15 +10,18 @@ export const MATERIAL_FILE = 'material.json';
 export const INPUTS_FILE = 'inputs.f32';
 /** The alpha bytes of each picture, one behind the other. */
 export const MASKS_FILE = 'masks.u8';
+/** In place of what found the face and its parts: the MuseTalk reference prepared them, with models unknown here. */
+export const BY_REFERENCE = 'reference';
+
 /** Everything that the prepared numbers depend on, besides the footage. */
 export interface MaterialOrigin {
   readonly family: string;
   readonly parameters: FaceParameters;
   /** SHA-256 by role, as FaceFamily.modelHashes. */
   readonly modelHashes: Readonly<Record<string, string>>;
-  /** What found the face, such as `dwpose` or `mesh`. */
+  /** What found the face, such as `dwpose`, `mesh` or `reference`. */
   readonly landmarks: string;
-  /** What found its parts, such as `bisenet` or `mesh`. */
+  /** What found its parts, such as `bisenet`, `mesh` or `reference`. */
   readonly parsing: string;
 }
 
@@ -37,6 +40,30 @@ export interface MaterialFile extends MaterialHeader {
 export interface PictureEntry {
   readonly box: Box;
   readonly mask: { readonly area: Box; readonly offset: number };
+}
+
+/** What an engine asks of an avatar's material. */
+export interface ExpectedMaterial {
+  /** The avatar's pictures. */
+  readonly frameCount: number;
+  /** The key of what would be prepared now. */
+  readonly key: string;
+}
+
+/**
+ * Whether material may be used, or has to be prepared anew. What the MuseTalk reference prepared cannot be prepared
+ * anew, nor are its models known: it may be used by MuseTalk as long as it is for the same pictures.
+ */
+export function isCurrent(file: MaterialFile, expected: ExpectedMaterial): boolean {
+  if (file.version !== MATERIAL_VERSION) return false;
+  if (file.key === expected.key) return true;
+  const { family, landmarks, pictures } = file;
+  return (
+    family === 'musetalk' &&
+    landmarks === BY_REFERENCE &&
+    Array.isArray(pictures) &&
+    pictures.length === expected.frameCount
+  );
 }
 
 /** SHA-256 (hex) over the origin with its keys in alphabetical order: any other value gives another key. */

@@ -6,11 +6,12 @@ import type { AlphaMask, Box } from '../../media/frame.js';
 import type { FaceMaterial } from './face-material.js';
 import {
   INPUTS_FILE,
+  isCurrent,
   MASKS_FILE,
   MATERIAL_FILE,
-  MATERIAL_VERSION,
   pixelsOf,
   whatIsWrong,
+  type ExpectedMaterial,
   type MaterialFile,
   type PictureEntry,
 } from './material-file.js';
@@ -22,7 +23,7 @@ import {
  */
 export async function openMaterial(
   folder: string,
-  expected: { readonly frameCount: number; readonly key: string },
+  expected: ExpectedMaterial,
 ): Promise<FaceMaterial | undefined> {
   const damaged = (what: string): AppError =>
     new AppError(
@@ -41,7 +42,7 @@ export async function openMaterial(
     throw damaged(`${MATERIAL_FILE} is not JSON`);
   }
   if (typeof file !== 'object' || file === null) throw damaged(`${MATERIAL_FILE} is not an object`);
-  if (file.version !== MATERIAL_VERSION || file.key !== expected.key) return undefined;
+  if (!isCurrent(file, expected)) return undefined;
   const wrong = whatIsWrong(file, expected.frameCount);
   if (wrong !== undefined) throw damaged(wrong);
   const { inputValues, pictures } = file;
@@ -58,13 +59,13 @@ export async function openMaterial(
   return new StoredMaterial(folder, file, inputs);
 }
 
-/** The key of the material that a folder holds; undefined if there is none that can be read. */
-export async function materialKeyIn(folder: string): Promise<string | undefined> {
+/** Whether a folder holds material that may be used, by its material.json alone. */
+export async function hasMaterial(folder: string, expected: ExpectedMaterial): Promise<boolean> {
   try {
     const file = JSON.parse(await readFile(path.join(folder, MATERIAL_FILE), 'utf8')) as MaterialFile | null;
-    return file?.version === MATERIAL_VERSION ? file.key : undefined;
+    return file !== null && isCurrent(file, expected);
   } catch {
-    return undefined;
+    return false;
   }
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { copyFile, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { readReferenceFolder } from '../../../../src/avatar/reference/reference-folder.js';
+import { isReferenceFolder, readReferenceFolder } from '../../../../src/avatar/reference/reference-folder.js';
 import { temporaryFolder } from '../../../helpers/media.js';
 import {
   expectedReference,
@@ -15,6 +15,20 @@ import {
 /** A list of boxes in protocol 0. */
 const boxPickle = (boxes: readonly (readonly unknown[])[]): string =>
   `(${boxes.map((box) => `(${box.map((side) => (Number.isInteger(side) ? `I${String(side)}\n` : `F${String(side)}\n`)).join('')}t`).join('')}l.`;
+
+describe('isReferenceFolder', () => {
+  it('is told by the latents', async (t) => {
+    const folder = await referenceCopy(t);
+    const latents = path.join(folder, 'latents.pt');
+    assert.equal(await isReferenceFolder(folder), true);
+    assert.equal(await isReferenceFolder(latents), false);
+    assert.equal(await isReferenceFolder(path.join(folder, 'full_imgs')), false);
+    await rm(latents);
+    await mkdir(latents);
+    assert.equal(await isReferenceFolder(folder), false);
+    assert.equal(await isReferenceFolder(path.join(folder, 'nothing')), false);
+  });
+});
 
 describe('readReferenceFolder', () => {
   it('gives half of the cycle that the reference wrote', async (t) => {
@@ -69,7 +83,7 @@ describe('readReferenceFolder', () => {
     'no info': [
       (folder) => rm(path.join(folder, 'avator_info.json')),
       'file-not-found',
-      /there is no file avator_1\/avatar_info\.json/,
+      /there is no avator_info\.json in avator_1; name a folder/,
     ],
     'an info that is no JSON': [
       (folder) => writeFile(path.join(folder, 'avator_info.json'), '{'),

@@ -3,8 +3,12 @@ import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/pro
 import path from 'node:path';
 import { test } from 'node:test';
 import { DEFAULT_FACE_PARAMETERS, type FaceMaterial } from '../../../../src/engine/faces/face-material.js';
-import { materialKey, type MaterialHeader } from '../../../../src/engine/faces/material-file.js';
-import { openMaterial } from '../../../../src/engine/faces/material-store.js';
+import {
+  BY_REFERENCE,
+  materialKey,
+  type MaterialHeader,
+} from '../../../../src/engine/faces/material-file.js';
+import { hasMaterial, openMaterial } from '../../../../src/engine/faces/material-store.js';
 import { MaterialWriter } from '../../../../src/engine/faces/material-writer.js';
 import { isAppError } from '../../../../src/errors.js';
 import type { AlphaMask, Box } from '../../../../src/media/frame.js';
@@ -153,6 +157,37 @@ test('absent, or made otherwise: undefined, for the caller to prepare anew', asy
   const text = await readFile(file, 'utf8');
   await writeFile(file, text.replace('"version":1', '"version":0'));
   assert.equal(await openMaterial(folder, { frameCount: 2, key: KEY }), undefined);
+});
+
+test('what the reference prepared is current whatever the models, for its pictures and for MuseTalk alone', async (t) => {
+  const folder = path.join(await temporaryFolder(t), 'm');
+  const imported = { ...HEADER, modelHashes: {}, landmarks: BY_REFERENCE, parsing: BY_REFERENCE };
+  const usable = async (header: MaterialHeader, expected: { frameCount: number; key: string }) => {
+    await write(folder, pictures(3), header);
+    const told = await hasMaterial(folder, expected);
+    const material = await openMaterial(folder, expected);
+    material?.close();
+    assert.equal(material !== undefined, told, 'what is told is what can be opened');
+    return told;
+  };
+  const v1 = materialKey({ ...HEADER, parameters: { ...HEADER.parameters, version: 'v1' } });
+  for (const key of [KEY, v1, materialKey(imported)])
+    assert.equal(await usable(imported, { frameCount: 3, key }), true);
+  assert.equal(await usable(imported, { frameCount: 4, key: KEY }), false);
+  assert.equal(await usable({ ...imported, family: 'wav2lip' }, { frameCount: 3, key: KEY }), false);
+  // Masks by another hand do not make it an import.
+  assert.equal(await usable({ ...HEADER, parsing: BY_REFERENCE }, { frameCount: 3, key: KEY }), false);
+  assert.equal(await usable(HEADER, { frameCount: 3, key: v1 }), false);
+  assert.equal(await usable(HEADER, { frameCount: 3, key: KEY }), true);
+
+  await write(folder, pictures(3), imported);
+  const file = path.join(folder, 'material.json');
+  const text = await readFile(file, 'utf8');
+  for (const other of [text.replace('"version":1', '"version":2'), text.slice(0, -1), 'null', '{}']) {
+    await writeFile(file, other);
+    assert.equal(await hasMaterial(folder, { frameCount: 3, key: KEY }), false, other.slice(0, 20));
+  }
+  assert.equal(await hasMaterial(path.join(folder, 'nothing'), { frameCount: 3, key: KEY }), false);
 });
 
 test('damage is told in one sentence', async (t) => {
