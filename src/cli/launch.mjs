@@ -146,6 +146,7 @@ else {
   const entries = {
     start: 'dist/src/main.js',
     render: 'dist/src/cli/render.js',
+    import: 'dist/src/cli/import.js',
     models: 'dist/src/cli/models.js',
   };
   const entry = entries[verb] ?? verb;

@@ -2,47 +2,42 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { assertDecodable, findFfmpeg } from '../adapters/ffmpeg.js';
+import { AvatarStore } from '../avatar/store.js';
 import { readConfig } from '../config.js';
 import { AppError, toAppError } from '../errors.js';
 import { faceSettingsOf } from '../face-settings.js';
 import type { Log } from '../lib/log.js';
 import { createLogger } from '../logger.js';
+import { avatarJobFor } from '../worker/avatar-job.js';
 import { runJob } from '../worker/job.js';
 import type { PrepareInput } from '../worker/prepare-job.js';
 import type { RenderInput } from '../worker/render-job.js';
 import type { RenderResult } from '../worker/render.js';
+import { takeOwnOptions } from './own-options.js';
+import { progressBar } from './progress-bar.js';
 
-/** `npm run render -- --source <video|photo|avatar id> --audio <file> --out <file.mp4>` */
+/** `npm run render -- --source <video|photo|folder|avatar id> --audio <file> --out <file.mp4>` */
 
 const USAGE =
-  'usage: npm run render -- --source <video, photo or avatar id> --audio <file> --out <file.mp4> [flags of the server: --engine, --fps, --data-dir, --musetalk-dir, ...]';
+  'usage: npm run render -- --source <video, photo, folder of PNG pictures or avatar id> --audio <file> --out <file.mp4> [flags of the server: --engine, --fps, --data-dir, --musetalk-dir, ...]';
 
 /** Its own three options; the others are the server's, with the same environment variables and defaults. */
 function readArgs() {
-  const own = new Map<string, string>();
-  const rest: string[] = [];
-  const argv = process.argv.slice(2);
-  for (let i = 0; i < argv.length; i += 1) {
-    const match = /^--(source|audio|out)(?:=(.*))?$/.exec(argv[i] ?? '');
-    if (match?.[1] === undefined) rest.push(argv[i] ?? '');
-    else own.set(match[1], match[2] ?? argv[(i += 1)] ?? '');
-  }
-  const [source, audio, out] = ['source', 'audio', 'out'].map((name) => own.get(name));
+  const names = ['source', 'audio', 'out'];
+  const { own, rest } = takeOwnOptions(process.argv.slice(2), names);
+  const [source, audio, out] = names.map((name) => own.get(name));
   if (!source || !audio || !out) throw new AppError('invalid-argument', USAGE);
   return { source, audio, out, config: readConfig(rest, process.env) };
 }
 
-/** One line that redraws itself on a terminal, and a line every tenth elsewhere. */
-function progressBar(label: string): (fraction: number) => void {
-  let last = -1;
-  return (fraction) => {
-    const step = Math.floor(fraction * (process.stderr.isTTY ? 100 : 10));
-    if (step === last) return;
-    last = step;
-    const filled = Math.round(fraction * 30);
-    const bar = `${label} [${'#'.repeat(filled)}${'-'.repeat(30 - filled)}] ${Math.round(fraction * 100)} %`;
-    process.stderr.write(process.stderr.isTTY ? `\r${bar}${fraction >= 1 ? '\n' : ''}` : `${bar}\n`);
-  };
+/** Whether a source is something to make an avatar of; a folder is not where an avatar has its name. */
+async function isFootage(source: string, avatarsDir: string): Promise<boolean> {
+  const entry = await stat(source).catch(() => undefined);
+  if (entry?.isDirectory() !== true) return entry?.isFile() ?? false;
+  return new AvatarStore(avatarsDir).get(source).then(
+    () => false,
+    () => true,
+  );
 }
 
 async function render(log: Log): Promise<void> {
@@ -54,13 +49,12 @@ async function render(log: Log): Promise<void> {
   const ffmpeg = await findFfmpeg({ ...(ffmpegBin === undefined ? {} : { ffmpegBin }), log });
   const face = faceSettingsOf(config);
   await assertDecodable(args.audio);
-  const isFile = await stat(args.source).then(
-    (entry) => entry.isFile(),
-    () => false,
-  );
-  const scratch = isFile ? await mkdtemp(path.join(tmpdir(), 'musecast-render-')) : undefined;
+  const storedDir = path.join(config.dataDir, 'avatars');
+  const scratch = (await isFootage(args.source, storedDir))
+    ? await mkdtemp(path.join(tmpdir(), 'musecast-render-'))
+    : undefined;
   try {
-    const avatarsDir = scratch ?? path.join(config.dataDir, 'avatars');
+    const avatarsDir = scratch ?? storedDir;
     const common = {
       avatarsDir,
       modelsDir: config.modelsDir,
@@ -70,9 +64,11 @@ async function render(log: Log): Promise<void> {
       ...('missing' in face ? {} : { face }),
     };
     if (scratch !== undefined) {
-      await assertDecodable(args.source);
       const input: PrepareInput = { ...common, id: 'source', sourcePath: path.resolve(args.source) };
-      await runJob('prepare-job', input, { signal: abort.signal, onProgress: progressBar('preparing') });
+      await runJob(await avatarJobFor(input.sourcePath), input, {
+        signal: abort.signal,
+        onProgress: progressBar('preparing'),
+      });
     }
     const input: RenderInput = {
       ...common,

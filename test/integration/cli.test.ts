@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { AvatarStore } from '../../src/avatar/store.js';
 import { findFfmpeg, runFfmpeg } from '../../src/adapters/ffmpeg.js';
 import { decodeAudio } from '../../src/audio/decode.js';
 import { silentLog } from '../../src/lib/log.js';
+import { makeMedia } from '../helpers/media.js';
+import { makePortraitReference } from '../helpers/reference-folder.js';
 
 /** The programs as a user runs them. */
 
@@ -101,4 +104,59 @@ test('render refuses what it cannot use, and leaves no file', async () => {
     (await readdir(folder)).filter((name) => name.includes('none')),
     [],
   );
+});
+
+test('import takes over what the reference prepared; the avatar can be rendered at once', async () => {
+  const dataDir = path.join(folder, 'data');
+  const prepared = path.join(folder, 'anna');
+  await makePortraitReference(prepared);
+  const importing = (...flags: string[]) => run('dist/src/cli/import.js', '--data-dir', dataDir, ...flags);
+  const { code, stderr } = await importing('--folder', prepared, '--id=anna');
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /importing .* 100 %/);
+  assert.match(stderr, /avatar anna: 2 pictures of 512x600 pixels/);
+  assert.equal((await new AvatarStore(path.join(dataDir, 'avatars')).get('anna')).fps, 25);
+
+  const sound = path.join(folder, 'short.wav');
+  await makeMedia(['-t', '0.4', '-i', demo('speech.wav'), sound]);
+  const out = path.join(folder, 'anna.mp4');
+  const film = await render('--source', 'anna', '--audio', sound, '--out', out, '--data-dir', dataDir);
+  assert.equal(film.code, 0, film.stderr);
+  assert.ok(existsSync(out));
+
+  const refusals: [string[], number, RegExp][] = [
+    [['--folder', prepared, '--id', 'anna'], 1, /there is an avatar anna already/],
+    [['--folder', path.join(folder, 'nothing'), '--id', 'b'], 1, /there is no folder nothing/],
+    [['--folder', path.join(prepared, 'mask'), '--id', 'b'], 1, /no avator_info\.json in mask/],
+    [['--folder', sound, '--id', 'b'], 1, /short\.wav is a file, not a folder/],
+    [['--folder', prepared], 2, /usage: npm run import/],
+    [['--folder', prepared, '--id', '../b'], 2, /avatar id/],
+    [['--folder', prepared, '--id', 'b', '--colour', 'red'], 2, /--colour/],
+  ];
+  for (const [flags, status, sentence] of refusals) {
+    const refused = await importing(...flags);
+    assert.equal(refused.code, status, refused.stderr);
+    assert.match(refused.stderr, sentence);
+    // Each unknown word of a command line has a line of its own.
+    assert.ok(refused.stderr.trim().split('\n').length <= 2, refused.stderr);
+  }
+  assert.deepEqual(await readdir(path.join(dataDir, 'avatars')), ['anna']);
+});
+
+test('render takes folders as footage, unless one has the name of an avatar', async () => {
+  const pictures = path.join(folder, 'pictures');
+  await mkdir(pictures);
+  await makeMedia(['-i', demo('portrait.jpg'), path.join(pictures, '1.png')]);
+  const sound = path.join(folder, 'word.wav');
+  await makeMedia(['-t', '0.4', '-i', demo('speech.wav'), sound]);
+  for (const source of [pictures, path.join(folder, 'anna')]) {
+    const out = path.join(folder, `${path.basename(source)}-film.mp4`);
+    const { code, stderr } = await render('--source', source, '--audio', sound, '--out', out);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /preparing .* 100 %/);
+    assert.ok(existsSync(out));
+  }
+  const empty = await render('--source', path.join(folder, 'data'), '--audio', sound, '--out', 'x.mp4');
+  assert.equal(empty.code, 1);
+  assert.match(empty.stderr, /data is a directory without a file that ends in \.png/);
 });
