@@ -145,6 +145,8 @@ export interface SessionsPort {
 export interface MediaPathsPort {
   /** The real path, inside the media roots; otherwise throws path-outside-roots, file-not-found, not-a-file. */
   resolve(path: string): Promise<string>;
+  /** The same for an avatar's footage, which may be a folder too. */
+  resolveFootage(path: string): Promise<string>;
   /** Where uploads are kept until their port has used them. */
   readonly uploadsDir: string;
 }

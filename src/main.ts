@@ -4,6 +4,7 @@ import path from 'node:path';
 import { createApp } from '../signaling/app.js';
 import { listen } from '../signaling/server.js';
 import { findFfmpeg } from './adapters/ffmpeg.js';
+import { AVATAR_FPS } from './avatar/manifest.js';
 import { AvatarStore } from './avatar/store.js';
 import { ConfigError, helpText, readConfig, type Config } from './config.js';
 import { toAppError } from './errors.js';
@@ -20,8 +21,6 @@ import { WorkerHost, WorkerPool } from './worker/host.js';
 
 /** Composition root: builds everything from the configuration, downwards; `close` takes it down in reverse. */
 
-/** Frames per second that avatars are prepared for. */
-const AVATAR_FPS = 25;
 const FORCED_EXIT_MS = 10_000;
 const DEMO_LIMIT_MS = 60_000;
 
@@ -111,7 +110,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const app = createApp({
       avatars,
       sessions,
-      paths: { resolve: (given) => resolveMediaPath(given, config.mediaRoots), uploadsDir },
+      paths: {
+        resolve: (given) => resolveMediaPath(given, config.mediaRoots),
+        resolveFootage: (given) => resolveMediaPath(given, config.mediaRoots, { folders: true }),
+        uploadsDir,
+      },
       log,
       info: {
         version,

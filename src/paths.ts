@@ -13,11 +13,15 @@ export function projectRoot(): string {
 }
 
 /**
- * Resolves a path that a client named to a real file inside one of the roots. Links are followed first and the
+ * Resolves a path that a client named to a real file (or folder, where that is of use) inside one of the roots. Links are followed first and the
  * target is judged, so neither `..` nor a link leaves the roots. A relative path is tried against each root.
  * Outside and missing are told apart only for paths that would lie inside a root, so nothing can be probed.
  */
-export async function resolveMediaPath(given: string, roots: readonly string[]): Promise<string> {
+export async function resolveMediaPath(
+  given: string,
+  roots: readonly string[],
+  options: { folders?: boolean } = {},
+): Promise<string> {
   if (given.trim() === '' || given.includes('\0'))
     throw new AppError('invalid-argument', 'the path is empty or holds a NUL byte');
   const realRoots = (await Promise.all(roots.map((root) => realpath(root).catch(() => undefined)))).filter(
@@ -38,7 +42,9 @@ export async function resolveMediaPath(given: string, roots: readonly string[]):
       escapes = true;
       continue;
     }
-    if (!(await stat(real)).isFile()) throw new AppError('not-a-file', `${given} is not a file`);
+    const entry = await stat(real);
+    if (!entry.isFile() && !(options.folders === true && entry.isDirectory()))
+      throw new AppError('not-a-file', `${given} is not a file`);
     return real;
   }
   if (inside && !escapes)

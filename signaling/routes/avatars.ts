@@ -43,7 +43,8 @@ export function avatarRoutes(
       method: 'post',
       path: '/v1/avatars',
       tag: 'avatars',
-      summary: 'Prepare an avatar from a video or a photo',
+      summary:
+        'Prepare an avatar from a video, a photo, a folder of PNG pictures, or a folder that MuseTalk prepared',
       body: {
         'application/json': avatarFromPathSchema,
         'multipart/form-data': avatarFormSchema.extend({ file: z.string().openapi({ format: 'binary' }) }),
@@ -63,7 +64,7 @@ export function avatarRoutes(
     const body = await readJson(c, avatarFromPathSchema);
     return avatars.create({
       id: body.id,
-      sourcePath: await paths.resolve(body.path),
+      sourcePath: await paths.resolveFootage(body.path),
       ...(body.faceParameters === undefined ? {} : { faceParameters: definedOnly(body.faceParameters) }),
     });
   }

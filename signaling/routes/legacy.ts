@@ -40,7 +40,7 @@ export function legacyRoutes(
     },
     async function createLegacyAvatar(c) {
       const body = await readJson(c, legacyAvatarCreateSchema);
-      const sourcePath = await ports.paths.resolve(body.video_path);
+      const sourcePath = await ports.paths.resolveFootage(body.video_path);
       await ports.avatars.create({
         id: body.avatar_id,
         sourcePath,

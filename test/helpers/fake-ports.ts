@@ -229,6 +229,10 @@ class FakePaths implements MediaPathsPort {
     if (file.includes('garbage')) throw new AppError('media-undecodable', `${file} holds no sound`);
     return `/media/${file}`;
   }
+
+  async resolveFootage(file: string): Promise<string> {
+    return this.resolve(file.replace(/\/$/, ''));
+  }
 }
 
 export interface FakeServer {

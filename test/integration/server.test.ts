@@ -4,6 +4,7 @@ import { copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeMedia } from '../helpers/media.js';
+import { makePortraitReference } from '../helpers/reference-folder.js';
 import { startTestServer, until, type TestServer } from '../helpers/server.js';
 
 /** The real server as a process: bad input at every door, a worker that dies, a start after a start. */
@@ -50,6 +51,9 @@ describe('bad input answers with a status and a sentence, and leaves nothing beh
     await writeFile(path.join(server.dataDir, 'list.mp4'), 'ffconcat version 1.0\nfile /etc/passwd\n');
     await writeFile(path.join(server.dataDir, 'empty.mp4'), '');
     await symlink('/etc/hostname', path.join(server.dataDir, 'link.mp4'));
+    await symlink('/etc', path.join(server.dataDir, 'out'));
+    await mkdir(path.join(server.dataDir, 'foreign'), { recursive: true });
+    await writeFile(path.join(server.dataDir, 'foreign', 'latents.pt'), 'weights of something else');
   });
 
   const create = (video_path: string, avatar_id = 'bad') =>
@@ -65,6 +69,19 @@ describe('bad input answers with a status and a sentence, and leaves nothing beh
     ['a link that leaves the roots', () => create('link.mp4'), [403]],
     ['an avatar id with slashes', () => create('text.mp4', '../x/y'), [422]],
     ['an avatar id of 300 characters', () => create('text.mp4', 'a'.repeat(300)), [422]],
+    ['a folder outside the roots', () => create('../'), [403]],
+    ['a link to a folder outside', () => create('out'), [403]],
+    ['a folder that is no folder of the reference', () => create('foreign'), [404]],
+    [
+      'parameters for faces that the reference cut out',
+      () => post('/api/avatar/create', { avatar_id: 'bad', video_path: 'foreign', bbox_shift: 3 }),
+      [422],
+    ],
+    [
+      'a sound that is a folder',
+      () => post('/api/inference/start', { avatar_id: 'demo', audio_path: 'folder' }),
+      [400],
+    ],
     [
       'fps 0',
       () => post('/api/inference/start', { avatar_id: 'demo', audio_path: 'demo/speech.wav', fps: 0 }),
@@ -153,6 +170,58 @@ describe('bad input answers with a status and a sentence, and leaves nothing beh
     );
     assert.deepEqual(await readdir(path.join(server.dataDir, 'uploads')), []);
     assert.equal((await call('GET', '/healthz')).status, 200);
+  });
+});
+
+describe('a folder in place of a file', () => {
+  const portrait = 'web/public/demo/portrait.jpg';
+  const ready = async (id: string) =>
+    until(`avatar ${id}`, async () => {
+      const { text } = await call('GET', `/v1/avatars/${id}`);
+      const info = JSON.parse(text) as {
+        state: string;
+        frameCount: number;
+        still: boolean;
+        quality: { notes: string[] };
+      };
+      assert.notEqual(info.state, 'failed', text);
+      return info.state === 'ready' ? info : undefined;
+    });
+
+  test('PNG pictures become an avatar that speaks; again it is the same, in another form it is 409', async () => {
+    const folder = path.join(server.dataDir, 'frames');
+    await mkdir(folder);
+    await makeMedia(['-i', portrait, path.join(folder, 'a.png')]);
+    for (const name of ['b.png', 'c.png'])
+      await copyFile(path.join(folder, 'a.png'), path.join(folder, name));
+    const body = { id: 'frames', path: 'frames' };
+    assert.equal((await post('/v1/avatars', body)).status, 202);
+    const info = await ready('frames');
+    assert.deepEqual([info.frameCount, info.still], [3, false]);
+    assert.equal(JSON.parse((await post('/v1/avatars', body)).text).state, 'ready');
+    await copyFile(path.join(folder, 'a.png'), path.join(folder, 'd.png'));
+    assert.equal((await post('/v1/avatars', body)).status, 409);
+    const id = await newSession({ avatar: 'frames' });
+    await until('pictures', async () => {
+      const { stats } = JSON.parse((await call('GET', `/v1/sessions/${id}`)).text) as {
+        stats: Record<string, number>;
+      };
+      return (stats['playedPictures'] ?? 0) > 5 || undefined;
+    });
+    await call('DELETE', `/v1/sessions/${id}`);
+    assert.equal((await call('DELETE', '/v1/avatars/frames')).status, 204);
+  });
+
+  test('one that the reference prepared is imported, also by the legacy API', async () => {
+    await makePortraitReference(path.join(server.dataDir, 'prepared'));
+    assert.equal((await post('/v1/avatars', { id: 'imported', path: 'prepared' })).status, 202);
+    const info = await ready('imported');
+    assert.equal(info.frameCount, 2);
+    assert.match(info.quality.notes[0] ?? '', /Imported/);
+    assert.ok(existsSync(path.join(server.dataDir, 'avatars/imported/musetalk/material.json')));
+    const again = await post('/api/avatar/create', { avatar_id: 'imported', video_path: 'prepared' });
+    assert.equal(again.status, 200, again.text);
+    assert.equal((await call('DELETE', '/v1/avatars/imported')).status, 204);
   });
 });
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -20,11 +22,13 @@ before(async () => {
   await writeFile(path.join(rootB, 'y.wav'), 'y');
   await writeFile(path.join(base, 'secret'), 's');
   await symlink(path.join(base, 'secret'), path.join(rootA, 'link'));
+  await symlink(base, path.join(rootA, 'up'));
+  await symlink(path.join(rootA, 'sub'), path.join(rootB, 'sideways'));
 });
 after(() => rm(base, { recursive: true, force: true }));
 
-const refusal = (given: string, code: ErrorCode) =>
-  assert.rejects(resolveMediaPath(given, [rootA, rootB]), (error) => isAppError(error, code));
+const refusal = (given: string, code: ErrorCode, options: { folders?: boolean } = {}) =>
+  assert.rejects(resolveMediaPath(given, [rootA, rootB], options), (error) => isAppError(error, code));
 
 test('relative paths are tried against each root, absolute ones must lie inside', async () => {
   assert.equal(await resolveMediaPath('sub/x.wav', [rootA, rootB]), path.join(rootA, 'sub/x.wav'));
@@ -45,4 +49,23 @@ test('missing files, folders and empty names have their own codes', async () => 
   await refusal('sub', 'not-a-file');
   await refusal('', 'invalid-argument');
   await refusal('a\0b', 'invalid-argument');
+});
+
+test('footage may be a folder, by the same rules', async () => {
+  const footage = (given: string) => resolveMediaPath(given, [rootA, rootB], { folders: true });
+  assert.equal(await footage('sub/'), path.join(rootA, 'sub'));
+  assert.equal(await footage(path.join(rootA, 'sub')), path.join(rootA, 'sub'));
+  assert.equal(await footage('sub/x.wav'), path.join(rootA, 'sub/x.wav'));
+  // A link from one root into another stays inside.
+  assert.equal(await footage('sideways'), path.join(rootA, 'sub'));
+  for (const outside of ['..', '../', 'up', 'sub/../..', base, '/etc', '/', '../no-such-folder'])
+    await refusal(outside, 'path-outside-roots', { folders: true });
+  assert.equal(await footage('up/a/sub'), path.join(rootA, 'sub'), 'where it leads is judged');
+  await refusal('nothing/', 'file-not-found', { folders: true });
+  if (process.platform !== 'win32') {
+    const socket = createServer().listen(path.join(rootA, 's'));
+    await once(socket, 'listening');
+    await refusal('s', 'not-a-file', { folders: true });
+    socket.close();
+  }
 });

@@ -39,6 +39,23 @@ describe('/v1/avatars', () => {
     assert.deepEqual(server.avatars.created, [{ id: 'anna', sourcePath: '/media/a.mp4' }]);
   });
 
+  it('takes a folder too', async () => {
+    const response = await server.app.request('/v1/avatars', postJson({ id: 'anna', path: 'frames/' }));
+    assert.equal(response.status, 202);
+    assert.deepEqual(server.avatars.created, [{ id: 'anna', sourcePath: '/media/frames' }]);
+    await problem(
+      await server.app.request('/v1/avatars', postJson({ id: 'bo', path: '../frames/' })),
+      403,
+      'path-outside-roots',
+    );
+    server.avatars.refusal = new AppError('not-a-file', 'there is no PNG in it');
+    await problem(
+      await server.app.request('/v1/avatars', postJson({ id: 'bo', path: 'empty/' })),
+      400,
+      'not-a-file',
+    );
+  });
+
   it('takes an upload byte for byte under a name of its own', async () => {
     const bytes = Uint8Array.from({ length: 900 }, (_, i) => (i % 7 === 0 ? 13 : i % 7 === 1 ? 10 : 45));
     const response = await server.app.request('/v1/avatars', form({ id: 'anna' }, bytes, '../../evil.MP4'));

@@ -143,6 +143,7 @@ describe('/v1/sessions', () => {
     await refused(url, raw(101, 'audio/wav'), 413, 'media-too-large');
     await refused(url, raw(1, 'text/html'), 415, 'unsupported-media-type');
     await refused(url, postJson({}), 422, 'invalid-argument');
+    await refused(url, postJson({ path: 'folder/' }), 400, 'not-a-file');
     await refused(url, postJson({ path: 'a', demo: true }), 422, 'invalid-argument');
     await refused(url, postJson({ text: 'hello' }), 501, 'not-supported');
     await refused(url, postJson({ demo: true, mode: 'replace' }), 501, 'not-supported');
