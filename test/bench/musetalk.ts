@@ -52,12 +52,11 @@ const thread = await InferenceThread.create<MeasuredNets>({
       parameters: DEFAULT_FACE_PARAMETERS,
       faceModelsDir: folder,
       tinyDecoder: false,
-      vaeOverrides: {},
+      // Random weights take no picture through the VAE and back.
+      vaeOverrides: values.models === undefined ? {} : { probe: 'off' },
       windows: {},
     },
     provider: { provider: 'cpu' },
-    // Random weights take no picture through the VAE and back.
-    probe: values.models === undefined,
     logLevel: 'warn',
   },
   urgent: ['hear'],
