@@ -30,6 +30,8 @@ export interface AvatarInfo {
   /** True if the source was a photo. */
   readonly still?: boolean;
   readonly quality?: QualityReport;
+  /** The engines of generated faces that it is prepared for, by name, with sentences for a human. */
+  readonly faces?: Readonly<Record<string, { readonly notes: readonly string[] }>>;
 }
 
 /** How generated faces are cut out, where this avatar differs from the server's settings. */

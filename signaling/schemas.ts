@@ -81,6 +81,7 @@ export const avatarSchema = z
         notes: z.array(z.string()),
       })
       .optional(),
+    faces: z.record(z.string(), z.object({ notes: z.array(z.string()) })).optional(),
   })
   .openapi('Avatar');
 

@@ -189,7 +189,7 @@ export const OPTIONS: readonly Option[] = [
     key: 'vaeOverrides',
     kind: 'list',
     defaultText: 'none',
-    help: 'how VAE files differ from the usual, NAME=VALUE: encoderScaling=inside or outside, decoderScaling=inside, outside or none, encoderOrder=rgb or bgr, decoderOrder=rgb or bgr; repeatable',
+    help: 'how VAE files differ from the usual, NAME=VALUE: encoderScaling=inside or outside, decoderScaling=inside, outside or none, encoderOrder=rgb or bgr, decoderOrder=rgb or bgr, probe=off; repeatable',
   },
   {
     flag: '--version',

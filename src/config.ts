@@ -75,7 +75,7 @@ const schema = z.object({
       z
         .string()
         .regex(
-          /^(encoderScaling=(inside|outside)|decoderScaling=(inside|outside|none)|(en|de)coderOrder=(rgb|bgr))$/,
+          /^(encoderScaling=(inside|outside)|decoderScaling=(inside|outside|none)|(en|de)coderOrder=(rgb|bgr)|probe=off)$/,
           'must be NAME=VALUE as --help lists them',
         ),
     )

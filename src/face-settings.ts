@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from './config.js';
-import type { FaceEngineSettings } from './engine/engine-settings.js';
-import type { VaeOverrides } from './engine/musetalk/models/vae-codec.js';
+import type { FaceEngineSettings, MuseTalkSettings } from './engine/engine-settings.js';
 import { modelFileOptions } from './engine/musetalk/model-options.js';
 import { findModelFiles } from './engine/musetalk/models/model-files.js';
 import { AppError, toAppError } from './errors.js';
@@ -52,7 +51,9 @@ function museTalk(config: Config): FaceEngineSettings {
     ...(config.unetModelPath === undefined ? {} : { unetPath: path.resolve(config.unetModelPath) }),
     ...(config.whisperDir === undefined ? {} : { whisperPath: path.resolve(config.whisperDir) }),
     tinyDecoder: config.vaeType === 'taesd',
-    vaeOverrides: Object.fromEntries(config.vaeOverrides.map((given) => given.split('='))) as VaeOverrides,
+    vaeOverrides: Object.fromEntries(
+      config.vaeOverrides.map((given) => given.split('=')),
+    ) as MuseTalkSettings['vaeOverrides'],
     windows: {
       audioPaddingLengthLeft: config.audioPaddingLeft,
       audioPaddingLengthRight: config.audioPaddingRight,

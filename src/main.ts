@@ -64,13 +64,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
       fps: AVATAR_FPS,
       logLevel,
       ...('missing' in face ? {} : { face }),
+      facesAlong: () => engines.preparesFaces,
       inUse: (id) => sessions.usesAvatar(id),
       log,
     });
     scope.defer(() => avatars.close());
-    const engines = new Engines({
+    const engines: Engines = new Engines({
       cpu: pool,
       face: 'missing' in face ? face : { settings: face, host: WorkerHost.start({ ...worker, face }, log) },
+      asked: config.engine !== 'auto',
       prepareFaces: (id) => avatars.prepareFaces(id),
       facesReady: (id, basis) => avatars.facesReady(id, basis),
       log,

@@ -37,6 +37,8 @@ export interface AvatarManifest {
   readonly quality: QualityReport;
   /** How this avatar's faces are cut out, where that differs from the server's settings; names as in FaceParameters. */
   readonly faceParameters?: Readonly<Record<string, number | string | boolean>>;
+  /** The engines of generated faces that it was prepared for, by name, with sentences for the person who asked. */
+  readonly faces?: Readonly<Record<string, { readonly notes: readonly string[] }>>;
 }
 
 export const MANIFEST_FILE = 'manifest.json';

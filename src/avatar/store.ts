@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError, isAppError } from '../errors.js';
 import { i420SizeBytes, LANDMARK_COUNT } from '../media/frame.js';
@@ -63,6 +63,16 @@ export class AvatarStore {
       }
     }
     return manifest;
+  }
+
+  /** Notes in its manifest that it is prepared for an engine of generated faces. */
+  async noteFaces(id: string, engine: string, notes: readonly string[]): Promise<void> {
+    const manifest = await this.get(id);
+    const changed: AvatarManifest = { ...manifest, faces: { ...manifest.faces, [engine]: { notes } } };
+    const file = path.join(this.#avatarsDir, id, MANIFEST_FILE);
+    const fresh = `${file}.${process.pid}`;
+    await writeFile(fresh, `${JSON.stringify(changed, null, 2)}\n`);
+    await rename(fresh, file);
   }
 
   /** Opens it for reading; close it when done. */

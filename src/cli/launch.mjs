@@ -109,6 +109,14 @@ function ensureChromium() {
   );
 }
 
+// The export tools are Python with torch, 0.9 GB from PyPI: worth it in CI, and for who asks for it by making the venv.
+function ensureExportTools() {
+  if (process.env.CI !== 'true' || process.env.MUSECAST_EXPORT_PYTHON) return;
+  say('Installing the export tools (Python, torch) for their tests ...');
+  if (!run('bash', ['models/export/make_venv.sh']))
+    say('  not to be had here: the export tests will be skipped.');
+}
+
 function testFiles(folder) {
   const found = [];
   const walk = (at) => {
@@ -126,6 +134,7 @@ function testFiles(folder) {
 // Unit tests share the cores; tests that start servers, encoders and browsers run one after another.
 function test() {
   ensureChromium();
+  ensureExportTools();
   const pass = (files, concurrency) =>
     spawnSync(
       process.execPath,

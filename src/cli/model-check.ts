@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { formatBytes, notAModel, sha256OfFile } from '../adapters/download-checks.js';
+import { formatBytes, notAModel, sha256OfFile } from '../adapters/download/checks.js';
 import type { ModelLedger } from '../adapters/model-ledger.js';
 import {
   acceptedNames,

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { assertRoom, formatBytes, sha256OfFile } from '../adapters/download-checks.js';
-import { downloadFile } from '../adapters/download.js';
+import { assertRoom, formatBytes, sha256OfFile } from '../adapters/download/checks.js';
+import { downloadFile } from '../adapters/download/download.js';
 import { ModelLedger } from '../adapters/model-ledger.js';
 import type { ModelSet, ModelSetFile } from '../adapters/model-manifest.js';
 import { sourceUrls } from '../adapters/model-source.js';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { formatBytes } from '../adapters/download-checks.js';
+import { formatBytes } from '../adapters/download/checks.js';
 import { ModelLedger } from '../adapters/model-ledger.js';
 import {
   readModelManifest,

@@ -1,5 +1,5 @@
-import { formatBytes } from '../adapters/download-checks.js';
-import type { TransferProgress } from '../adapters/download-meter.js';
+import { formatBytes } from '../adapters/download/checks.js';
+import type { TransferProgress } from '../adapters/download/meter.js';
 
 const BAR_WIDTH = 24;
 

@@ -1,4 +1,4 @@
-import type { VaeOverrides } from './musetalk/models/vae-codec.js';
+import type { MuseTalkNetsOptions } from './musetalk/models/open-nets.js';
 import type { UtteranceWindowOptions } from './musetalk/hearing/feature-windows.js';
 import type { FaceParameters } from './faces/face-material.js';
 
@@ -32,7 +32,8 @@ export interface MuseTalkSettings extends CommonFaceSettings {
   whisperPath?: string;
   /** The small decoder (TAESD) instead of the full one. */
   tinyDecoder: boolean;
-  vaeOverrides: VaeOverrides;
+  /** How its VAE files differ from the usual. */
+  vaeOverrides: NonNullable<MuseTalkNetsOptions['overrides']>;
   windows: UtteranceWindowOptions;
 }
 

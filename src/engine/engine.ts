@@ -39,6 +39,8 @@ export interface EngineStream {
    * within the look-ahead yet. The stream closes the take. Only where the engine can rehearse.
    */
   cue?(take: Take, timeMs: number): void;
+  /** Ends the take that plays, with a short fade: its speech was interrupted. */
+  cut?(): void;
   close(): Promise<void>;
 }
 

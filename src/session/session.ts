@@ -244,6 +244,7 @@ export class Session {
    * about 0.2 s) is still heard. Returns how much of the speech that played had been heard.
    */
   async interrupt(): Promise<{ playedMs: number }> {
+    if (this.#options.rehearses) this.#stream?.cut();
     const heardSamples = await this.#speech.clear(this.#nowSamples());
     return { playedMs: Math.round(samplesToMs(heardSamples)) };
   }

@@ -23,8 +23,10 @@ export interface AvatarsOptions {
   ffmpeg: Ffmpeg;
   fps: number;
   logLevel: string;
-  /** The engine of generated faces that avatars are also prepared for. */
+  /** The engine of generated faces that avatars can be prepared for. */
   face?: FaceEngineSettings;
+  /** Whether every new avatar is prepared for it, too. */
+  facesAlong(): boolean;
   inUse(avatarId: string): boolean;
   log: Log;
 }
@@ -41,6 +43,7 @@ interface AvatarView {
   frameCount?: number;
   still?: boolean;
   quality?: AvatarManifest['quality'];
+  faces?: NonNullable<AvatarManifest['faces']>;
 }
 
 interface CreateOptions {
@@ -190,7 +193,8 @@ export class Avatars {
 
   /** Whether an avatar is prepared for the engine of generated faces, by these models and its present parameters. */
   async facesReady(id: string, basis: FaceBasis): Promise<boolean> {
-    const { avatarsDir, face } = this.#options;
+    const { avatarsDir } = this.#options;
+    const { face } = this.#options;
     if (face === undefined) return false;
     const expected = materialFor(face, basis, await this.#options.store.get(id));
     return hasMaterial(materialFolder(avatarsDir, id, face.name), expected);
@@ -201,7 +205,8 @@ export class Avatars {
    * call at a time does the work; the others wait for it. Rejects with the reason.
    */
   prepareFaces(id: string): Promise<void> {
-    const { avatarsDir, modelsDir, face, logLevel } = this.#options;
+    const { avatarsDir, modelsDir, logLevel } = this.#options;
+    const { face } = this.#options;
     const running = this.#faces.get(id);
     if (running) return running;
     if (face === undefined)
@@ -252,7 +257,8 @@ export class Avatars {
     signal: AbortSignal,
   ): Promise<AvatarView> {
     const { id } = view;
-    const { avatarsDir, modelsDir, fps, ffmpeg, face, logLevel, log } = this.#options;
+    const { avatarsDir, modelsDir, fps, ffmpeg, logLevel, log } = this.#options;
+    const face = this.#options.facesAlong() ? this.#options.face : undefined;
     try {
       await this.#turn();
       try {
@@ -300,7 +306,7 @@ export class Avatars {
 }
 
 function viewOf(manifest: AvatarManifest): AvatarView {
-  const { id, createdAtUnixS, widthPx, heightPx, fps, frameCount, still, quality } = manifest;
+  const { id, createdAtUnixS, widthPx, heightPx, fps, frameCount, still, quality, faces } = manifest;
   return {
     id,
     state: 'ready',
@@ -312,5 +318,6 @@ function viewOf(manifest: AvatarManifest): AvatarView {
     frameCount,
     still,
     quality,
+    ...(faces === undefined ? {} : { faces }),
   };
 }

@@ -86,6 +86,9 @@ function handle(message: ToWorker): void {
     case 'cue':
       streams.get(message.streamId)?.cue(message.rehearsalId, message.atMs);
       return;
+    case 'cut':
+      streams.get(message.streamId)?.cut();
+      return;
     case 'close': {
       const stream = streams.get(message.streamId);
       streams.delete(message.streamId);

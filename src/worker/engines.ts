@@ -21,6 +21,8 @@ export interface EnginesOptions {
   cpu: WorkerPool;
   /** The worker of generated faces; one process, so that sessions share batches. Absent: why in one sentence. */
   face: { host: WorkerHost; settings: FaceEngineSettings } | { missing: string };
+  /** The engine of generated faces was asked for by name when the server was started. */
+  asked: boolean;
   /** Makes what the engine of generated faces needs of an avatar, in the background; resolves when it is there. */
   prepareFaces(avatarId: string): Promise<void>;
   /** True if the avatar is prepared for the engine of generated faces. */
@@ -87,7 +89,8 @@ export class Engines {
     if (host.faces === undefined)
       throw new AppError('no-capacity', `the ${name} engine is still loading its networks`);
     const { plan } = host.faces;
-    if (plan.mode === 'unfit' && request.engine === 'auto') throw new AppError('not-supported', plan.reason);
+    if (plan.mode === 'unfit' && request.engine === 'auto' && !this.#options.asked)
+      throw new AppError('not-supported', plan.reason);
     if (!(await this.#options.facesReady(request.avatarId, host.faces.basis))) {
       const failed = this.#unprepared.get(request.avatarId);
       this.#unprepared.delete(request.avatarId); // told once; the next request tries again
@@ -119,6 +122,13 @@ export class Engines {
       face: face.settings,
       open: (options) => host.open(options),
     };
+  }
+
+  /** Whether new avatars are prepared for generated faces: not while those load, nor where only a name brings them in. */
+  get preparesFaces(): boolean {
+    const { face, asked } = this.#options;
+    if ('missing' in face || face.host.faces === undefined) return false;
+    return face.host.faces.plan.mode !== 'unfit' || asked;
   }
 
   get names(): EngineName[] {

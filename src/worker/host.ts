@@ -46,6 +46,8 @@ export interface WorkerStream {
   ): Promise<number>;
   /** The rehearsed sound begins at media time `atMs` since the stream's own first sample. */
   cue(rehearsalId: number, atMs: number): void;
+  /** The rehearsed sound that plays was interrupted. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -154,6 +156,7 @@ export class WorkerHost {
         this.#entries.get(streamId)?.rehearsals.start(audioPath, rehearseOptions) ??
         Promise.reject(new AppError('worker-died', 'the picture stream is gone')),
       cue: (rehearsalId, atMs) => this.#send({ type: 'cue', streamId, rehearsalId, atMs }),
+      cut: () => this.#send({ type: 'cut', streamId }),
       close: () => (closing ??= this.#closeStream(streamId)),
     };
   }

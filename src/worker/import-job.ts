@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import type { AvatarManifest } from '../avatar/manifest.js';
+import { AvatarStore } from '../avatar/store.js';
 import { importReference, type MaterialTarget } from '../avatar/reference/import-reference.js';
 import { materialFolder } from '../engine/face-basis.js';
 import { DEFAULT_FACE_PARAMETERS } from '../engine/faces/face-material.js';
@@ -13,6 +14,8 @@ import { smoothLandmarks } from '../face/smoothing.js';
 import { FaceTracker } from '../face/tracker.js';
 import { createLogger } from '../logger.js';
 import { serveJob } from './job.js';
+
+const FAMILY = 'musetalk';
 
 export interface ImportInput {
   id: string;
@@ -29,7 +32,7 @@ export interface ImportInput {
 await serveJob<ImportInput, AvatarManifest>(async (input, { onProgress, signal }) => {
   const log = createLogger(input.logLevel, { process: 'import', avatar: input.id });
   const tracker = await FaceTracker.create(await ensureFaceModels(input.modelsDir, log));
-  return importReference({
+  await importReference({
     ...input,
     folderPath: input.sourcePath,
     tracker,
@@ -37,19 +40,22 @@ await serveJob<ImportInput, AvatarManifest>(async (input, { onProgress, signal }
     // Until it is whole, the avatar's folder has another name than its id.
     openSink: (target) =>
       MaterialWriter.create(
-        materialFolder(input.avatarsDir, path.basename(target.folder), 'musetalk'),
+        materialFolder(input.avatarsDir, path.basename(target.folder), FAMILY),
         headerOf(target),
       ),
     onProgress,
     signal,
     log,
   }).finally(() => tracker.close());
+  const store = new AvatarStore(input.avatarsDir);
+  await store.noteFaces(input.id, FAMILY, []);
+  return store.get(input.id);
 });
 
 /** What the folder tells of its origin; the rest is the reference's defaults. Folders that tell no version are of v1. */
 function headerOf({ info }: MaterialTarget): MaterialHeader {
   return {
-    family: 'musetalk',
+    family: FAMILY,
     parameters: {
       ...DEFAULT_FACE_PARAMETERS,
       version: info.version ?? 'v1',

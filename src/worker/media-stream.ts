@@ -169,6 +169,10 @@ export class MediaStream {
     this.#cues.push(rehearsal.take.then((take) => this.#engine.cue?.(take, atMs)).catch(() => {}));
   }
 
+  cut(): void {
+    this.#engine.cut?.();
+  }
+
   async #drain(): Promise<void> {
     this.#busy = true;
     try {

@@ -10,8 +10,6 @@ export interface MuseTalkThreadOptions {
   settings: MuseTalkSettings;
   provider: OnnxProvider;
   logLevel: string;
-  /** False leaves the check of the VAE out. */
-  probe?: boolean;
 }
 
 /** The networks as the thread's other side sees them: methods only, so figures are one, too. */
@@ -21,14 +19,14 @@ export type MeasuredNets = Pick<MuseTalkNets, 'hear' | 'prepare' | 'faces' | 'wa
 
 /** What the inference thread of a MuseTalk worker hosts (engine/faces/inference-thread.ts). */
 export async function createNets(options: MuseTalkThreadOptions): Promise<MeasuredNets> {
-  const { settings, provider, logLevel, probe } = options;
+  const { settings, provider, logLevel } = options;
   const nets = await MuseTalkNets.create({
     ...modelFileOptions(settings, precisionOf(provider)),
     provider,
     threads: settings.compute.threads,
     batch: settings.batch,
     log: createLogger(logLevel, { process: 'inference' }),
-    overrides: { ...settings.vaeOverrides, ...(probe === false ? { probe: 'off' } : {}) },
+    overrides: settings.vaeOverrides,
   });
   return {
     hear: (mel, rows) => nets.hear(mel, rows),

@@ -25,7 +25,8 @@ export async function prepareFaces(
   const { id, avatarsDir, face, onProgress, signal, log } = options;
   const scope = new Scope();
   try {
-    const avatar = await new AvatarStore(avatarsDir).open(id);
+    const store = new AvatarStore(avatarsDir);
+    const avatar = await store.open(id);
     scope.defer(() => avatar.close());
     const family = await openPreparer(face, log);
     scope.defer(() => family.close());
@@ -48,6 +49,7 @@ export async function prepareFaces(
     });
     signal.throwIfAborted();
     await writer.finish();
+    await store.noteFaces(id, face.name, summary.notes);
     return summary;
   } finally {
     await scope.close();

@@ -1,5 +1,6 @@
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import type { AvatarManifest } from '../avatar/manifest.js';
+import { AvatarStore } from '../avatar/store.js';
 import { prepareAvatar } from '../avatar/prepare.js';
 import { ensureFaceModels } from '../face/models.js';
 import { smoothLandmarks } from '../face/smoothing.js';
@@ -56,5 +57,5 @@ await serveJob<PrepareInput, AvatarManifest>(async (input, { onProgress, signal 
       log.warn({ err: toAppError(error) }, 'prepared for the CPU engine only');
     }
   }
-  return manifest;
+  return new AvatarStore(input.avatarsDir).get(manifest.id);
 });

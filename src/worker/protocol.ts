@@ -41,6 +41,8 @@ export type ToWorker =
   | { type: 'drop-rehearsal'; streamId: number; rehearsalId: number }
   /** The rehearsed sound's first sample is media time `atMs`; comes before that sound. */
   | { type: 'cue'; streamId: number; rehearsalId: number; atMs: number }
+  /** The rehearsed speech that plays was interrupted. */
+  | { type: 'cut'; streamId: number }
   | { type: 'close'; streamId: number }
   | { type: 'shutdown' };
 

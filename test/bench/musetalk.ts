@@ -52,12 +52,11 @@ const thread = await InferenceThread.create<MeasuredNets>({
       parameters: DEFAULT_FACE_PARAMETERS,
       faceModelsDir: folder,
       tinyDecoder: false,
-      vaeOverrides: {},
+      // Random weights take no picture through the VAE and back.
+      vaeOverrides: values.models === undefined ? {} : { probe: 'off' },
       windows: {},
     },
     provider: { provider: 'cpu' },
-    // Random weights take no picture through the VAE and back.
-    probe: values.models === undefined,
     logLevel: 'warn',
   },
   urgent: ['hear'],
@@ -69,7 +68,7 @@ const batcher = new FaceBatcher({ generator: family, batch });
 try {
   await nets.warmUp(batch);
   const rendering = await renderAhead();
-  const latency = await liveSessions();
+  const latency = await liveSessions(rendering.wallMsPerPicture);
   const result = {
     bench: 'musetalk',
     models: values.models === undefined ? 'stand-ins' : path.basename(folder),
@@ -125,16 +124,14 @@ async function renderAhead() {
 }
 
 /** Sessions that each ask for a face every 40 ms, not in step: how long until it is there. */
-async function liveSessions() {
+async function liveSessions(msPerFace: number) {
   const LIVE_MS = 4000;
   const features = new Float32Array(family.featureValues).fill(0.1);
   const inputs = new Float32Array(family.inputValues).fill(0.1);
   const waits: number[] = [];
   const started = batcher.stats();
   // A machine that cannot keep up would only show its queue.
-  const faceMs = (await timed(() => batcher.submit(inputs, features))) / 1;
-  if (faceMs > 1000 / FPS / sessions)
-    return { liveSessions: 0, liveNote: `a face takes ${round(faceMs)} ms` };
+  if (msPerFace > 1000 / FPS / sessions) return { liveSessions: 0, liveNote: `a face takes ${msPerFace} ms` };
   const asking: Promise<unknown>[] = [];
   const from = performance.now();
   for (let k = 0; k * (1000 / FPS) < LIVE_MS; k += 1) {
@@ -157,12 +154,6 @@ async function liveSessions() {
     },
     meanBatch: round((ended.faces - started.faces) / (ended.batches - started.batches)),
   };
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const mark = performance.now();
-  await work();
-  return performance.now() - mark;
 }
 
 function round(value: number, digits = 2): number {

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { makeMedia, sharedFile } from '../helpers/media.js';
-import { startTestServer, until, type TestServer } from '../helpers/server.js';
+import { postJsonTo, startTestServer, until, type TestServer } from '../helpers/server.js';
 import { stubModels } from '../helpers/stub-models.js';
 import {
   connectViewer,
@@ -45,14 +45,7 @@ interface SessionAnswer {
   stats: Record<string, number>;
 }
 
-async function post(route: string, body: object): Promise<{ status: number; json: Record<string, unknown> }> {
-  const response = await fetch(server.url + route, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, json: (await response.json()) as Record<string, unknown> };
-}
+const post = (route: string, body: object) => postJsonTo(server, route, body);
 
 async function session(id: string): Promise<SessionAnswer> {
   return (await (await fetch(`${server.url}/v1/sessions/${id}`)).json()) as SessionAnswer;

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
-import { startTestServer, until, type TestServer } from '../helpers/server.js';
+import { postJsonTo, startTestServer, until, type TestServer } from '../helpers/server.js';
 import { connectViewer, disconnectViewer, measure, type Region } from '../helpers/whep-page.js';
 
 const data = path.resolve('../shared/data');
@@ -16,14 +16,7 @@ const skipData = skip || (existsSync(data) ? false : 'the test media are not her
 let server: TestServer;
 let browser: Browser;
 
-async function post(route: string, body: object): Promise<{ status: number; json: Record<string, unknown> }> {
-  const response = await fetch(server.url + route, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, json: (await response.json()) as Record<string, unknown> };
-}
+const post = (route: string, body: object) => postJsonTo(server, route, body);
 
 async function viewer(sessionId: string): Promise<Page> {
   const page = await browser.newPage();

@@ -75,6 +75,20 @@ export async function startTestServer(flags: readonly string[] = []): Promise<Te
   }
 }
 
+/** POSTs JSON to a server's route and reads the JSON answer. */
+export async function postJsonTo(
+  server: TestServer,
+  route: string,
+  body: object,
+): Promise<{ status: number; json: Record<string, unknown> }> {
+  const response = await fetch(server.url + route, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, json: (await response.json()) as Record<string, unknown> };
+}
+
 /** Waits until `check` gives something, asking every 50 ms; the label names what never came. */
 export async function until<T>(
   label: string,

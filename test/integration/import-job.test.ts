@@ -59,6 +59,7 @@ before(async () => {
     fps: 25,
     logLevel: 'silent',
     face,
+    facesAlong: () => false,
     inUse: () => false,
     log: silentLog,
   });
@@ -80,6 +81,7 @@ describe('the import of a folder that the reference prepared', () => {
     assert.deepEqual([view.state, view.frameCount, view.fps, view.widthPx], ['ready', 2, 25, 512]);
     assert.match(view.quality?.notes[0] ?? '', /Imported from a folder of the MuseTalk reference \(v15\)/);
     assert.equal(view.quality?.framesWithoutFace, 0, 'the face is in the boxes');
+    assert.deepEqual(view.faces, { musetalk: { notes: [] } });
     assert.equal(progress.at(-1), 1);
     const material = await openMaterial(path.join(avatarsDir, 'anna', 'musetalk'), {
       frameCount: 2,

@@ -43,6 +43,8 @@ interface Pending {
 
 /** Pictures over which a take's own place in the footage is dissolved into where the footage stands. */
 const DISSOLVE_PICTURES = 8;
+/** Pictures over which the face of an interrupted take gives way to the footage's. */
+const FADE_PICTURES = 4;
 
 /**
  * One avatar that speaks with generated faces. Faces are asked for as soon as their sound is complete and pasted in
@@ -59,7 +61,7 @@ export class FaceStream implements EngineStream {
   #nextAsk = 0;
   /** The footage stands at step `index + #shift`. */
   #shift = 0;
-  #cued: { take: Take; at: number; shiftBefore: number } | undefined;
+  #cued: { take: Take; at: number; shiftBefore: number; cutAt: number } | undefined;
   #closed = false;
 
   constructor(options: FaceStreamOptions) {
@@ -109,8 +111,13 @@ export class FaceStream implements EngineStream {
   cue(take: Take, timeMs: number): void {
     const at = Math.max(this.#nextAsk, Math.round((timeMs * this.#options.fps) / 1000));
     this.#cued?.take.close();
-    this.#cued = { take, at, shiftBefore: this.#shift };
+    this.#cued = { take, at, shiftBefore: this.#shift, cutAt: Infinity };
     this.#shift = take.firstStep - at;
+  }
+
+  cut(): void {
+    const cued = this.#cued;
+    if (cued !== undefined) cued.cutAt = Math.min(cued.cutAt, this.#pending[0]?.index ?? this.#nextAsk);
   }
 
   close(): Promise<void> {
@@ -158,13 +165,14 @@ export class FaceStream implements EngineStream {
     const cued = this.#cued;
     const take = this.#takeAt(head.index);
     const takeIndex = head.index - (cued?.at ?? 0);
-    const strength = take?.strength(takeIndex) ?? head.strength;
+    const faded = Math.max(0, 1 - (head.index - (cued?.cutAt ?? Infinity) + 1) / FADE_PICTURES);
+    const strength = take === undefined ? head.strength : take.strength(takeIndex) * Math.min(1, faded);
     const face = strength > 0 ? (take?.face(takeIndex) ?? generated) : undefined;
     footage.draw(this.#picture, index, timeMs, (picture) => {
       if (face !== undefined) paste(picture, face, material.box(index), material.mask(index), strength);
     });
     this.#dissolve(head, timeMs);
-    if (cued !== undefined && takeIndex + 1 >= cued.take.pictureCount) {
+    if (cued !== undefined && (takeIndex + 1 >= cued.take.pictureCount || faded === 0)) {
       cued.take.close();
       this.#cued = undefined;
     }

@@ -4,6 +4,7 @@
  * bands from 55 to 7600 Hz, decibels from -100 to 0 below 20 mapped to -4..4.
  */
 import { RealDft } from '../../media/real-dft.js';
+import { slaneyFilters } from '../../media/slaney-filters.js';
 
 export const SAMPLE_RATE_HZ = 16_000;
 export const MEL_BANDS = 80;
@@ -22,10 +23,17 @@ const HIGH_HZ = 7600;
 const PREEMPHASIS = 0.97;
 const FLOOR = 1e-5;
 
+/** 80 triangles from 55 to 7600 Hz. */
+export const MEL_FILTERS = slaneyFilters({
+  bands: MEL_BANDS,
+  lowHz: LOW_HZ,
+  highHz: HIGH_HZ,
+  binHz: SAMPLE_RATE_HZ / FRAME_SAMPLES,
+});
+
 /** Computes single frames. Holds scratch memory: one for each place that computes. */
 export class Wav2LipMel {
   readonly #dft = new RealDft(FRAME_SAMPLES);
-  readonly #filters = melFilters();
   readonly #window = Float64Array.from(
     { length: FRAME_SAMPLES },
     (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / FRAME_SAMPLES),
@@ -53,7 +61,7 @@ export class Wav2LipMel {
     }
     this.#dft.power(this.#values, this.#power);
     for (let band = 0; band < MEL_BANDS; band++) {
-      const { firstBin, weights } = this.#filters[band]!;
+      const { firstBin, weights } = MEL_FILTERS[band]!;
       let magnitude = 0;
       for (let i = 0; i < weights.length; i++)
         magnitude += weights[i]! * Math.sqrt(this.#power[firstBin + i]!);
@@ -75,34 +83,4 @@ function mirrored(index: number, length: number): number {
   while (position < 0 || position >= length)
     position = position < 0 ? -position : 2 * (length - 1) - position;
   return position;
-}
-
-/** One triangle of the filter bank: `weights[i]` belongs to bin `firstBin + i`; all others are zero. */
-interface MelFilter {
-  readonly firstBin: number;
-  readonly weights: Float64Array;
-}
-
-/** Triangles on the Slaney scale (linear to 1 kHz, then logarithmic), each of area one. */
-export function melFilters(): MelFilter[] {
-  const logStep = Math.log(6.4) / 27;
-  const toMel = (hz: number): number => (hz < 1000 ? (3 * hz) / 200 : 15 + Math.log(hz / 1000) / logStep);
-  const toHz = (mel: number): number => (mel < 15 ? (200 * mel) / 3 : 1000 * Math.exp(logStep * (mel - 15)));
-  const low = toMel(LOW_HZ);
-  const step = (toMel(HIGH_HZ) - low) / (MEL_BANDS + 1);
-  const binHz = SAMPLE_RATE_HZ / FRAME_SAMPLES;
-  return Array.from({ length: MEL_BANDS }, (_, band) => {
-    const [from, peak, to] = [0, 1, 2].map((corner) => toHz(low + (band + corner) * step)) as [
-      number,
-      number,
-      number,
-    ];
-    const firstBin = Math.floor(from / binHz) + 1;
-    const lastBin = Math.ceil(to / binHz) - 1;
-    const weights = Float64Array.from({ length: lastBin - firstBin + 1 }, (_, i) => {
-      const hz = (firstBin + i) * binHz;
-      return (Math.min((hz - from) / (peak - from), (to - hz) / (to - peak)) * 2) / (to - from);
-    });
-    return { firstBin, weights };
-  });
 }

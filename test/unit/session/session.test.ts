@@ -20,6 +20,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
     jpeg: boolean;
     rehearsals: { audioPath: string; onProgress(fraction: number): void; made: Deferred<number> }[];
     cues: [number, number][];
+    cuts: number;
   }[] = [];
   const session = await Session.create({
     id: 's',
@@ -37,6 +38,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
         jpeg: false,
         rehearsals: [],
         cues: [],
+        cuts: 0,
       };
       streams.push(stream);
       return {
@@ -53,6 +55,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
           return made.promise;
         },
         cue: (id, atMs) => void stream.cues.push([id, atMs]),
+        cut: () => void (stream.cuts += 1),
         close: async () => void (stream.closed = true),
       };
     },
@@ -205,6 +208,7 @@ test('an interrupt ends the rendering of what waited', async () => {
   const over = session.say(await tone(200), { audioPath: '/speech.wav' });
   await session.interrupt();
   await over;
+  assert.equal(streams[0]?.cuts, 1);
   assert.deepEqual(session.rendering, []);
   assert.deepEqual(streams[0]?.cues, []);
   await session.close('test');

@@ -1,4 +1,5 @@
 import { RealDft } from '../../../media/real-dft.js';
+import { slaneyFilters } from '../../../media/slaney-filters.js';
 
 /**
  * The log-mel picture that Whisper's encoder reads, as Hugging Face's WhisperFeatureExtractor makes it: 80 Slaney
@@ -22,38 +23,17 @@ const BIN_HZ = SAMPLE_RATE_HZ / FRAME_SAMPLES;
 /** How far below the loudest value of the segment, in powers of ten, everything else is lifted to. */
 const DYNAMIC_RANGE = 8;
 
-/** One triangle of the filter bank: `weights[i]` belongs to bin `firstBin + i`; all others are zero. */
-export interface MelFilter {
-  readonly firstBin: number;
-  readonly weights: Float64Array;
-}
-
-/** 80 triangles from 0 to 8000 Hz on the Slaney scale (linear to 1 kHz, then logarithmic), each of area one. */
-export function melFilters(): MelFilter[] {
-  const logStep = Math.log(6.4) / 27;
-  const topMel = 15 + Math.log(SAMPLE_RATE_HZ / 2 / 1000) / logStep;
-  const hz = Array.from({ length: MEL_BANDS + 2 }, (_, i) => {
-    const mel = (i * topMel) / (MEL_BANDS + 1);
-    return mel < 15 ? (mel * 200) / 3 : 1000 * Math.exp(logStep * (mel - 15));
-  });
-  return Array.from({ length: MEL_BANDS }, (_, band) => {
-    const from = hz[band]!;
-    const peak = hz[band + 1]!;
-    const to = hz[band + 2]!;
-    const weight = (bin: number): number => {
-      const at = bin * BIN_HZ;
-      const height = Math.min((at - from) / (peak - from), (to - at) / (to - peak));
-      return (Math.max(0, height) * 2) / (to - from);
-    };
-    const inside = Array.from({ length: BINS }, (_, bin) => bin).filter((bin) => weight(bin) > 0);
-    return { firstBin: inside[0] ?? 0, weights: Float64Array.from(inside, weight) };
-  });
-}
+/** 80 triangles from 0 to 8000 Hz. */
+export const MEL_FILTERS = slaneyFilters({
+  bands: MEL_BANDS,
+  lowHz: 0,
+  highHz: SAMPLE_RATE_HZ / 2,
+  binHz: BIN_HZ,
+});
 
 /** log10 band powers of single frames. Holds scratch memory: one for each place that computes. */
 export class MelFrames {
   readonly #dft = new RealDft(FRAME_SAMPLES);
-  readonly #filters = melFilters();
   readonly #window = Float64Array.from(
     { length: FRAME_SAMPLES },
     (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / FRAME_SAMPLES),
@@ -75,7 +55,7 @@ export class MelFrames {
     }
     this.#dft.power(this.#values, this.#power);
     for (let band = 0; band < MEL_BANDS; band++) {
-      const { firstBin, weights } = this.#filters[band]!;
+      const { firstBin, weights } = MEL_FILTERS[band]!;
       let power = 0;
       for (let i = 0; i < weights.length; i++) power += weights[i]! * this.#power[firstBin + i]!;
       target[at + band] = Math.log10(Math.max(power, 1e-10));

@@ -47,7 +47,7 @@ export async function probeVae(codec: VaeCodec): Promise<void> {
   if (difference(asIs, picture) <= SAME_LEVELS) {
     if (large) {
       throw fail(
-        `${encoder} gives latents that were not multiplied by ${VAE_SCALE} and ${decoder} expects them so, but the UNet does not: set the overrides encoderScaling and decoderScaling to "outside"`,
+        `${encoder} gives latents that were not multiplied by ${VAE_SCALE} and ${decoder} expects them so, but the UNet does not: start with --vae-override encoderScaling=outside --vae-override decoderScaling=outside`,
       );
     }
     return;
@@ -55,20 +55,20 @@ export async function probeVae(codec: VaeCodec): Promise<void> {
   if (difference(await back(VAE_SCALE), picture) <= SAME_LEVELS) {
     throw fail(
       codec.decoderScaling === 'outside' && !large
-        ? `${decoder} divides by ${VAE_SCALE} itself, and it was divided before as well: set the override decoderScaling to "inside"`
-        : `${encoder} does not multiply by ${VAE_SCALE}, but ${decoder} divides by it: set the override encoderScaling to "outside"`,
+        ? `${decoder} divides by ${VAE_SCALE} itself, and it was divided before as well: start with --vae-override decoderScaling=inside`
+        : `${encoder} does not multiply by ${VAE_SCALE}, but ${decoder} divides by it: start with --vae-override encoderScaling=outside`,
     );
   }
   if (difference(await back(1 / VAE_SCALE), picture) <= SAME_LEVELS) {
     throw fail(
       codec.encoderScaling === 'outside' && spread < SMALL_SPREAD
-        ? `${encoder} multiplies by ${VAE_SCALE} itself, and it was multiplied again after: set the override encoderScaling to "inside"`
-        : `${encoder} multiplies by ${VAE_SCALE}, but ${decoder} does not divide by it: set the override decoderScaling to "outside"`,
+        ? `${encoder} multiplies by ${VAE_SCALE} itself, and it was multiplied again after: start with --vae-override encoderScaling=inside`
+        : `${encoder} multiplies by ${VAE_SCALE}, but ${decoder} does not divide by it: start with --vae-override decoderScaling=outside`,
     );
   }
   if (difference(redAndBlueSwapped(asIs), picture) <= SAME_LEVELS) {
     throw fail(
-      `${encoder} and ${decoder} disagree about red and blue: set the override decoderOrder to "bgr", or encoderOrder if faces then look blue`,
+      `${encoder} and ${decoder} disagree about red and blue: start with --vae-override decoderOrder=bgr, or encoderOrder=bgr if faces then look blue`,
     );
   }
   if (difference(spreadOut(asIs), picture) <= SAME_LEVELS) {
@@ -77,7 +77,7 @@ export async function probeVae(codec: VaeCodec): Promise<void> {
     );
   }
   throw fail(
-    `${decoder} does not give back what ${encoder} was shown (it is ${Math.round(difference(asIs, picture))} of 255 levels off), whatever the scaling: take encoder and decoder from one export, or set the override probe to "off" if the weights are meant to be like this`,
+    `${decoder} does not give back what ${encoder} was shown (it is ${Math.round(difference(asIs, picture))} of 255 levels off), whatever the scaling: take encoder and decoder from one export, or start with --vae-override probe=off if the weights are meant to be like this`,
   );
 }
 

@@ -192,6 +192,31 @@ test('a take is shown at its place of the sound and of the footage, and closed b
   assert.equal(closed, 1);
 });
 
+test('an interrupted take fades out over four pictures and is closed', async () => {
+  let closed = 0;
+  const take: Take = {
+    pictureCount: 100,
+    firstStep: 0,
+    face: () => ({ widthPx: 1, heightPx: 1, data: Uint8Array.of(9, 0, 0) }),
+    strength: () => 1,
+    close: () => (closed += 1),
+  };
+  const { stream, pasted } = arrange({ speaking: () => 0, still: true });
+  stream.cue(take, 0);
+  await drain(stream, EAR_MS + 40);
+  assert.deepEqual(
+    pasted.map(({ strength }) => strength),
+    [1, 1],
+  );
+  stream.cut();
+  await drain(stream, 40 * 6);
+  assert.deepEqual(
+    pasted.slice(2).map(({ strength }) => strength),
+    [0.75, 0.5, 0.25],
+  );
+  assert.equal(closed, 1);
+});
+
 test('closing gives up what is under way and ends the ear', async () => {
   const { stream, ear, faults, aborted } = arrange();
   const pictures = drain(stream, 40 + EAR_MS + PIPELINE_MS);

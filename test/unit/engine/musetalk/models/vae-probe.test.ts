@@ -20,31 +20,31 @@ const MIXES: readonly {
   {
     name: 'an encoder that scales with a decoder that does not',
     decoder: vaeDecoderGraph({ factor: 1 }),
-    says: /vae_encoder\.onnx multiplies by 0\.18215, but vae_decoder\.onnx does not divide.*decoderScaling to "outside"/,
+    says: /vae_encoder\.onnx multiplies by 0\.18215, but vae_decoder\.onnx does not divide.*decoderScaling=outside/,
     cure: { decoderScaling: 'outside' },
   },
   {
     name: 'an encoder that does not scale with a decoder that does',
     encoder: vaeEncoderGraph({ factor: 1 }),
-    says: /vae_encoder\.onnx does not multiply by 0\.18215.*encoderScaling to "outside"/,
+    says: /vae_encoder\.onnx does not multiply by 0\.18215.*encoderScaling=outside/,
     cure: { encoderScaling: 'outside' },
   },
   {
     name: 'moments that are scaled already',
     encoder: vaeEncoderGraph({ moments: true, factor: SCALE }),
-    says: /multiplies by 0\.18215 itself.*encoderScaling to "inside"/,
+    says: /multiplies by 0\.18215 itself.*encoderScaling=inside/,
     cure: { encoderScaling: 'inside' },
   },
   {
     name: 'an override that makes the decoder divide twice',
     given: { decoderScaling: 'outside' },
-    says: /divides by 0\.18215 itself.*decoderScaling to "inside"/,
+    says: /divides by 0\.18215 itself.*decoderScaling=inside/,
     cure: { decoderScaling: 'inside' },
   },
   {
     name: 'an override that makes the encoder multiply twice',
     given: { encoderScaling: 'outside' },
-    says: /multiplies by 0\.18215 itself.*encoderScaling to "inside"/,
+    says: /multiplies by 0\.18215 itself.*encoderScaling=inside/,
     cure: { encoderScaling: 'inside' },
   },
   {
@@ -52,13 +52,13 @@ const MIXES: readonly {
     // As large as a real VAE's: about 5 times the stub's.
     encoder: vaeEncoderGraph({ factor: 10 }),
     decoder: vaeDecoderGraph({ factor: 0.1 }),
-    says: /vae_encoder\.onnx gives latents that were not multiplied.*encoderScaling and decoderScaling to "outside"/,
+    says: /vae_encoder\.onnx gives latents that were not multiplied.*encoderScaling=outside .*decoderScaling=outside/,
     cure: { encoderScaling: 'outside', decoderScaling: 'outside' },
   },
   {
     name: 'red and blue swapped',
     decoder: vaeDecoderGraph({ swapped: true }),
-    says: /vae_encoder\.onnx and vae_decoder\.onnx disagree about red and blue.*decoderOrder to "bgr"/,
+    says: /vae_encoder\.onnx and vae_decoder\.onnx disagree about red and blue.*decoderOrder=bgr/,
     cure: { decoderOrder: 'bgr' },
   },
   {
@@ -69,7 +69,7 @@ const MIXES: readonly {
   {
     name: 'files that have nothing to do with one another',
     decoder: vaeDecoderGraph({ factor: -40 }),
-    says: /vae_decoder\.onnx does not give back what vae_encoder\.onnx was shown.*probe to "off"/,
+    says: /vae_decoder\.onnx does not give back what vae_encoder\.onnx was shown.*probe=off/,
     cure: { probe: 'off' },
   },
 ];

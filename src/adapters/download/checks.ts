@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { AppError } from '../errors.js';
+import { AppError } from '../../errors.js';
 
 /** Room that stays free for everything else on the disk. */
 const SPARE_BYTES = 64 * 1024 * 1024;

@@ -1,14 +1,14 @@
 import { copyFile, mkdir, open, rename, rm, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AppError } from '../errors.js';
-import { assertRoom, formatBytes, sha256OfFile, type StatFs } from './download-checks.js';
-import { DOWNLOAD_LIMITS, type DownloadLimits } from './download-limits.js';
-import { TransferMeter, type TransferProgress } from './download-meter.js';
-import { PartFile } from './download-part.js';
-import { assertModel, askRemote, type Access, type Remote } from './download-remote.js';
-import { NotThere } from './download-request.js';
-import { fetchRanges, fetchWhole, RemoteChanged } from './download-transfer.js';
+import { AppError } from '../../errors.js';
+import { assertRoom, formatBytes, sha256OfFile, type StatFs } from './checks.js';
+import { DOWNLOAD_LIMITS, type DownloadLimits } from './limits.js';
+import { TransferMeter, type TransferProgress } from './meter.js';
+import { PartFile } from './part.js';
+import { assertModel, askRemote, type Access, type Remote } from './remote.js';
+import { NotThere } from './request.js';
+import { fetchRanges, fetchWhole, RemoteChanged } from './transfer.js';
 
 /**
  * Gets one big file: `<path>.part` grows in several ranges at once, survives a broken line and the end of the

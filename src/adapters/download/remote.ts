@@ -1,7 +1,7 @@
-import { AppError } from '../errors.js';
-import { notAModel } from './download-checks.js';
-import { persist, type DownloadLimits } from './download-limits.js';
-import { openUrl, type OpenResponse, type RequestOptions } from './download-request.js';
+import { AppError } from '../../errors.js';
+import { notAModel } from './checks.js';
+import { persist, type DownloadLimits } from './limits.js';
+import { openUrl, type OpenResponse, type RequestOptions } from './request.js';
 
 /** How a file server is asked. */
 export interface Access {

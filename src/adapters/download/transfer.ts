@@ -1,9 +1,9 @@
-import { AppError } from '../errors.js';
-import { persist } from './download-limits.js';
-import type { TransferMeter } from './download-meter.js';
-import type { Chunk, PartFile } from './download-part.js';
-import { assertModel, openWith, rangeOf, type Access, type Remote } from './download-remote.js';
-import { TryAgain } from './download-request.js';
+import { AppError } from '../../errors.js';
+import { persist } from './limits.js';
+import type { TransferMeter } from './meter.js';
+import type { Chunk, PartFile } from './part.js';
+import { assertModel, openWith, rangeOf, type Access, type Remote } from './remote.js';
+import { TryAgain } from './request.js';
 
 /** The remote file is not what the first answer described. */
 export class RemoteChanged extends Error {}

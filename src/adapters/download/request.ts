@@ -1,4 +1,4 @@
-import { AppError } from '../errors.js';
+import { AppError } from '../../errors.js';
 
 /** One HTTP GET of a download: redirects, the token, the status as a sentence, and a limit on standing still. */
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError } from '../errors.js';
-import { TryAgain } from './download-request.js';
+import { AppError } from '../../errors.js';
+import { TryAgain } from './request.js';
 
 export interface DownloadLimits {
   /** Ranges fetched at once. */
