@@ -15,6 +15,9 @@ interface Entry extends SpeechOptions {
   /** Media time of its first sample and of the end of its last; undefined until they were fed. */
   startSamples?: number;
   endSamples?: number;
+  /** The end of what was fed of it, and pieces without sound since: a gap if more sound comes, else its decoder's end. */
+  spokenSamples?: number;
+  missing: number;
 }
 
 /** What has been heard of one utterance to its end. */
@@ -38,7 +41,7 @@ export class SpeechQueue {
   }
 
   push(utterance: Utterance, options: SpeechOptions = {}): void {
-    this.#entries.push({ ...options, utterance });
+    this.#entries.push({ ...options, utterance, missing: 0 });
   }
 
   /** Fills `target` (20 ms) for media time `atSamples` with speech; false if there is none. */
@@ -52,8 +55,13 @@ export class SpeechQueue {
     if (spoke && !begun) {
       entry.startSamples = atSamples;
       entry.onStart?.(atSamples);
-    } else if (!spoke && begun && !entry.utterance.done) this.underflows += 1;
-    if (entry.utterance.done) entry.endSamples = atSamples + (spoke ? OPUS_FRAME_SAMPLES : 0);
+    }
+    if (spoke) {
+      this.underflows += entry.missing;
+      entry.missing = 0;
+      entry.spokenSamples = atSamples + OPUS_FRAME_SAMPLES;
+    } else if (begun) entry.missing += 1;
+    if (entry.utterance.done) entry.endSamples = entry.spokenSamples ?? atSamples;
     return spoke;
   }
 

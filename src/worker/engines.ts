@@ -33,7 +33,6 @@ export interface EnginesOptions {
 /** The engines of this server, and the choice among them for each session. */
 export class Engines {
   readonly #options: EnginesOptions;
-  #failure: AppError | undefined;
   /** Avatars whose last preparation for generated faces failed, and why. */
   readonly #unprepared = new Map<string, string>();
 
@@ -43,10 +42,8 @@ export class Engines {
     const { settings, host } = options.face;
     host.ready.then(
       () => options.log.info({ engine: settings.name, ...host.faces?.plan }, 'engine ready'),
-      (error: unknown) => {
-        this.#failure = toAppError(error);
-        options.log.warn({ engine: settings.name, err: this.#failure }, 'the engine cannot be used');
-      },
+      (error: unknown) =>
+        options.log.warn({ engine: settings.name, err: toAppError(error) }, 'the engine cannot be used'),
     );
   }
 
@@ -84,10 +81,9 @@ export class Engines {
         'not-supported',
         `this server runs the engines cpu and ${name}, not ${request.engine}`,
       );
-    if (this.#failure) throw this.#failure;
     const { host } = face;
     if (host.faces === undefined)
-      throw new AppError('no-capacity', `the ${name} engine is still loading its networks`);
+      throw host.failure ?? new AppError('no-capacity', `the ${name} engine is still loading its networks`);
     const { plan } = host.faces;
     if (plan.mode === 'unfit' && request.engine === 'auto' && !this.#options.asked)
       throw new AppError('not-supported', plan.reason);
@@ -99,7 +95,7 @@ export class Engines {
           'avatar-not-ready',
           `avatar ${request.avatarId} could not be prepared for the ${name} engine: ${failed}`,
         );
-      this.#options.prepareFaces(request.avatarId).catch((error: unknown) => {
+      this.#prepare(request.avatarId, name, host.faces.basis).catch((error: unknown) => {
         const err = toAppError(error);
         this.#unprepared.set(request.avatarId, err.message);
         this.#options.log.warn({ avatar: request.avatarId, err }, 'faces were not prepared');
@@ -124,11 +120,22 @@ export class Engines {
     };
   }
 
+<<<<<<< HEAD
   /** Whether new avatars are prepared for generated faces: not while those load, nor where only a name brings them in. */
   get preparesFaces(): boolean {
     const { face, asked } = this.#options;
     if ('missing' in face || face.host.faces === undefined) return false;
     return face.host.faces.plan.mode !== 'unfit' || asked;
+=======
+  async #prepare(avatarId: string, name: EngineName, basis: FaceBasis): Promise<void> {
+    await this.#options.prepareFaces(avatarId);
+    // Made by other files than the engine has loaded, it would be made anew for ever.
+    if (!(await this.#options.facesReady(avatarId, basis)))
+      throw new AppError(
+        'model-invalid',
+        `the model files of the ${name} engine were changed while it runs; start the server again`,
+      );
+>>>>>>> faults
   }
 
   get names(): EngineName[] {

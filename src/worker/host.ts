@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { AppError, type ErrorCode } from '../errors.js';
+import type { CostMode } from '../engine/faces/cost-model.js';
 import type { Log } from '../lib/log.js';
 import type { EncodedPicture } from '../media/frame.js';
 import { Rehearsals } from './rehearsals.js';
@@ -74,9 +75,12 @@ export class WorkerHost {
   #respawnMs = FIRST_RESPAWN_MS;
   #respawnTimer: NodeJS.Timeout | undefined;
   #unusable: AppError | undefined;
+  #mode: CostMode | undefined;
   restarts = 0;
-  /** What the worker measured of its engine; undefined for the CPU engine. */
+  /** What the worker measured of its engine; undefined for the CPU engine, and while the networks load. */
   faces: FaceReadiness | undefined;
+  /** Why the latest process did not become ready; undefined while that is open and once one is. */
+  failure: AppError | undefined;
 
   private constructor(settings: WorkerSettings, log: Log) {
     this.#settings = settings;
@@ -169,7 +173,7 @@ export class WorkerHost {
   #spawn(): void {
     const child = fork(
       fileURLToPath(new URL('./child.js', import.meta.url)),
-      [JSON.stringify(this.#settings)],
+      [JSON.stringify(this.#settingsNow())],
       {
         serialization: 'advanced',
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -179,39 +183,50 @@ export class WorkerHost {
     this.#child = child;
     this.#ready = new Promise((resolve, reject) => {
       const limitMs = this.#settings.face === undefined ? READY_LIMIT_MS : FACE_READY_LIMIT_MS;
+      let settled = false;
+      const settle = (failure?: AppError) => {
+        if (settled) return;
+        settled = true;
+        clearTimeout(limit);
+        this.failure = failure;
+        if (failure === undefined) resolve();
+        else reject(failure);
+      };
       const limit = setTimeout(
-        () => reject(new AppError('timeout', `a media worker was not ready within ${limitMs} ms`)),
+        () => settle(new AppError('timeout', `a media worker was not ready within ${limitMs} ms`)),
         limitMs,
       );
       child.on('message', (raw) => {
         const message = raw as FromWorker;
         if (message.type === 'ready') {
-          clearTimeout(limit);
           this.faces = message.faces;
-          resolve();
+          this.#mode ??= message.faces?.plan.mode;
+          settle();
         } else if (message.type === 'unusable') {
           this.#unusable = new AppError(message.code as ErrorCode, message.message);
-          clearTimeout(limit);
-          reject(this.#unusable);
+          settle(this.#unusable);
         } else this.#receive(message);
       });
       child.once('exit', (code, signal) => {
-        clearTimeout(limit);
-        reject(
-          new AppError(
-            'worker-died',
-            `a media worker ended before it was ready (${signal ?? `exit code ${code}`})`,
-          ),
-        );
-        this.#exited(child, bornMs, `${signal ?? `exit code ${code}`}`);
+        const how = signal ?? `exit code ${code}`;
+        settle(new AppError('worker-died', `a media worker ended before it was ready (${how})`));
+        this.#exited(child, bornMs, how);
       });
     });
     this.#ready.catch(() => {});
   }
 
+  /** A later process keeps the first one's mode, which sessions go by: measured anew, it might come out otherwise. */
+  #settingsNow(): WorkerSettings {
+    const { face } = this.#settings;
+    if (face === undefined || this.#mode === undefined || this.#mode === 'unfit') return this.#settings;
+    return { ...this.#settings, face: { ...face, mode: this.#mode } };
+  }
+
   #exited(child: ChildProcess, bornMs: number, how: string): void {
     const lost = [...this.#entries.values()];
     this.#entries.clear();
+    this.faces = undefined;
     if (this.#closing === undefined && this.#unusable === undefined) {
       this.#log.error({ pid: child.pid, how, sessions: lost.length }, 'media worker died');
       if (performance.now() - bornMs > HEALTHY_MS) this.#respawnMs = FIRST_RESPAWN_MS;

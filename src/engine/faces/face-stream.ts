@@ -61,7 +61,13 @@ export class FaceStream implements EngineStream {
   #nextAsk = 0;
   /** The footage stands at step `index + #shift`. */
   #shift = 0;
+<<<<<<< HEAD
   #cued: { take: Take; at: number; shiftBefore: number; cutAt: number } | undefined;
+=======
+  #cued: { take: Take; at: number } | undefined;
+  /** Where a take moved the footage to another place: from picture `at` on, away from `index + shiftBefore`. */
+  #moved: { at: number; shiftBefore: number } | undefined;
+>>>>>>> faults
   #closed = false;
 
   constructor(options: FaceStreamOptions) {
@@ -111,7 +117,12 @@ export class FaceStream implements EngineStream {
   cue(take: Take, timeMs: number): void {
     const at = Math.max(this.#nextAsk, Math.round((timeMs * this.#options.fps) / 1000));
     this.#cued?.take.close();
+<<<<<<< HEAD
     this.#cued = { take, at, shiftBefore: this.#shift, cutAt: Infinity };
+=======
+    this.#cued = { take, at };
+    this.#moved = { at, shiftBefore: this.#shift };
+>>>>>>> faults
     this.#shift = take.firstStep - at;
   }
 
@@ -179,14 +190,20 @@ export class FaceStream implements EngineStream {
     return { widthPx: avatar.widthPx, heightPx: avatar.heightPx, data: this.#picture };
   }
 
-  /** A take was made at a place of the footage of its own: its first pictures emerge from where the footage stood. */
+  /**
+   * A take was made at a place of the footage of its own: pictures from its first on emerge from where the footage
+   * stood, also when the take is over before that is done.
+   */
   #dissolve(head: Pending, timeMs: number): void {
-    const cued = this.#cued;
-    if (cued === undefined || this.#options.footage.still) return;
-    const since = head.index - cued.at;
-    if (since < 0 || since >= DISSOLVE_PICTURES) return;
+    const moved = this.#moved;
+    if (moved === undefined || this.#options.footage.still || head.index < moved.at) return;
+    const since = head.index - moved.at;
+    if (since >= DISSOLVE_PICTURES) {
+      this.#moved = undefined;
+      return;
+    }
     const { footage } = this.#options;
-    const before = footage.indexAt(head.index + cued.shiftBefore);
+    const before = footage.indexAt(head.index + moved.shiftBefore);
     if (before === footage.indexAt(head.step)) return;
     footage.draw(this.#other, before, timeMs, () => {});
     const share = Math.round(((since + 1) * 256) / (DISSOLVE_PICTURES + 1));

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { RgbImage } from '../../media/frame.js';
 import type { RehearseOptions, Take } from '../engine.js';
@@ -20,13 +20,15 @@ export interface RehearsalParts {
 
 /**
  * Makes all faces of an utterance and keeps them in one file, because a minute of them is 300 MB. Rejects with the
- * first failure or the signal's reason, and then leaves no file behind.
+ * first failure or the signal's reason. No file is left behind, even by a process that is killed.
  */
 export async function rehearse(parts: RehearsalParts, options: RehearseOptions): Promise<Take> {
   const { heard, strengths, faceSidePx } = parts;
   const bytes = faceSidePx * faceSidePx * 3;
   const file = path.join(options.folder, `take-${process.pid}-${randomUUID()}.rgb`);
   const handle = openSync(file, 'wx+');
+  // Unnamed from here on: nothing stays behind whatever becomes of this process.
+  unlinkSync(file);
   const abort = new AbortController();
   const stop = () => abort.abort(options.signal?.reason);
   options.signal?.addEventListener('abort', stop);
@@ -60,13 +62,10 @@ export async function rehearse(parts: RehearsalParts, options: RehearseOptions):
     abort.abort(error);
     await Promise.all(underWay);
     closeSync(handle);
-    rmSync(file, { force: true });
     throw error;
   } finally {
     options.signal?.removeEventListener('abort', stop);
   }
-  // Unnamed from here on: nothing stays behind whatever becomes of this process.
-  unlinkSync(file);
   return new FileTake(handle, { ...parts, slots, pictureCount: heard.pictureCount });
 }
 

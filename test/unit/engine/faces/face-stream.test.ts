@@ -192,6 +192,7 @@ test('a take is shown at its place of the sound and of the footage, and closed b
   assert.equal(closed, 1);
 });
 
+<<<<<<< HEAD
 test('an interrupted take fades out over four pictures and is closed', async () => {
   let closed = 0;
   const take: Take = {
@@ -216,6 +217,26 @@ test('an interrupted take fades out over four pictures and is closed', async () 
   );
   assert.equal(closed, 1);
 });
+=======
+for (const pictureCount of [0, 1, 3, 20])
+  test(`a take of ${pictureCount} pictures moves the body to its place without a jump (reference bug: back to 0 at once)`, async () => {
+    const take: Take = {
+      pictureCount,
+      firstStep: 0,
+      face: () => undefined,
+      strength: () => 0,
+      close: () => {},
+    };
+    const { stream } = arrange({ speaking: () => 0 });
+    await drain(stream, EAR_MS + 40 * 3);
+    stream.cue(take, 40 * 4);
+    // Picture 4 would show the footage's end; the take begins at the footage's beginning, 40 levels away.
+    const shown = (await drain(stream, 40 * 30)).map(([level]) => level!);
+    for (const [k, level] of shown.slice(1).entries())
+      assert.ok(Math.abs(level - shown[k]!) <= 20, `picture ${k + 5}: from ${shown[k]} to ${level}`);
+    assert.deepEqual(shown.slice(8, 13), [0, 10, 20, 30, 40]);
+  });
+>>>>>>> faults
 
 test('closing gives up what is under way and ends the ear', async () => {
   const { stream, ear, faults, aborted } = arrange();
