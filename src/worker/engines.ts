@@ -120,13 +120,13 @@ export class Engines {
     };
   }
 
-<<<<<<< HEAD
   /** Whether new avatars are prepared for generated faces: not while those load, nor where only a name brings them in. */
   get preparesFaces(): boolean {
     const { face, asked } = this.#options;
     if ('missing' in face || face.host.faces === undefined) return false;
     return face.host.faces.plan.mode !== 'unfit' || asked;
-=======
+  }
+
   async #prepare(avatarId: string, name: EngineName, basis: FaceBasis): Promise<void> {
     await this.#options.prepareFaces(avatarId);
     // Made by other files than the engine has loaded, it would be made anew for ever.
@@ -135,7 +135,6 @@ export class Engines {
         'model-invalid',
         `the model files of the ${name} engine were changed while it runs; start the server again`,
       );
->>>>>>> faults
   }
 
   get names(): EngineName[] {

@@ -215,6 +215,7 @@ describe('files that cannot be used', () => {
 test('a worker killed while it loads is replaced, and one killed later keeps its mode', async () => {
   const { host, settings } = await workerOf(path.join(base, 'models'));
   const engines = new Engines({
+    asked: true,
     cpu: { open: () => Promise.reject(new Error('not asked for')) } as unknown as WorkerPool,
     face: { host, settings },
     prepareFaces: () => Promise.resolve(),

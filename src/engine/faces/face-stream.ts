@@ -61,13 +61,9 @@ export class FaceStream implements EngineStream {
   #nextAsk = 0;
   /** The footage stands at step `index + #shift`. */
   #shift = 0;
-<<<<<<< HEAD
-  #cued: { take: Take; at: number; shiftBefore: number; cutAt: number } | undefined;
-=======
-  #cued: { take: Take; at: number } | undefined;
+  #cued: { take: Take; at: number; cutAt: number } | undefined;
   /** Where a take moved the footage to another place: from picture `at` on, away from `index + shiftBefore`. */
   #moved: { at: number; shiftBefore: number } | undefined;
->>>>>>> faults
   #closed = false;
 
   constructor(options: FaceStreamOptions) {
@@ -117,12 +113,8 @@ export class FaceStream implements EngineStream {
   cue(take: Take, timeMs: number): void {
     const at = Math.max(this.#nextAsk, Math.round((timeMs * this.#options.fps) / 1000));
     this.#cued?.take.close();
-<<<<<<< HEAD
-    this.#cued = { take, at, shiftBefore: this.#shift, cutAt: Infinity };
-=======
-    this.#cued = { take, at };
+    this.#cued = { take, at, cutAt: Infinity };
     this.#moved = { at, shiftBefore: this.#shift };
->>>>>>> faults
     this.#shift = take.firstStep - at;
   }
 

@@ -14,6 +14,7 @@ function arrange(options: {
   const plan = { mode: 'live', capacity: 1, reason: 'fast enough' };
   const host = { ready: Promise.resolve(), load: 0, faces: { plan, basis: {} } } as unknown as WorkerHost;
   const engines = new Engines({
+    asked: false,
     cpu: {} as WorkerPool,
     face: { host, settings: { name: 'musetalk' } as FaceEngineSettings },
     prepareFaces: options.prepare,

@@ -192,7 +192,6 @@ test('a take is shown at its place of the sound and of the footage, and closed b
   assert.equal(closed, 1);
 });
 
-<<<<<<< HEAD
 test('an interrupted take fades out over four pictures and is closed', async () => {
   let closed = 0;
   const take: Take = {
@@ -217,7 +216,7 @@ test('an interrupted take fades out over four pictures and is closed', async () 
   );
   assert.equal(closed, 1);
 });
-=======
+
 for (const pictureCount of [0, 1, 3, 20])
   test(`a take of ${pictureCount} pictures moves the body to its place without a jump (reference bug: back to 0 at once)`, async () => {
     const take: Take = {
@@ -236,7 +235,6 @@ for (const pictureCount of [0, 1, 3, 20])
       assert.ok(Math.abs(level - shown[k]!) <= 20, `picture ${k + 5}: from ${shown[k]} to ${level}`);
     assert.deepEqual(shown.slice(8, 13), [0, 10, 20, 30, 40]);
   });
->>>>>>> faults
 
 test('closing gives up what is under way and ends the ear', async () => {
   const { stream, ear, faults, aborted } = arrange();
