@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,7 +17,7 @@ import { stubSet, unetGraph, vaeDecoderGraph, vaeEncoderGraph } from '../helpers
 import { onnxGraph } from '../helpers/onnx-graph.js';
 import { meanColours } from '../helpers/mjpeg.js';
 import { greenUnet } from '../helpers/paint-unet.js';
-import { startTestServer, until } from '../helpers/server.js';
+import { assertSentence, startRefused, startTestServer, until } from '../helpers/server.js';
 
 /**
  * What can go wrong with MuseTalk, at the level of the real server and its real worker processes. The networks are
@@ -72,32 +71,6 @@ function wavOf(samples: Int16Array, rateHz: number): Buffer {
   head.write('data', 36, 'latin1');
   head.writeUInt32LE(samples.byteLength, 40);
   return Buffer.concat([head, Buffer.from(samples.buffer)]);
-}
-
-/** One line, no stack, with an end. */
-function assertSentence(text: string): void {
-  const lines = text.trim().split('\n');
-  assert.equal(lines.length, 1, text);
-  assert.doesNotMatch(text, /^\s+at |undefined|\[object/m);
-}
-
-/** A server that does not come up: its exit status and what it said, log lines left out. */
-async function startFailing(...flags: string[]): Promise<{ status: number; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['dist/src/main.js', '--host', '127.0.0.1', '--port', '0', '--data-dir', dataDir(), ...flags],
-      { timeout: 60_000 },
-      (error, _stdout, stderr) =>
-        resolve({
-          status: typeof error?.code === 'number' ? error.code : -1,
-          stderr: stderr
-            .split('\n')
-            .filter((line) => !line.startsWith('{'))
-            .join('\n'),
-        }),
-    );
-  });
 }
 
 /** What the GPU optimiser of ONNX Runtime makes of a UNet: an operator that the CPU does not have. */
@@ -193,7 +166,7 @@ describe('files that cannot be used', () => {
   test('a set with a file missing: the server does not start, and says what to do', async () => {
     const folder = await mkdtemp(path.join(base, 'bad-'));
     await stubSet(folder, { 'vae_decoder.onnx': undefined });
-    const { status, stderr } = await startFailing('--engine', 'musetalk', '--musetalk-dir', folder);
+    const { status, stderr } = await startRefused('--engine', 'musetalk', '--musetalk-dir', folder);
     assert.equal(status, 1);
     assert.match(stderr, /cannot start: the VAE decoder is missing in .*download it .*vae_decoder\.onnx/);
     assertSentence(stderr);
@@ -202,7 +175,7 @@ describe('files that cannot be used', () => {
   test('a checkpoint as --unet_model_path: the export command', async () => {
     const checkpoint = path.join(base, 'unet.pth');
     await writeFile(checkpoint, 'PK');
-    const { status, stderr } = await startFailing('--unet_model_path', checkpoint);
+    const { status, stderr } = await startRefused('--unet_model_path', checkpoint);
     assert.equal(status, 1);
     assert.ok(
       stderr.includes(`export it with "python models/export/export.py --unet ${checkpoint} --out <folder>"`),
