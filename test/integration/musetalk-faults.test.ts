@@ -18,6 +18,9 @@ import { onnxGraph } from '../helpers/onnx-graph.js';
 import { meanColours } from '../helpers/mjpeg.js';
 import { greenUnet } from '../helpers/paint-unet.js';
 import { assertSentence, startRefused, startTestServer, until } from '../helpers/server.js';
+import { StubEngine } from '../helpers/stub-engine.js';
+import { syntheticAvatar } from '../helpers/synthetic-avatar.js';
+import { syntheticLandmarks } from '../helpers/synthetic-face.js';
 
 /**
  * What can go wrong with MuseTalk, at the level of the real server and its real worker processes. The networks are
@@ -183,6 +186,66 @@ describe('files that cannot be used', () => {
     );
     assertSentence(stderr);
   });
+});
+
+test('memory that runs out: the batch halves and every picture keeps its face; without room for one, its own mouth', async () => {
+  let room = 4;
+  const sizes: number[] = [];
+  const told: string[] = [];
+  const stub = await StubEngine.open({
+    onFaces(batch) {
+      sizes.push(batch);
+      if (batch > room) throw new Error('CUDA failure 2: out of memory ; GPU=0 ; hostname=x');
+    },
+    log: {
+      ...silentLog,
+      warn: (_, message) => told.push(message),
+      error: (fields, message) => told.push(`${message}: ${(fields as { err: Error }).err.message}`),
+    },
+  });
+  const avatar = syntheticAvatar({
+    widthPx: 128,
+    heightPx: 128,
+    landmarks: [syntheticLandmarks(64, 55, 36)],
+  });
+  try {
+    const { mask } = (await stub.prepare(avatar))[0]!;
+    const { x1, y1, x2, y2 } = mask.area;
+    const mouth = ((y1 + y2) >> 1) * 128 + ((x1 + x2) >> 1);
+    const stream = await stub.engine.open({ ...avatar, still: false }, { fps: 25 });
+    const buzz = (ms: number) =>
+      Float32Array.from({ length: ms * 16 }, (_, i) => 0.1 * Math.sin(i / 18) * (1 + Math.sin(i / 500)));
+    /** The share of the pictures of a second of speech that are painted, after one in which a change takes effect. */
+    const painted = async (): Promise<number> => {
+      for await (const picture of stream.push(buzz(1000))) assert.ok(picture);
+      const pictures: boolean[] = [];
+      for await (const { data } of stream.push(buzz(1000))) pictures.push(data[mouth] !== own);
+      assert.ok(pictures.length > 15, `${pictures.length} pictures in a second`);
+      return pictures.filter((each) => each).length / pictures.length;
+    };
+    const own = 126; // mid-grey
+    assert.equal(await painted(), 1);
+    assert.ok(Math.max(...sizes) > 1, String(sizes));
+    room = 1;
+    assert.equal(await painted(), 1);
+    assert.ok(told.includes('out of memory: the batch is halved'));
+    sizes.length = 0;
+    assert.equal(await painted(), 1);
+    assert.deepEqual([...new Set(sizes)], [1], 'it stays halved');
+    room = 0;
+    told.length = 0;
+    assert.equal(await painted(), 0);
+    assert.match(
+      told[0]!,
+      /faces could not be generated: not even one item of faces fits in memory: close other/,
+    );
+    assert.ok(told.length <= 3, 'one line a second');
+    room = 4;
+    assert.equal(await painted(), 1);
+    await stream.close();
+  } finally {
+    await stub.close();
+  }
 });
 
 test('a worker killed while it loads is replaced, and one killed later keeps its mode', async () => {
