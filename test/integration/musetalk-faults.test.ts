@@ -314,6 +314,16 @@ describe('live', () => {
     const { state, stats } = await faces.session(id);
     assert.equal(state, 'idle');
     assert.equal(stats['workerRestarts'], 0);
+    // Of so little sound at another rate ffmpeg's resampler leaves nothing.
+    await writeFile(media('1sample8k.wav'), wavOf(Int16Array.of(8000), 8000));
+    const { status, json } = await faces.post(`/v1/sessions/${id}/utterances`, {
+      path: media('1sample8k.wav'),
+    });
+    assert.equal(status, 415);
+    assert.match(
+      String(json['detail']),
+      /^1sample8k\.wav holds no sound, or less than a few milliseconds of it$/,
+    );
     await ends.close();
     await faces.end(id);
   });
