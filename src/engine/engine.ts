@@ -23,8 +23,8 @@ export interface EngineStream {
   /** How much sound after a picture's own time the engine needs before it can draw it. */
   readonly lookaheadMs: number;
   /**
-   * Appends 16 kHz mono samples (-1..1) and yields, in order, the pictures that are ready. A picture whose sound and
-   * `lookaheadMs` after it were pushed is waited for; one that is ready sooner may come sooner.
+   * Appends 16 kHz mono samples (-1..1) and yields, in order, the pictures that are due: a picture is handed out when
+   * the sound up to `lookaheadMs` behind its time was pushed, never earlier, and is waited for then.
    * Picture k shows media time k / fps, counted from the first sample pushed. The yielded buffer belongs to the
    * stream and is valid until the next one is asked for.
    */
@@ -35,11 +35,12 @@ export interface EngineStream {
    */
   skip(count: number): void;
   /**
-   * Plays a rehearsed utterance: its first sample will be pushed as media time `timeMs`, a picture's start that is not
-   * within the look-ahead yet. The stream closes the take. Only where the engine can rehearse.
+   * Plays a rehearsed utterance whose first sample is pushed as media time `timeMs`, a picture's start: its faces are
+   * shown from that picture on, and a take before it plays until then. One that is cued late lacks its first faces, the
+   * others keep their places. The stream closes the take, at once if it is closed. Only where the engine can rehearse.
    */
   cue?(take: Take, timeMs: number): void;
-  /** Ends the take that plays, with a short fade: its speech was interrupted. */
+  /** Ends the take that plays with a short fade, and drops those behind it: their speech was interrupted. */
   cut?(): void;
   close(): Promise<void>;
 }
@@ -48,11 +49,10 @@ export interface EngineStreamOptions {
   fps: number;
 }
 
-/** An utterance whose faces were made before it plays. */
+/** An utterance whose faces were made before it plays: picture k for step k of the footage's loop. */
 export interface Take {
+  /** Its sound's, and those in which the mouth comes to rest behind it. */
   readonly pictureCount: number;
-  /** The step of the footage's loop that its first picture was made for. */
-  readonly firstStep: number;
   /** The face of picture `index` since the utterance began, valid until the next call; undefined where none is shown. */
   face(index: number): RgbImage | undefined;
   /** 0..1: how much of the face is shown. */

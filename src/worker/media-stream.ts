@@ -163,10 +163,14 @@ export class MediaStream {
   /** The rehearsed faces are shown from media time `atMs` (of this stream) on; the engine closes them. */
   cue(rehearsalId: number, atMs: number): void {
     const rehearsal = this.#rehearsals.get(rehearsalId);
-    this.#rehearsals.delete(rehearsalId);
-    // The sound behind this message waits for its turn in #drain, so the take is in place before it is pushed.
     if (rehearsal === undefined) return;
-    this.#cues.push(rehearsal.take.then((take) => this.#engine.cue?.(take, atMs)).catch(() => {}));
+    const cue = async (): Promise<void> => {
+      const take = await rehearsal.take;
+      // Dropped meanwhile, it was closed.
+      if (this.#rehearsals.delete(rehearsalId)) this.#engine.cue?.(take, atMs);
+    };
+    // The sound behind this message waits for its turn in #drain, so the take is in place before it is pushed.
+    this.#cues.push(cue().catch(() => {}));
   }
 
   cut(): void {
@@ -272,7 +276,8 @@ export class MediaStream {
     this.#closed = true;
     this.#pending = [];
     for (const id of [...this.#rehearsals.keys()]) this.dropRehearsal(id);
-    await this.#running;
+    // Both at once: what draws may wait for a face, which the engine's stream gives up when it is closed.
+    await Promise.allSettled([this.#engine.close(), this.#running]);
     await this.#jpeg?.close();
     this.#jpeg = undefined;
     await this.#scope.close();

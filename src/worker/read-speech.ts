@@ -38,5 +38,5 @@ export async function readSpeech(
     all.set(piece, at);
     at += piece.length;
   }
-  return all.slice(delaySamples);
+  return all.subarray(delaySamples);
 }

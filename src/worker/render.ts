@@ -37,8 +37,9 @@ export interface RenderResult {
  */
 export async function renderToFile(options: RenderOptions): Promise<RenderResult> {
   const { avatar, fps, outPath, ffmpeg, signal } = options;
-  const samples = await countSamples(options);
-  const rehearsedShare = options.engine.rehearse === undefined ? 0 : REHEARSED_SHARE;
+  const speech = await rehearsableSpeech(options);
+  const samples = speech === undefined ? await countSamples(options) : mediaSamplesOf(speech);
+  const rehearsedShare = speech === undefined ? 0 : REHEARSED_SHARE;
   const frames = Math.ceil((samples * fps) / MEDIA_RATE);
   const partPath = path.join(path.dirname(outPath), `.${path.basename(outPath)}.part.mp4`);
   await mkdir(path.dirname(path.resolve(outPath)), { recursive: true });
@@ -110,8 +111,9 @@ export async function renderToFile(options: RenderOptions): Promise<RenderResult
   let stream: EngineStream | undefined;
   let written = 0;
   try {
-    stream = await openRehearsed(options, rehearsedShare);
-    for await (const pcm of paddedSound(options, samples, stream.lookaheadMs)) {
+    stream = await openStream(options, speech, rehearsedShare);
+    const sound = speech === undefined ? decodedSound(options, samples) : secondsOf(speech);
+    for await (const pcm of padded(sound, stream.lookaheadMs + 1000 / fps + 100)) {
       for await (const frame of stream.push(pcm)) {
         if (written >= frames) break;
         signal?.throwIfAborted();
@@ -135,25 +137,40 @@ export async function renderToFile(options: RenderOptions): Promise<RenderResult
   return { frames: written, durationMs: (samples * 1000) / MEDIA_RATE };
 }
 
-/** A stream in which the whole sound is rehearsed already, where the engine can do that. */
-async function openRehearsed(options: RenderOptions, share: number): Promise<EngineStream> {
+/** The whole sound (16 kHz mono) for an engine that rehearses it; undefined for one that hears it as it comes. */
+async function rehearsableSpeech(options: RenderOptions): Promise<Float32Array | undefined> {
+  if (options.engine.rehearse === undefined) return undefined;
+  const speech = await readSpeech(options.ffmpeg, options.audioPath, options.signal);
+  return options.limitMs === undefined
+    ? speech
+    : speech.subarray(0, Math.round((options.limitMs * ENGINE_RATE) / 1000));
+}
+
+function mediaSamplesOf(speech: Float32Array): number {
+  return (speech.length * MEDIA_RATE) / ENGINE_RATE;
+}
+
+/** A stream in which `speech` is rehearsed already, where there is any. */
+async function openStream(
+  options: RenderOptions,
+  speech: Float32Array | undefined,
+  share: number,
+): Promise<EngineStream> {
   const { engine, avatar, fps, signal } = options;
-  if (engine.rehearse === undefined) return engine.open(avatar, { fps });
-  let pcm = await readSpeech(options.ffmpeg, options.audioPath, signal);
-  if (options.limitMs !== undefined)
-    pcm = pcm.subarray(0, Math.round((options.limitMs * ENGINE_RATE) / 1000));
-  const take = await engine.rehearse(avatar, pcm, {
-    fps,
-    folder: path.dirname(path.resolve(options.outPath)),
-    onProgress: (fraction) => options.onProgress?.(share * fraction),
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const take =
+    speech &&
+    (await engine.rehearse?.(avatar, speech, {
+      fps,
+      folder: path.dirname(path.resolve(options.outPath)),
+      onProgress: (fraction) => options.onProgress?.(share * fraction),
+      ...(signal === undefined ? {} : { signal }),
+    }));
   try {
     const stream = await engine.open(avatar, { fps });
-    stream.cue?.(take, 0);
+    if (take !== undefined) stream.cue?.(take, 0);
     return stream;
   } catch (error) {
-    take.close();
+    take?.close();
     throw error;
   }
 }
@@ -171,12 +188,8 @@ async function countSamples(options: RenderOptions): Promise<number> {
     : Math.min(samples, Math.round((options.limitMs * MEDIA_RATE) / 1000));
 }
 
-/** 16 kHz sound followed by as much silence as the engine looks ahead, so that the last picture is drawn too. */
-async function* paddedSound(
-  options: RenderOptions,
-  samples: number,
-  lookaheadMs: number,
-): AsyncIterable<Float32Array> {
+/** The sound as 16 kHz mono, as it is decoded. */
+async function* decodedSound(options: RenderOptions, samples: number): AsyncIterable<Float32Array> {
   const downsampler = new Downsampler48To16();
   let left = samples;
   for await (const pcm of decodeAudio(
@@ -188,6 +201,18 @@ async function* paddedSound(
     left -= pcm.length / 2;
     if (left <= 0) break;
   }
+}
+
+function* secondsOf(speech: Float32Array): Iterable<Float32Array> {
+  for (let at = 0; at < speech.length; at += ENGINE_RATE) yield speech.subarray(at, at + ENGINE_RATE);
+}
+
+/** Sound followed by as much silence as the engine looks ahead, so that the last picture is drawn too. */
+async function* padded(
+  sound: Iterable<Float32Array> | AsyncIterable<Float32Array>,
+  silenceMs: number,
+): AsyncIterable<Float32Array> {
+  yield* sound;
   const tail = new Float32Array(ENGINE_RATE / 50);
-  for (let ms = 0; ms < lookaheadMs + 1000 / options.fps + 100; ms += 20) yield tail;
+  for (let ms = 0; ms < silenceMs; ms += 20) yield tail;
 }

@@ -33,7 +33,7 @@ export interface FaceMaterial {
   box(index: number): Box;
   /** Valid until the next call; not to be written to. */
   mask(index: number): AlphaMask;
-  /** FaceGenerator.inputValues numbers; a view, not to be written to. */
+  /** FaceGenerator.inputValues numbers in an array of the caller's own, which stays as it is whatever is asked next. */
   inputs(index: number): Float32Array;
   close(): void;
 }

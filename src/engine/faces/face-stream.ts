@@ -4,11 +4,14 @@ import type { AlphaMask, Box, I420Frame, RgbImage } from '../../media/frame.js';
 import { ENGINE_RATE } from '../../media/timeline.js';
 import type { AvatarSource, EngineStream, Take } from '../engine.js';
 import { Footage } from './footage.js';
+import { CuedTakes, type Place } from './cued-takes.js';
 import type { FaceEar } from './face-family.js';
 import type { FaceMaterial } from './face-material.js';
 
 /** What decides when a mouth is drawn at all; strength 0 costs no inference. */
 export interface SpeechSense {
+  /** How much sound after a picture's time has to be pushed before strength() can answer for it. */
+  readonly lookaheadMs: number;
   push(pcm: Float32Array): void;
   /** 0 idle .. 1 speaking, for the picture at `timeMs`, asked in rising order. */
   strength(timeMs: number): number;
@@ -35,39 +38,33 @@ export interface FaceStreamOptions {
 interface Pending {
   readonly index: number;
   readonly strength: number;
+  /** Where the footage stood when its face was asked for. */
   readonly step: number;
   readonly abort: AbortController;
+  /** Undefined where none is needed; resolves to undefined when it failed or was given up. */
   face: Promise<RgbImage | undefined> | undefined;
-  settled: boolean;
 }
-
-/** Pictures over which a take's own place in the footage is dissolved into where the footage stands. */
-const DISSOLVE_PICTURES = 8;
-/** Pictures over which the face of an interrupted take gives way to the footage's. */
-const FADE_PICTURES = 4;
 
 /**
  * One avatar that speaks with generated faces. Faces are asked for as soon as their sound is complete and pasted in
- * order; `push` hands out what is done, and waits only for pictures whose time (in sound pushed) has come. So many
- * faces are under way at once, and the batcher can fill its batches. Owns its ear and buffers, not the avatar.
+ * order; `push` hands a picture out when its time (in sound pushed) has come, and waits for its face then. So many
+ * faces are under way at once, and the batcher can fill its batches. Owns its ear, material and buffers, not the
+ * avatar.
  */
 export class FaceStream implements EngineStream {
   readonly lookaheadMs: number;
   readonly #options: FaceStreamOptions;
+  readonly #askMs: number;
   readonly #picture: Uint8Array;
   readonly #other: Uint8Array;
   readonly #pending: Pending[] = [];
+  readonly #takes = new CuedTakes();
   #pushedSamples = 0;
   #nextAsk = 0;
-  /** The footage stands at step `index + #shift`. */
-  #shift = 0;
-  #cued: { take: Take; at: number; cutAt: number } | undefined;
-  /** Where a take moved the footage to another place: from picture `at` on, away from `index + shiftBefore`. */
-  #moved: { at: number; shiftBefore: number } | undefined;
   #closed = false;
 
   constructor(options: FaceStreamOptions) {
-    const { avatar, material, fps, ear } = options;
+    const { avatar, material, fps, ear, sense } = options;
     if (!(fps > 0 && fps <= 100))
       throw new AppError('invalid-argument', `fps must be above 0 and at most 100, got ${fps}`);
     if (material.frameCount !== avatar.frameCount)
@@ -76,7 +73,8 @@ export class FaceStream implements EngineStream {
         `avatar ${avatar.id} has ${avatar.frameCount} pictures but ${material.frameCount} prepared faces; prepare it again`,
       );
     this.#options = options;
-    this.lookaheadMs = ear.lookaheadMs + options.pipelineMs;
+    this.#askMs = Math.max(ear.lookaheadMs, sense.lookaheadMs);
+    this.lookaheadMs = this.#askMs + options.pipelineMs;
     this.#picture = new Uint8Array(i420SizeBytes(avatar.widthPx, avatar.heightPx));
     this.#other = new Uint8Array(this.#picture.length);
   }
@@ -87,12 +85,10 @@ export class FaceStream implements EngineStream {
     sense.push(pcm);
     this.#pushedSamples += pcm.length;
     const pushedMs = (this.#pushedSamples * 1000) / ENGINE_RATE;
-    while (!this.#closed && (this.#nextAsk * 1000) / fps + ear.lookaheadMs <= pushedMs) this.#ask();
+    while (!this.#closed && (this.#nextAsk * 1000) / fps + this.#askMs <= pushedMs) this.#ask();
     while (!this.#closed) {
       const head = this.#pending[0];
-      if (head === undefined) return;
-      const due = (head.index * 1000) / fps + this.lookaheadMs <= pushedMs;
-      if (!head.settled && !due) return;
+      if (head === undefined || (head.index * 1000) / fps + this.lookaheadMs > pushedMs) return;
       const face = await head.face;
       if (this.#closed) return;
       if (this.#pending[0] !== head) continue; // skipped meanwhile
@@ -109,96 +105,93 @@ export class FaceStream implements EngineStream {
     this.#nextAsk += count;
   }
 
-  /** From the picture at `timeMs` on (not yet asked for) the rehearsed faces are shown instead of new ones. */
   cue(take: Take, timeMs: number): void {
-    const at = Math.max(this.#nextAsk, Math.round((timeMs * this.#options.fps) / 1000));
-    this.#cued?.take.close();
-    this.#cued = { take, at, cutAt: Infinity };
-    this.#moved = { at, shiftBefore: this.#shift };
-    this.#shift = take.firstStep - at;
+    if (this.#closed) take.close();
+    else this.#takes.cue(take, Math.round((timeMs * this.#options.fps) / 1000), this.#nextDrawn);
   }
 
   cut(): void {
-    const cued = this.#cued;
-    if (cued !== undefined) cued.cutAt = Math.min(cued.cutAt, this.#pending[0]?.index ?? this.#nextAsk);
+    this.#takes.cut(this.#nextDrawn);
   }
 
   close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     this.#closed = true;
     for (const { abort } of this.#pending.splice(0)) abort.abort();
     this.#options.ear.close();
-    this.#cued?.take.close();
-    this.#cued = undefined;
+    this.#takes.close();
+    this.#options.material.close();
     return Promise.resolve();
   }
 
-  #ask(): void {
-    const { ear, sense, fps, material, footage } = this.#options;
-    const index = this.#nextAsk++;
-    const timeMs = (index * 1000) / fps;
-    const heard = sense.strength(timeMs);
-    const abort = new AbortController();
-    const step = index + this.#shift;
-    const pending: Pending = { index, step, abort, strength: heard, face: undefined, settled: true };
-    this.#pending.push(pending);
-    if (heard <= 0 || this.#takeAt(index) !== undefined) return;
-    pending.settled = false;
-    const inputs = material.inputs(footage.indexAt(step));
-    pending.face = ear
-      .features(timeMs)
-      .then((features) => this.#options.generate(inputs, features, abort.signal))
-      .catch((error: unknown) => {
-        if (!abort.signal.aborted && !this.#closed) this.#options.onFault(error);
-        return undefined;
-      })
-      .finally(() => (pending.settled = true));
+  get #nextDrawn(): number {
+    return this.#pending[0]?.index ?? this.#nextAsk;
   }
 
-  #takeAt(index: number): Take | undefined {
-    const cued = this.#cued;
-    return cued !== undefined && index >= cued.at && index < cued.at + cued.take.pictureCount
-      ? cued.take
-      : undefined;
+  #ask(): void {
+    const { sense, fps } = this.#options;
+    const index = this.#nextAsk++;
+    const timeMs = (index * 1000) / fps;
+    const { step, strength: ofTake } = this.#takes.at(index);
+    const strength = sense.strength(timeMs);
+    const abort = new AbortController();
+    const face =
+      strength > 0 && ofTake === undefined ? this.#generate(timeMs, step, abort.signal) : undefined;
+    this.#pending.push({ index, step, abort, strength, face });
+  }
+
+  /** Resolves as soon as the signal aborts, however long the networks need. */
+  #generate(timeMs: number, step: number, signal: AbortSignal): Promise<RgbImage | undefined> {
+    const { ear, material, footage, generate, onFault } = this.#options;
+    return new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve(undefined), { once: true });
+      ear
+        .features(timeMs)
+        .then((features) => {
+          signal.throwIfAborted();
+          return generate(material.inputs(footage.indexAt(step)), features, signal);
+        })
+        .then(resolve, (error: unknown) => {
+          if (!signal.aborted) onFault(error);
+          resolve(undefined);
+        });
+    });
   }
 
   #draw(head: Pending, generated: RgbImage | undefined): I420Frame {
-    const { avatar, material, footage, paste, fps } = this.#options;
-    const index = footage.indexAt(head.step);
-    const timeMs = (head.index * 1000) / fps;
-    const cued = this.#cued;
-    const take = this.#takeAt(head.index);
-    const takeIndex = head.index - (cued?.at ?? 0);
-    const faded = Math.max(0, 1 - (head.index - (cued?.cutAt ?? Infinity) + 1) / FADE_PICTURES);
-    const strength = take === undefined ? head.strength : take.strength(takeIndex) * Math.min(1, faded);
-    const face = strength > 0 ? (take?.face(takeIndex) ?? generated) : undefined;
-    footage.draw(this.#picture, index, timeMs, (picture) => {
-      if (face !== undefined) paste(picture, face, material.box(index), material.mask(index), strength);
-    });
-    this.#dissolve(head, timeMs);
-    if (cued !== undefined && (takeIndex + 1 >= cued.take.pictureCount || faded === 0)) {
-      cued.take.close();
-      this.#cued = undefined;
+    const { avatar, footage } = this.#options;
+    const place = this.#takes.at(head.index);
+    // A take that was cued or cut after the face was asked for may have moved the footage away from under it.
+    const own = place.strength === undefined && place.step === head.step ? generated : undefined;
+    const index = this.#paint(this.#picture, head, place, own);
+    const leaving = this.#takes.leaving(head.index);
+    if (leaving !== undefined) {
+      const shown = (leaving.place.strength ?? 0) > 0;
+      if (shown || footage.indexAt(leaving.place.step) !== index) {
+        this.#paint(this.#other, head, leaving.place, undefined);
+        this.#dissolve(leaving.share);
+      }
     }
+    this.#takes.drawn(head.index);
     return { widthPx: avatar.widthPx, heightPx: avatar.heightPx, data: this.#picture };
   }
 
-  /**
-   * A take was made at a place of the footage of its own: pictures from its first on emerge from where the footage
-   * stood, also when the take is over before that is done.
-   */
-  #dissolve(head: Pending, timeMs: number): void {
-    const moved = this.#moved;
-    if (moved === undefined || this.#options.footage.still || head.index < moved.at) return;
-    const since = head.index - moved.at;
-    if (since >= DISSOLVE_PICTURES) {
-      this.#moved = undefined;
-      return;
-    }
-    const { footage } = this.#options;
-    const before = footage.indexAt(head.index + moved.shiftBefore);
-    if (before === footage.indexAt(head.step)) return;
-    footage.draw(this.#other, before, timeMs, () => {});
-    const share = Math.round(((since + 1) * 256) / (DISSOLVE_PICTURES + 1));
+  /** Draws what `place` shows, with a face of its take or the generated one; gives the index of the footage. */
+  #paint(target: Uint8Array, head: Pending, place: Place, generated: RgbImage | undefined): number {
+    const { material, footage, paste, fps } = this.#options;
+    const index = footage.indexAt(place.step);
+    const face = place.face() ?? generated;
+    const strength = place.strength ?? head.strength;
+    footage.draw(target, index, (head.index * 1000) / fps, (picture) => {
+      if (face !== undefined && strength > 0)
+        paste(picture, face, material.box(index), material.mask(index), strength);
+    });
+    return index;
+  }
+
+  /** A take was made at a place of the footage of its own: its pictures emerge from what was shown before it. */
+  #dissolve(portion: number): void {
+    const share = Math.round(portion * 256);
     for (let i = 0; i < this.#picture.length; i += 1)
       this.#picture[i] = (this.#picture[i]! * share + this.#other[i]! * (256 - share) + 128) >> 8;
   }

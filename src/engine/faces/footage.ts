@@ -7,6 +7,16 @@ import { idleIndex } from '../../media/idle-index.js';
 import { StillMotion, seedOf } from '../cpu/still-motion.js';
 import type { AvatarSource } from '../engine.js';
 
+/** Which picture of an avatar's footage stands at step `step` of its loop, in pictures of `fps` a second. */
+export function footageIndex(
+  avatar: Pick<AvatarSource, 'fps' | 'frameCount'>,
+  fps: number,
+  step: number,
+): number {
+  // Footage runs at its own speed whatever the session's frame rate is.
+  return idleIndex(Math.floor((step * avatar.fps) / fps + 1e-6), avatar.frameCount);
+}
+
 /** An avatar's own pictures along the idle loop; a photo is given blinks and a slow sway. One instance a stream. */
 export class Footage {
   readonly still: boolean;
@@ -33,10 +43,8 @@ export class Footage {
     };
   }
 
-  /** Which picture of the footage stands at step `step` (session pictures) of the loop. */
   indexAt(step: number): number {
-    // Footage runs at its own speed whatever the session's frame rate is.
-    return idleIndex(Math.floor((step * this.#avatar.fps) / this.#fps + 1e-6), this.#avatar.frameCount);
+    return footageIndex(this.#avatar, this.#fps, step);
   }
 
   /** Draws picture `index` into `target` (I420), lets `paint` change it, and then moves a photo's head. */

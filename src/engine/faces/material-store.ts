@@ -54,9 +54,7 @@ export async function openMaterial(
     const found = (await stat(path.join(folder, name)).catch(() => undefined))?.size;
     if (found !== sizeBytes) throw damaged(`${name} has ${found ?? 'no'} bytes, not ${sizeBytes}`);
   }
-  const inputs = new Float32Array(pictures.length * inputValues);
-  new Uint8Array(inputs.buffer).set(await readFile(path.join(folder, INPUTS_FILE)));
-  return new StoredMaterial(folder, file, inputs);
+  return new StoredMaterial(folder, file);
 }
 
 /** Whether a folder holds material that may be used, by its material.json alone. */
@@ -69,24 +67,29 @@ export async function hasMaterial(folder: string, expected: ExpectedMaterial): P
   }
 }
 
-/** Inputs are in memory, masks are read on demand. */
+/** Inputs and masks are read on demand: a minute of the former is up to 1.2 GB. */
 class StoredMaterial implements FaceMaterial {
   readonly frameCount: number;
   readonly #folder: string;
   readonly #pictures: readonly PictureEntry[];
   readonly #inputValues: number;
-  readonly #inputs: Float32Array;
+  readonly #inputs: number;
   readonly #masks: number;
   readonly #alpha: Uint8Array;
   #closed = false;
 
-  constructor(folder: string, file: MaterialFile, inputs: Float32Array) {
+  constructor(folder: string, file: MaterialFile) {
     this.frameCount = file.pictures.length;
     this.#folder = folder;
     this.#pictures = file.pictures;
     this.#inputValues = file.inputValues;
-    this.#inputs = inputs;
-    this.#masks = openSync(path.join(folder, MASKS_FILE), 'r');
+    this.#inputs = openSync(path.join(folder, INPUTS_FILE), 'r');
+    try {
+      this.#masks = openSync(path.join(folder, MASKS_FILE), 'r');
+    } catch (error) {
+      closeSync(this.#inputs);
+      throw error;
+    }
     this.#alpha = new Uint8Array(
       file.pictures.reduce((max, { mask }) => Math.max(max, pixelsOf(mask.area)), 0),
     );
@@ -99,24 +102,31 @@ class StoredMaterial implements FaceMaterial {
   mask(index: number): AlphaMask {
     const { area, offset } = this.#entry(index).mask;
     const alpha = this.#alpha.subarray(0, pixelsOf(area));
-    for (let done = 0; done < alpha.length;) {
-      const read = readSync(this.#masks, alpha, done, alpha.length - done, offset + done);
-      if (read === 0)
-        throw new AppError('internal', `${this.#folder}/${MASKS_FILE} ends within picture ${index}`);
-      done += read;
-    }
+    this.#read(this.#masks, alpha, offset, `${MASKS_FILE} ends within picture ${index}`);
     return { area, alpha };
   }
 
   inputs(index: number): Float32Array {
     this.#entry(index);
-    return this.#inputs.subarray(index * this.#inputValues, (index + 1) * this.#inputValues);
+    const inputs = new Float32Array(this.#inputValues);
+    const bytes = new Uint8Array(inputs.buffer);
+    this.#read(this.#inputs, bytes, index * bytes.length, `${INPUTS_FILE} ends within picture ${index}`);
+    return inputs;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    closeSync(this.#inputs);
     closeSync(this.#masks);
+  }
+
+  #read(handle: number, target: Uint8Array, offset: number, short: string): void {
+    for (let done = 0; done < target.length;) {
+      const read = readSync(handle, target, done, target.length - done, offset + done);
+      if (read === 0) throw new AppError('internal', `${this.#folder}/${short}`);
+      done += read;
+    }
   }
 
   #entry(index: number): PictureEntry {

@@ -11,7 +11,6 @@ export interface RehearsalParts {
   strengths: readonly number[];
   /** The prepared input for picture `index` of the utterance. */
   inputs(index: number): Float32Array;
-  firstStep: number;
   faceSidePx: number;
   generate(inputs: Float32Array, features: Float32Array, signal: AbortSignal): Promise<RgbImage>;
   /** Faces asked for at once; twice the batch keeps every batch full. */
@@ -71,7 +70,6 @@ export async function rehearse(parts: RehearsalParts, options: RehearseOptions):
 
 class FileTake implements Take {
   readonly pictureCount: number;
-  readonly firstStep: number;
   readonly #handle: number;
   readonly #slots: ReadonlyMap<number, number>;
   readonly #strengths: readonly number[];
@@ -83,7 +81,6 @@ class FileTake implements Take {
     parts: {
       slots: ReadonlyMap<number, number>;
       strengths: readonly number[];
-      firstStep: number;
       faceSidePx: number;
       pictureCount: number;
     },
@@ -92,7 +89,6 @@ class FileTake implements Take {
     this.#handle = handle;
     this.#slots = parts.slots;
     this.#strengths = parts.strengths;
-    this.firstStep = parts.firstStep;
     this.pictureCount = parts.pictureCount;
     this.#face = {
       widthPx: faceSidePx,

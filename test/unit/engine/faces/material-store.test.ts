@@ -91,6 +91,43 @@ test('a part of a larger array is written alone', async (t) => {
   material!.close();
 });
 
+test('inputs stay as they are whatever is asked next, also behind the end', async (t) => {
+  const folder = path.join(await temporaryFolder(t), 'm');
+  const all = pictures(3);
+  await write(folder, all);
+  const material = await openMaterial(folder, { frameCount: 3, key: KEY });
+  const asked = [0, 1, 2, 0].map((index) => material!.inputs(index));
+  asked[0]!.fill(NaN);
+  material!.close();
+  for (const [k, index] of [1, 2, 0].entries()) assert.deepEqual(asked[k + 1], all[index]!.input);
+});
+
+test('opening reads no inputs: they are in memory for one picture at a time', async (t) => {
+  const folder = path.join(await temporaryFolder(t), 'm');
+  await write(folder, pictures(4));
+  const values = 4 * 1024 * 1024;
+  const [file, inputsFile] = ['material.json', 'inputs.f32'].map((name) => path.join(folder, name));
+  const text = await readFile(file!, 'utf8');
+  await writeFile(file!, text.replace('"inputValues":6', `"inputValues":${values}`));
+  await truncate(inputsFile!, 4 * 4 * values);
+  const before = process.memoryUsage().arrayBuffers;
+  const material = await openMaterial(folder, { frameCount: 4, key: KEY });
+  t.after(() => material!.close());
+  const grown = process.memoryUsage().arrayBuffers - before;
+  assert.ok(grown < 2 * 1024 * 1024, `${grown} bytes for a file of 64 MB`);
+  assert.equal(material!.inputs(3).length, values);
+});
+
+test('inputs that are cut off while they are open are told', async (t) => {
+  const folder = path.join(await temporaryFolder(t), 'm');
+  await write(folder, pictures(3));
+  const material = await openMaterial(folder, { frameCount: 3, key: KEY });
+  t.after(() => material!.close());
+  await truncate(path.join(folder, 'inputs.f32'), 50);
+  assert.deepEqual(material!.inputs(1), pictures(3)[1]!.input);
+  assert.throws(() => material!.inputs(2), /inputs\.f32 ends within picture 2/);
+});
+
 test('nothing is there until it is whole, and nothing is left of what was given up', async (t) => {
   const parent = await temporaryFolder(t);
   const folder = path.join(parent, 'm');

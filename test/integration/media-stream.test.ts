@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AvatarStore } from '../../src/avatar/store.js';
+import type { AvatarSource, Engine, EngineStream, Take } from '../../src/engine/engine.js';
+import { silentLog } from '../../src/lib/log.js';
+import { MediaStream } from '../../src/worker/media-stream.js';
+import type { FromWorker } from '../../src/worker/protocol.js';
+import { deferred } from '../helpers/deferred.js';
+import { arrangeStream, EAR_MS, PIPELINE_MS, settle, takeOf } from '../helpers/face-stream.js';
+import { makeMedia, temporaryFolder, testFfmpeg } from '../helpers/media.js';
+import { noLandmarks, syntheticAvatar } from '../helpers/synthetic-avatar.js';
+
+async function open(
+  stream: EngineStream,
+  rehearse?: Engine['rehearse'],
+): Promise<{ media: MediaStream; sent: FromWorker[]; avatar: { closed: number } }> {
+  const closed = { closed: 0 };
+  const source = syntheticAvatar({ widthPx: 64, heightPx: 64, landmarks: [noLandmarks()] });
+  const avatar: AvatarSource = { ...source, close: () => (closed.closed += 1) };
+  const sent: FromWorker[] = [];
+  const media = await MediaStream.create({
+    streamId: 1,
+    avatarId: 'a',
+    fps: 25,
+    bitrateBps: 100_000,
+    firstIndex: 0,
+    store: { open: () => Promise.resolve(avatar) } as unknown as AvatarStore,
+    engine: {
+      name: 'musetalk',
+      open: () => Promise.resolve(stream),
+      ...(rehearse === undefined ? {} : { rehearse }),
+      close: () => Promise.resolve(),
+    },
+    ffmpeg: await testFfmpeg(),
+    send: (message) => sent.push(message),
+    log: silentLog,
+  });
+  return { media, sent, avatar: closed };
+}
+
+test('closing waits for no face: one that never comes keeps nothing open', { timeout: 20_000 }, async () => {
+  const { stream, asked, aborted, closed } = arrangeStream({ deaf: true });
+  const { media, avatar } = await open(stream);
+  media.pushSound(new Float32Array((EAR_MS + PIPELINE_MS) * 16));
+  await settle();
+  assert.deepEqual(asked, [0, 1, 2].slice(0, asked.length));
+  assert.ok(asked.length > 0, 'a face is under way, and its picture is due');
+  await media.close();
+  assert.deepEqual(aborted, asked);
+  assert.deepEqual(closed, { ear: 1, material: 1 });
+  assert.equal(avatar.closed, 1);
+});
+
+test(
+  'closing waits for no rehearsal either, also of speech that was cued',
+  { timeout: 20_000 },
+  async (t) => {
+    const audio = `${await temporaryFolder(t)}/s.wav`;
+    await makeMedia(['-f', 'lavfi', '-i', 'sine=duration=0.2', audio]);
+    const { stream } = arrangeStream({ speaking: () => 0 });
+    const begun = deferred<void>();
+    const { media } = await open(stream, (_avatar, _pcm, { signal }) => {
+      begun.resolve();
+      return new Promise<Take>((_, reject) => {
+        signal!.addEventListener('abort', () => reject(signal!.reason as Error));
+      });
+    });
+    media.rehearse(7, audio);
+    await begun.promise;
+    media.cue(7, 0);
+    media.pushSound(new Float32Array(320));
+    await media.close();
+  },
+);
+
+test('a take that is cued and not shown before the end is closed', { timeout: 20_000 }, async (t) => {
+  const audio = `${await temporaryFolder(t)}/s.wav`;
+  await makeMedia(['-f', 'lavfi', '-i', 'sine=duration=0.2', audio]);
+  for (const pushed of [true, false]) {
+    const take = takeOf(3, 100);
+    const { stream } = arrangeStream({ speaking: () => 0 });
+    const rehearsed = deferred<void>();
+    const { media } = await open(stream, () => {
+      rehearsed.resolve();
+      return Promise.resolve(take);
+    });
+    media.rehearse(7, audio);
+    await rehearsed.promise;
+    await settle();
+    media.cue(7, 0);
+    if (pushed) media.pushSound(new Float32Array(320));
+    await media.close();
+    await settle();
+    assert.equal(take.closed, 1, pushed ? 'with sound behind it' : 'without');
+  }
+});
