@@ -46,7 +46,7 @@ function wav(ms: number): Buffer {
 describe('a file that is rendered with rehearsed faces', { skip: process.platform === 'win32' }, () => {
   let stub: StubEngine;
   before(async () => {
-    stub = await StubEngine.open('prerendered');
+    stub = await StubEngine.open({ mode: 'prerendered' });
     await stub.prepare(avatar);
   });
   after(() => stub?.close());
