@@ -105,16 +105,16 @@ export interface SessionCreateOptions {
   endAfterSpeech?: boolean;
 }
 
+interface EventOf<Name extends string, Data> {
+  readonly event: Name;
+  readonly data: Readonly<Data>;
+}
+
 export type SessionEvent =
-  | {
-      readonly event: 'utterance.rendering';
-      readonly data: { readonly utteranceId: string; readonly progress: number };
-    }
-  | {
-      readonly event: 'utterance.ended';
-      readonly data: { readonly utteranceId: string; readonly playedMs: number };
-    }
-  | { readonly event: 'session.ended'; readonly data: { readonly reason: string } };
+  | EventOf<'utterance.rendering', { utteranceId: string; progress: number }>
+  | EventOf<'utterance.rendering-failed', { utteranceId: string; message: string }>
+  | EventOf<'utterance.ended', { utteranceId: string; playedMs: number; interrupted: boolean }>
+  | EventOf<'session.ended', { reason: string }>;
 
 export interface SessionsPort {
   /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable, not-supported, model-invalid. */

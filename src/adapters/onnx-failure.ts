@@ -107,7 +107,7 @@ async function describeForeignFile(path: string): Promise<string> {
     }
     // Zip (torch.save) or pickle.
     if (text.startsWith('PK') || head[0] === 0x80) {
-      return `${path} is a PyTorch checkpoint, not ONNX: export it with models/export/export.py`;
+      return `${path} is a PyTorch checkpoint, not ONNX: export it first (MuseTalk's with models/export/export.py)`;
     }
     // Every ONNX file starts with field 1, the version of the format.
     if (head[0] === 0x08) return `${path} is damaged or breaks off after ${size} bytes: download it again`;

@@ -58,7 +58,8 @@ export async function* decodeAudio(
     if (!isAppError(error, 'ffmpeg-failed')) throw error;
     if (heard === 0) throw undecodable(filePath, 'sound', error);
   }
-  if (heard === 0 && !signal?.aborted) throw new AppError('media-undecodable', `${name} holds no sound`);
+  if (heard === 0 && !signal?.aborted)
+    throw new AppError('media-undecodable', `${name} holds no sound, or less than a few milliseconds of it`);
 }
 
 function widen(mono: Int16Array): Int16Array {

@@ -54,6 +54,11 @@ export class Playout {
     this.#jpegs.push(picture);
   }
 
+  /** Replaces the sound from `fromSamples` on that waits by `silence`, an encoded packet of its length. */
+  hush(fromSamples: number, silence: Uint8Array): void {
+    for (const packet of this.#sound) if (packet.mediaSamples >= fromSamples) packet.opus = silence;
+  }
+
   /** Sends everything whose media time is `nowSamples` or earlier. */
   advance(nowSamples: number): void {
     for (let next = this.#sound[0]; next && next.mediaSamples <= nowSamples; next = this.#sound[0]) {

@@ -18,12 +18,17 @@ import { FanOut } from './fan-out.js';
 import { JpegWatchers } from './jpeg-watchers.js';
 import type { Peer } from './peer.js';
 import { Playout } from './playout.js';
+import { RenderAhead } from './render-ahead.js';
 import { SpeechQueue } from './speech-queue.js';
 import type { Utterance } from './utterance.js';
 
 /** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
 const DRAW_MARGIN_MS = 80;
 const TICK_MS = 5;
+/** After an interrupt the sound that was fed already is heard this much longer. */
+const FALL_SILENT_MS = 60;
+/** Utterances that wait; each has a decoder that stands by. */
+const MAX_WAITING = 32;
 /** The first utterance waits this long for somebody to listen, so that its first words are not lost. */
 const FIRST_VIEWER_WAIT_MS = 3_000;
 /** A pause of the whole process longer than this is skipped instead of being caught up in a burst. */
@@ -55,18 +60,10 @@ export type SessionEvents = {
   ended: { reason: string };
   /** An utterance is being rendered before it plays: 0..1, and 1 once it waits for its turn. */
   rendering: { utteranceId: string; progress: number };
-  speechEnded: { utteranceId: string; playedMs: number };
+  /** It plays all the same, over the footage's own face. */
+  renderingFailed: { utteranceId: string; message: string };
+  speechEnded: { utteranceId: string; playedMs: number; interrupted: boolean };
 };
-
-/** An utterance whose faces are made before it plays. */
-interface Rehearsal {
-  readonly stream: WorkerStream | undefined;
-  /** True once it may play: rendered, or not to be rendered. */
-  settled: boolean;
-  /** Its number in the stream; undefined while it is not rendered. */
-  id?: number;
-  over: Promise<void>;
-}
 
 /**
  * One talking avatar on one media clock. Sound is fed to the worker a fixed lead ahead of the clock, pictures come
@@ -94,14 +91,16 @@ export class Session {
   readonly #speech = new SpeechQueue();
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
+  #lastTickMs: number;
   #lonelySinceMs: number;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   #lostStreams = 0;
-  #reopening: Promise<void> = Promise.resolve();
   /** Media time of the stream's own first sample. */
   #streamStartSamples = 0;
-  readonly #rendering = new Map<string, number>();
+  readonly #ahead: RenderAhead;
+  /** 20 ms of silence, encoded. */
+  readonly #silence: Uint8Array;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SessionOptions) {
@@ -111,7 +110,20 @@ export class Session {
     this.fps = options.fps;
     this.createdAtMs = options.clock.wall();
     this.#startedMs = options.clock.now();
+    this.#lastTickMs = this.#startedMs;
     this.#lonelySinceMs = this.#startedMs;
+    this.#silence = options.opus.encode(new Int16Array(OPUS_FRAME_SAMPLES * 2)).slice();
+    this.#ahead = new RenderAhead({
+      stream: () => this.#stream,
+      onProgress: (utteranceId, progress) => this.events.emit('rendering', { utteranceId, progress }),
+      onFailed: (utterance, err) => {
+        options.log.warn(
+          { session: options.id, utterance: utterance.id, err },
+          'speech was not rendered ahead',
+        );
+        this.events.emit('renderingFailed', { utteranceId: utterance.id, message: err.message });
+      },
+    });
     this.#fanOut = new FanOut({
       clock: options.clock,
       onKeyframeNeeded: () => this.#stream?.requestKeyframe(),
@@ -130,12 +142,13 @@ export class Session {
   static async create(options: SessionOptions): Promise<Session> {
     const session = new Session(options);
     try {
-      await session.#openStream(0);
+      await session.#openStream(() => 0);
     } catch (error) {
       await session.close('could not be opened');
       throw error;
     }
     session.#startedMs = options.clock.now();
+    session.#lastTickMs = session.#startedMs;
     session.#lonelySinceMs = session.#startedMs;
     session.#tick();
     return session;
@@ -177,7 +190,7 @@ export class Session {
 
   /** Utterances that are being rendered before they play, and how far each is (0..1). */
   get rendering(): { utteranceId: string; progress: number }[] {
-    return [...this.#rendering].map(([utteranceId, progress]) => ({ utteranceId, progress }));
+    return this.#ahead.progress;
   }
 
   /**
@@ -187,66 +200,40 @@ export class Session {
    */
   say(utterance: Utterance, options: { untilWatched?: boolean; audioPath?: string } = {}): Promise<void> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    if (this.#speech.size >= MAX_WAITING)
+      throw new AppError(
+        'no-capacity',
+        `session ${this.id} has ${MAX_WAITING} utterances waiting already; try again when one has ended`,
+      );
     const waitUntilMs = options.untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
     if (!this.#options.rehearses || options.audioPath === undefined) {
       this.#speech.push(utterance, { waitUntilMs });
       return utterance.closed;
     }
-    const rehearsal = this.#rehearse(utterance, options.audioPath);
+    const rendered = this.#ahead.add(utterance, options.audioPath);
     this.#speech.push(utterance, {
       waitUntilMs,
-      heldAt: (atSamples) => !rehearsal.settled || !this.#isPictureStart(atSamples),
-      onStart: (atSamples) => {
-        // A stream that was opened meanwhile has no faces for it; the sound is played all the same.
-        if (rehearsal.id === undefined || rehearsal.stream !== this.#stream) return;
-        this.#stream?.cue(rehearsal.id, samplesToMs(atSamples - this.#streamStartSamples));
-      },
+      heldAt: (atSamples) => !rendered.ready || !this.#isPictureStart(atSamples),
+      onStart: (atSamples) => rendered.start(samplesToMs(atSamples - this.#streamStartSamples)),
     });
-    return Promise.all([utterance.closed, rehearsal.over]).then(() => {});
+    return Promise.all([utterance.closed, rendered.over]).then(() => {});
   }
 
   #isPictureStart(atSamples: number): boolean {
     return frameToSamples(samplesToFrame(atSamples, this.fps), this.fps) === atSamples;
   }
 
-  /** One that fails is told in the log, and the sound is played over the avatar's idle face: speech is never lost. */
-  #rehearse(utterance: Utterance, audioPath: string): Rehearsal {
-    const stream = this.#stream;
-    const rehearsal: Rehearsal = { stream, settled: false, over: Promise.resolve() };
-    const report = (progress: number) => {
-      this.#rendering.set(utterance.id, progress);
-      this.events.emit('rendering', { utteranceId: utterance.id, progress });
-    };
-    report(0);
-    const rehearse = async (): Promise<void> => {
-      try {
-        if (stream === undefined) throw new AppError('worker-died', 'there is no picture stream');
-        rehearsal.id = await stream.rehearse(audioPath, { onProgress: report, signal: utterance.dropped });
-        report(1);
-      } catch (error) {
-        if (utterance.dropped.aborted) return;
-        const err = toAppError(error);
-        this.#options.log.warn(
-          { session: this.id, utterance: utterance.id, err },
-          'speech was not rendered ahead',
-        );
-      } finally {
-        rehearsal.settled = true;
-        this.#rendering.delete(utterance.id);
-      }
-    };
-    rehearsal.over = rehearse();
-    return rehearsal;
-  }
-
   /**
-   * Drops the speech that plays and all that waits; the session goes on in silence. What was fed already (the lead,
-   * about 0.2 s) is still heard. Returns how much of the speech that played had been heard.
+   * Drops the speech that plays and all that waits; the session goes on in silence. Sound that was fed already falls
+   * silent, too, after a moment; the mouth follows. Returns how much of the speech that played had been heard.
    */
   async interrupt(): Promise<{ playedMs: number }> {
-    if (this.#options.rehearses) this.#stream?.cut();
-    const heardSamples = await this.#speech.clear(this.#nowSamples());
-    return { playedMs: Math.round(samplesToMs(heardSamples)) };
+    const stopSamples = this.#nowSamples() + msToSamples(FALL_SILENT_MS);
+    this.#playout.hush(stopSamples, this.#silence);
+    this.#stream?.cut();
+    const dropped = await this.#speech.clear(stopSamples);
+    for (const { utterance, heardSamples } of dropped) this.#tellEnd(utterance.id, heardSamples, true);
+    return { playedMs: Math.round(samplesToMs(dropped[0]?.heardSamples ?? 0)) };
   }
 
   /** @throws sdp-invalid, sdp-unsupported, session-closed */
@@ -303,17 +290,17 @@ export class Session {
   #tick(): void {
     if (this.#closing) return;
     const nowMs = this.#options.clock.now();
-    let now = this.#nowSamples();
-    const behindMs = samplesToMs(now + this.#leadSamples - this.#fedSamples);
-    if (behindMs > STALL_MS) {
+    const pausedMs = nowMs - this.#lastTickMs;
+    this.#lastTickMs = nowMs;
+    if (pausedMs > STALL_MS) {
       // The process was stopped or starved: continue from here rather than send a second of sound in one burst.
-      this.#startedMs += behindMs;
-      now = this.#nowSamples();
+      this.#startedMs += pausedMs;
       this.#options.log.warn(
-        { session: this.id, behindMs: Math.round(behindMs) },
+        { session: this.id, pausedMs: Math.round(pausedMs) },
         'clock held after a stall',
       );
     }
+    const now = this.#nowSamples();
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#playout.advance(now);
     this.#retireSpoken(now);
@@ -348,17 +335,22 @@ export class Session {
         const err = toAppError(utterance.error);
         this.#options.log.warn({ session: this.id, utterance: utterance.id, err }, 'speech broke off');
       }
-      this.events.emit('speechEnded', { utteranceId: utterance.id, playedMs: samplesToMs(heardSamples) });
+      this.#tellEnd(utterance.id, heardSamples, false);
     }
   }
 
+  #tellEnd(utteranceId: string, heardSamples: number, interrupted: boolean): void {
+    this.events.emit('speechEnded', { utteranceId, playedMs: samplesToMs(heardSamples), interrupted });
+  }
+
   #watchLoneliness(nowMs: number): void {
-    if (this.viewers > 0 || this.#speech.speaking) this.#lonelySinceMs = nowMs;
+    if (this.viewers > 0 || this.#speech.busy) this.#lonelySinceMs = nowMs;
     else if (nowMs - this.#lonelySinceMs >= this.#options.lingerMs)
       void this.close('nobody watched any more').catch(() => {});
   }
 
-  async #openStream(firstIndex: number): Promise<void> {
+  /** `firstIndex` is asked for when the worker is there, which may take minutes. */
+  async #openStream(firstIndex: () => number): Promise<void> {
     const stream = await this.#options.openStream({
       avatarId: this.avatarId,
       fps: this.fps,
@@ -377,7 +369,7 @@ export class Session {
         this.#options.log.warn({ session: this.id, reason }, 'picture stream lost, opening another');
         this.#stream = undefined;
         this.#lostStreams += 1;
-        this.#reopening = this.#reopen();
+        void this.#reopen();
       },
     });
     if (this.#closing) {
@@ -394,11 +386,15 @@ export class Session {
     let pauseMs = 100;
     while (!this.#closing) {
       try {
-        const firstIndex = samplesToFrame(this.#fedSamples + msToSamples(500), this.fps);
-        await this.#openStream(firstIndex);
-        const startSamples = frameToSamples(firstIndex, this.fps);
+        let startSamples = 0;
+        await this.#openStream(() => {
+          const index = samplesToFrame(this.#fedSamples + msToSamples(500), this.fps);
+          startSamples = frameToSamples(index, this.fps);
+          return index;
+        });
         this.#streamStartSamples = startSamples;
         this.#alignStream(startSamples);
+        this.#ahead.streamChanged();
         this.#fanOut.requestKeyframe();
         return;
       } catch (error) {
@@ -413,6 +409,7 @@ export class Session {
   }
 
   #alignStream(startSamples: number): void {
+    this.#trimSamples = 0;
     const lateSamples = this.#fedSamples - startSamples;
     if (lateSamples > 0) this.#stream?.pushSound(new Float32Array(Math.round(lateSamples / 3)));
     else this.#trimSamples = Math.round(-lateSamples / 3);
@@ -427,10 +424,10 @@ export class Session {
     this.#stopTimer();
     this.#watchers.close();
     this.#fanOut.close();
+    // A stream that is being opened again closes by itself when it is there.
     await Promise.allSettled([
       ...[...this.#peers.values()].map((peer) => peer.close('the session ended')),
       this.#stream?.close(),
-      this.#reopening,
       this.#speech.clear(this.#nowSamples()),
     ]);
     this.#peers.clear();

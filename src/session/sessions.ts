@@ -55,7 +55,8 @@ interface SessionView {
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, { session: Session; choice: EngineChoice }>();
-  readonly #jobs = new Set<Promise<unknown>>();
+  /** Results being saved after their sessions, one behind the other. */
+  #saving: Promise<void> = Promise.resolve();
   readonly #abort = new AbortController();
   /** Sessions being opened count against the limit, so that parallel requests cannot overshoot it. */
   #opening = new Set<string>();
@@ -81,24 +82,26 @@ export class Sessions {
     const id = options.id ?? (options.legacy ? this.#legacyId(options.avatarId) : newSessionId());
     this.#opening.add(id);
     let utterance: Utterance | undefined;
+    let choice: EngineChoice | undefined;
     try {
       const avatar = await this.#options.avatar(options.avatarId);
       if (options.audioPath !== undefined) utterance = this.#utterance(options.audioPath);
       // First the sound: one that cannot be decoded is refused before anything runs that would have to be undone.
       await utterance?.firstSound;
-      const choice = await this.#options.engines.choose({
+      choice = await this.#options.engines.choose({
         avatarId: avatar.id,
         engine: options.engine ?? 'auto',
         fps,
       });
+      const chosen = choice;
       const session = await Session.create({
         id,
         avatarId: avatar.id,
         fps,
         bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx),
         lingerMs: this.#options.lingerMs,
-        rehearses: choice.mode === 'prerendered',
-        openStream: (streamOptions) => choice.open(streamOptions),
+        rehearses: chosen.mode === 'prerendered',
+        openStream: (streamOptions) => chosen.open(streamOptions),
         openPeer: (peerOptions) => this.#openPeer(peerOptions),
         opus: new OpusEncoder(),
         clock,
@@ -106,14 +109,16 @@ export class Sessions {
       });
       if (utterance && options.audioPath !== undefined)
         void session.say(utterance, { untilWatched: true, audioPath: options.audioPath });
-      this.#sessions.set(id, { session, choice });
+      this.#sessions.set(id, { session, choice: chosen });
       session.events.on('ended', () => {
         this.#sessions.delete(id);
+        chosen.release();
         if (options.saveImages && options.audioPath !== undefined)
-          this.#save(session, choice, options.audioPath);
+          this.#save(session, chosen, options.audioPath);
       });
       return this.get(id);
     } catch (error) {
+      choice?.release();
       await utterance?.close();
       throw error;
     } finally {
@@ -135,6 +140,7 @@ export class Sessions {
     const { events } = this.#find(id);
     const off = [
       events.on('rendering', (data) => listener({ event: 'utterance.rendering', data })),
+      events.on('renderingFailed', (data) => listener({ event: 'utterance.rendering-failed', data })),
       events.on('speechEnded', (data) => listener({ event: 'utterance.ended', data })),
       events.on('ended', (data) => listener({ event: 'session.ended', data })),
     ];
@@ -156,11 +162,11 @@ export class Sessions {
       const utterance = this.#utterance(options.audioPath);
       try {
         await utterance.firstSound;
+        void session.say(utterance, { audioPath: options.audioPath }).then(discard, discard);
       } catch (error) {
         await utterance.close();
         throw error;
       }
-      void session.say(utterance, { audioPath: options.audioPath }).then(discard, discard);
       return { utteranceId: utterance.id };
     } catch (error) {
       await discard();
@@ -202,7 +208,7 @@ export class Sessions {
     await Promise.allSettled(
       [...this.#sessions.values()].map(({ session }) => session.close('the server stops')),
     );
-    await Promise.allSettled(this.#jobs);
+    await this.#saving;
   }
 
   #find(id: string): Session {
@@ -256,19 +262,21 @@ export class Sessions {
       ffmpeg,
       logLevel,
     };
-    const job = runJob('render-job', input, { niceness: 10, signal: this.#abort.signal }).then(
-      () => log.info({ session: session.id, folder }, 'result saved'),
-      (error: unknown) =>
-        log.error({ session: session.id, err: toAppError(error) }, 'result could not be saved'),
-    );
-    this.#jobs.add(job);
-    void job.finally(() => this.#jobs.delete(job));
+    // One at a time: each may load gigabytes of networks.
+    this.#saving = this.#saving
+      .then(() => runJob('render-job', input, { niceness: 10, signal: this.#abort.signal }))
+      .then(
+        () => log.info({ session: session.id, folder }, 'result saved'),
+        (error: unknown) =>
+          log.error({ session: session.id, err: toAppError(error) }, 'result could not be saved'),
+      );
   }
 }
 
 export type SessionEvent =
   | { event: 'utterance.rendering'; data: { utteranceId: string; progress: number } }
-  | { event: 'utterance.ended'; data: { utteranceId: string; playedMs: number } }
+  | { event: 'utterance.rendering-failed'; data: { utteranceId: string; message: string } }
+  | { event: 'utterance.ended'; data: { utteranceId: string; playedMs: number; interrupted: boolean } }
   | { event: 'session.ended'; data: { reason: string } };
 
 function viewOf(session: Session, choice: EngineChoice): SessionView {

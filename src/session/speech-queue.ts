@@ -36,8 +36,19 @@ export class SpeechQueue {
   /** Pieces of 20 ms that were not decoded in time and became silence. */
   underflows = 0;
 
+  /** Something is heard, or will be as soon as it can; not while all that waits is held back. */
   get speaking(): boolean {
-    return this.#entries.length > 0;
+    return this.#entries.some(
+      ({ startSamples, heldAt }) => startSamples !== undefined || heldAt === undefined,
+    );
+  }
+
+  get busy(): boolean {
+    return this.size > 0;
+  }
+
+  get size(): number {
+    return this.#entries.length;
   }
 
   push(utterance: Utterance, options: SpeechOptions = {}): void {
@@ -75,12 +86,14 @@ export class SpeechQueue {
     }));
   }
 
-  /** Drops everything; resolves when no decoder is left, with the samples of the first that had been heard. */
-  async clear(nowSamples: number): Promise<number> {
+  /** Drops everything; resolves when no decoder is left, with what had been heard of each by `nowSamples`. */
+  async clear(nowSamples: number): Promise<Spoken[]> {
     const dropped = this.#entries;
     this.#entries = [];
-    const startSamples = dropped[0]?.startSamples ?? nowSamples;
     await Promise.all(dropped.map(({ utterance }) => utterance.close()));
-    return Math.max(0, nowSamples - startSamples);
+    return dropped.map(({ utterance, startSamples = nowSamples, endSamples = nowSamples }) => ({
+      utterance,
+      heardSamples: Math.max(0, Math.min(nowSamples, endSamples) - startSamples),
+    }));
   }
 }

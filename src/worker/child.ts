@@ -10,6 +10,9 @@ import { MediaStream } from './media-stream.js';
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings;
 const log = createLogger(settings.logLevel, { process: 'worker', pid: process.pid });
 const streams = new Map<number, MediaStream>();
+/** Streams that were told to close while they were being opened. */
+const closedEarly = new Set<number>();
+const opening = new Set<number>();
 
 function send(message: FromWorker): void {
   if (process.connected) process.send?.(message);
@@ -29,6 +32,7 @@ const { engine, faces } = await openEngine({ ...settings, log }).catch(async (er
 
 async function open(message: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   const { streamId } = message;
+  opening.add(streamId);
   try {
     const stream = await MediaStream.create({
       ...message,
@@ -38,6 +42,11 @@ async function open(message: Extract<ToWorker, { type: 'open' }>): Promise<void>
       send,
       log,
     });
+    if (closedEarly.delete(streamId)) {
+      await stream.close();
+      send({ type: 'closed', streamId });
+      return;
+    }
     streams.set(streamId, stream);
     send({
       type: 'opened',
@@ -49,7 +58,10 @@ async function open(message: Extract<ToWorker, { type: 'open' }>): Promise<void>
   } catch (error) {
     const { code, message: text } = toAppError(error);
     if (!isAppError(error)) log.error({ err: error }, 'stream could not be opened');
+    closedEarly.delete(streamId);
     send({ type: 'open-failed', streamId, code, message: text });
+  } finally {
+    opening.delete(streamId);
   }
 }
 
@@ -90,6 +102,10 @@ function handle(message: ToWorker): void {
       streams.get(message.streamId)?.cut();
       return;
     case 'close': {
+      if (opening.has(message.streamId)) {
+        closedEarly.add(message.streamId);
+        return;
+      }
       const stream = streams.get(message.streamId);
       streams.delete(message.streamId);
       void (stream?.close() ?? Promise.resolve()).finally(() =>

@@ -15,6 +15,8 @@ export interface EngineChoice {
   readonly face?: FaceEngineSettings;
   /** @throws avatar-not-ready when this avatar was not prepared for the engine */
   open(options: WorkerStreamOptions): Promise<WorkerStream>;
+  /** Gives the room that the session was promised back; to be called once it has ended or could not begin. */
+  release(): void;
 }
 
 export interface EnginesOptions {
@@ -27,21 +29,32 @@ export interface EnginesOptions {
   prepareFaces(avatarId: string): Promise<void>;
   /** True if the avatar is prepared for the engine of generated faces. */
   facesReady(avatarId: string, basis: FaceBasis): Promise<boolean>;
+  /** Milliseconds of a clock that never runs back; the process's own if left out. */
+  nowMs?(): number;
   log: Log;
 }
+
+/** A failed preparation for generated faces is told for this long before it is tried again. */
+const RETRY_PREPARATION_MS = 60_000;
 
 /** The engines of this server, and the choice among them for each session. */
 export class Engines {
   readonly #options: EnginesOptions;
   /** Avatars whose last preparation for generated faces failed, and why. */
-  readonly #unprepared = new Map<string, string>();
+  readonly #unprepared = new Map<string, { message: string; untilMs: number }>();
+  /** Room promised to live sessions, in sessions of the rate that the plan was made for. */
+  #promised = 0;
 
   constructor(options: EnginesOptions) {
     this.#options = options;
     if ('missing' in options.face) return;
     const { settings, host } = options.face;
     host.ready.then(
-      () => options.log.info({ engine: settings.name, ...host.faces?.plan }, 'engine ready'),
+      () => {
+        // Preparations take the files that the engine took, not those of a GPU that turned out not to work.
+        settings.compute.provider = host.faces?.provider ?? settings.compute.provider;
+        options.log.info({ engine: settings.name, ...host.faces?.plan }, 'engine ready');
+      },
       (error: unknown) =>
         options.log.warn({ engine: settings.name, err: toAppError(error) }, 'the engine cannot be used'),
     );
@@ -62,6 +75,7 @@ export class Engines {
       mode: 'live',
       reason,
       open: (options) => this.#options.cpu.open(options),
+      release: () => {},
     });
     if (engine === 'cpu') return cpu('asked for');
     try {
@@ -72,7 +86,11 @@ export class Engines {
     }
   }
 
-  async #face(request: { avatarId: string; engine: EngineName | 'auto' }): Promise<EngineChoice> {
+  async #face(request: {
+    avatarId: string;
+    engine: EngineName | 'auto';
+    fps: number;
+  }): Promise<EngineChoice> {
     const { face } = this.#options;
     if ('missing' in face) throw new AppError('not-supported', face.missing);
     const { name } = face.settings;
@@ -89,15 +107,17 @@ export class Engines {
       throw new AppError('not-supported', plan.reason);
     if (!(await this.#options.facesReady(request.avatarId, host.faces.basis))) {
       const failed = this.#unprepared.get(request.avatarId);
-      this.#unprepared.delete(request.avatarId); // told once; the next request tries again
-      if (failed !== undefined)
+      if (failed !== undefined && this.#nowMs() < failed.untilMs)
         throw new AppError(
           'avatar-not-ready',
-          `avatar ${request.avatarId} could not be prepared for the ${name} engine: ${failed}`,
+          `avatar ${request.avatarId} could not be prepared for the ${name} engine: ${failed.message}`,
         );
       this.#prepare(request.avatarId, name, host.faces.basis).catch((error: unknown) => {
         const err = toAppError(error);
-        this.#unprepared.set(request.avatarId, err.message);
+        this.#unprepared.set(request.avatarId, {
+          message: err.message,
+          untilMs: this.#nowMs() + RETRY_PREPARATION_MS,
+        });
         this.#options.log.warn({ avatar: request.avatarId, err }, 'faces were not prepared');
       });
       throw new AppError(
@@ -106,18 +126,37 @@ export class Engines {
       );
     }
     const mode = plan.mode === 'live' ? 'live' : 'prerendered';
-    if (mode === 'live' && host.load >= plan.capacity)
-      throw new AppError(
-        'no-capacity',
-        `all ${plan.capacity} live sessions that the ${name} engine has room for are in use`,
-      );
+    const release = mode === 'live' ? this.#promise(request.fps, face.settings, plan.capacity) : () => {};
     return {
       engine: name,
       mode,
       reason: plan.reason,
       face: face.settings,
       open: (options) => host.open(options),
+      release,
     };
+  }
+
+  /** Promised before anything is awaited, so that requests at once cannot overshoot. @throws no-capacity */
+  #promise(fps: number, { name, fps: planned }: FaceEngineSettings, capacity: number): () => void {
+    const share = fps / planned;
+    // The first one is let in whatever its rate is: it leaves pictures out rather than be refused for ever.
+    if (this.#promised > 0 && this.#promised + share > capacity)
+      throw new AppError(
+        'no-capacity',
+        `the ${name} engine has room for ${capacity} live sessions of ${planned} pictures a second, which are in use`,
+      );
+    this.#promised += share;
+    let released = false;
+    return () => {
+      if (!released) this.#promised -= share;
+      released = true;
+      if (this.#promised < 1e-9) this.#promised = 0;
+    };
+  }
+
+  #nowMs(): number {
+    return this.#options.nowMs?.() ?? performance.now();
   }
 
   /** Whether new avatars are prepared for generated faces: not while those load, nor where only a name brings them in. */

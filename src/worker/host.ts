@@ -21,7 +21,8 @@ export interface WorkerStreamOptions {
   avatarId: string;
   fps: number;
   bitrateBps: number;
-  firstIndex: number;
+  /** Number of the first picture; asked for when the worker is there. */
+  firstIndex(): number;
   onPicture(picture: EncodedPicture): void;
   onJpeg(picture: EncodedPicture): void;
   onStats(stats: { skipped: number; renderMs: number; encodeMs: number; backlogMs: number }): void;
@@ -47,7 +48,9 @@ export interface WorkerStream {
   ): Promise<number>;
   /** The rehearsed sound begins at media time `atMs` since the stream's own first sample. */
   cue(rehearsalId: number, atMs: number): void;
-  /** The rehearsed sound that plays was interrupted. */
+  /** A rehearsal that will not be cued. */
+  drop(rehearsalId: number): void;
+  /** The speech that plays was interrupted. */
   cut(): void;
   close(): Promise<void>;
 }
@@ -74,6 +77,9 @@ export class WorkerHost {
   #closing: Promise<void> | undefined;
   #respawnMs = FIRST_RESPAWN_MS;
   #respawnTimer: NodeJS.Timeout | undefined;
+  /** Rejects when the host is closed, so that nobody waits for a worker that will not come. */
+  readonly #abandoned: Promise<never>;
+  #abandon: (reason: AppError) => void = () => {};
   #unusable: AppError | undefined;
   #mode: CostMode | undefined;
   restarts = 0;
@@ -85,6 +91,8 @@ export class WorkerHost {
   private constructor(settings: WorkerSettings, log: Log) {
     this.#settings = settings;
     this.#log = log;
+    this.#abandoned = new Promise((_, reject) => (this.#abandon = reject));
+    this.#abandoned.catch(() => {});
   }
 
   /** Starts the process and does not wait for it: `ready` tells. */
@@ -119,7 +127,7 @@ export class WorkerHost {
   }
 
   async open(options: WorkerStreamOptions): Promise<WorkerStream> {
-    await this.#ready;
+    await Promise.race([this.#ready, this.#abandoned]);
     const streamId = nextStreamId++;
     const size = await new Promise<{ widthPx: number; heightPx: number; lookaheadMs: number }>(
       (resolve, reject) => {
@@ -142,8 +150,8 @@ export class WorkerHost {
           closed: undefined,
           rehearsals: new Rehearsals((message) => this.#send({ ...message, streamId })),
         });
-        const { avatarId, fps, bitrateBps, firstIndex } = options;
-        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex });
+        const { avatarId, fps, bitrateBps } = options;
+        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex: options.firstIndex() });
       },
     ).catch((error: unknown) => {
       this.#entries.delete(streamId);
@@ -160,6 +168,7 @@ export class WorkerHost {
         this.#entries.get(streamId)?.rehearsals.start(audioPath, rehearseOptions) ??
         Promise.reject(new AppError('worker-died', 'the picture stream is gone')),
       cue: (rehearsalId, atMs) => this.#send({ type: 'cue', streamId, rehearsalId, atMs }),
+      drop: (rehearsalId) => this.#send({ type: 'drop-rehearsal', streamId, rehearsalId }),
       cut: () => this.#send({ type: 'cut', streamId }),
       close: () => (closing ??= this.#closeStream(streamId)),
     };
@@ -307,6 +316,7 @@ export class WorkerHost {
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
+      this.#abandon(new AppError('session-closed', 'the server stops'));
       clearTimeout(this.#respawnTimer);
       const child = this.#child;
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

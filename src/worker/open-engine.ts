@@ -7,10 +7,11 @@ import { FaceBatcher } from '../engine/faces/face-batcher.js';
 import { FaceEngine } from '../engine/faces/face-engine.js';
 import { openMaterial } from '../engine/faces/material-store.js';
 import { precisionOf, providerOf } from '../engine/provider.js';
-import { AppError } from '../errors.js';
+import type { OnnxProvider } from '../adapters/onnx-failure.js';
+import { AppError, isAppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
-import { openFamily } from './open-family.js';
+import { openFamily, type OpenFamily } from './open-family.js';
 import type { FaceReadiness } from './protocol.js';
 
 export interface OpenEngineOptions {
@@ -30,14 +31,15 @@ export async function openEngine(
   if (face === undefined) return { engine: await CpuEngine.create({ modelsDir, log }) };
   const scope = new Scope();
   try {
-    const provider = providerOf(face);
-    const basis = await faceBasisOf(face, precisionOf(provider));
-    const { family, hear, close } = await openFamily(face, provider, { logLevel, log });
+    const { provider, opened } = await openSomewhere(face, { logLevel, log });
+    const { family, hear, close } = opened;
     scope.defer(close);
-    const cost = await measureFaceCost({ generator: family, hear, batch: face.batch });
-    const plan = decideCost(cost, { fps: face.fps, mode: face.mode });
+    const basis = await faceBasisOf(face, precisionOf(provider));
+    const cost = await measureFaceCost({ generator: family, hear, batch: opened.batch });
+    const maxWaitMs = 1000 / face.fps;
+    const plan = decideCost(cost, { fps: face.fps, mode: face.mode, maxWaitMs });
     log.info({ engine: face.name, ...plan }, 'engine measured');
-    const batcher = new FaceBatcher({ generator: family, batch: plan.batch });
+    const batcher = new FaceBatcher({ generator: family, batch: plan.batch, maxWaitMs });
     scope.defer(() => batcher.close());
     const engine = new FaceEngine({
       family,
@@ -56,9 +58,30 @@ export async function openEngine(
       close: () => scope.close(),
       log,
     });
-    return { engine, faces: { plan, basis } };
+    return { engine, faces: { plan, basis, provider: provider.provider } };
   } catch (error) {
     await scope.close();
     throw error;
+  }
+}
+
+/** On the GPU where there is one; with the provider `auto` a GPU that cannot be used leaves the CPU. */
+async function openSomewhere(
+  face: FaceEngineSettings,
+  options: { logLevel: string; log: Log },
+): Promise<{ provider: OnnxProvider; opened: OpenFamily }> {
+  const provider = providerOf(face);
+  try {
+    return { provider, opened: await openFamily(face, provider, options) };
+  } catch (error) {
+    if (
+      face.compute.provider !== 'auto' ||
+      provider.provider !== 'cuda' ||
+      !isAppError(error, 'not-supported')
+    )
+      throw error;
+    options.log.warn({ err: error }, 'CUDA cannot be used: the CPU computes instead');
+    const cpu: OnnxProvider = { provider: 'cpu' };
+    return { provider: cpu, opened: await openFamily(face, cpu, options) };
   }
 }

@@ -16,6 +16,8 @@ export interface OpenFamily {
   readonly family: FaceFamily;
   /** One run of the network that hears, for the cost model. */
   hear(): Promise<unknown>;
+  /** Faces that fit into memory at once. */
+  readonly batch: number;
   close(): Promise<void>;
 }
 
@@ -47,17 +49,26 @@ async function museTalk(
     urgent: ['hear'],
     onDeath,
   });
+  let { batch } = face;
   try {
-    await thread.nets.warmUp(face.batch);
+    // A GPU plans for each size it sees: part batches are filled up to one of these. A CPU needs none of it.
+    for (let size = 1; options.provider.provider === 'cuda' && size <= batch; size = nextSize(size, batch))
+      batch = Math.min(batch, Math.max(size, await thread.nets.warmUp(size)));
   } catch (error) {
     await thread.close();
     throw error;
   }
   return {
+    batch,
     family: new MuseTalkFamily(thread.nets, face.windows),
     hear: () => thread.nets.hear(new Float32Array(MEL_BANDS * SEGMENT_FRAMES), SEGMENT_ROWS),
     close: () => thread.close(),
   };
+}
+
+/** 1, 2, 4, ... and the largest one; beyond it there is none. */
+function nextSize(size: number, largest: number): number {
+  return size === largest ? largest + 1 : Math.min(size * 2, largest);
 }
 
 async function wav2lip(
@@ -69,8 +80,13 @@ async function wav2lip(
     options,
     onDeath,
   });
+  const sidePx = await thread.nets.sidePx().catch(async (error: unknown) => {
+    await thread.close();
+    throw error;
+  });
   return {
-    family: new Wav2LipRemote(thread.nets, await thread.nets.sidePx()),
+    batch: options.settings.batch,
+    family: new Wav2LipRemote(thread.nets, sidePx),
     hear: () => Promise.resolve(), // arithmetic, no network
     close: () => thread.close(),
   };

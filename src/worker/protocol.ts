@@ -26,6 +26,8 @@ export interface FaceReadiness {
   plan: CostDecision;
   /** What prepared faces depend on, besides their parameters. */
   basis: FaceBasis;
+  /** Where the networks really compute; preparation uses the same files. */
+  provider: 'cpu' | 'cuda';
 }
 
 export type ToWorker =

@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import assert from 'node:assert/strict';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -87,6 +88,33 @@ export async function postJsonTo(
     body: JSON.stringify(body),
   });
   return { status: response.status, json: (await response.json()) as Record<string, unknown> };
+}
+
+/** A server that does not come up: its exit status and what it said, log lines left out. */
+export async function startRefused(...flags: string[]): Promise<{ status: number; stderr: string }> {
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'musecast-test-'));
+  const args = ['dist/src/main.js', '--host', '127.0.0.1', '--port', '0', '--data-dir', dataDir, ...flags];
+  try {
+    return await new Promise((resolve) => {
+      execFile(process.execPath, args, { timeout: START_LIMIT_MS }, (error, _stdout, stderr) =>
+        resolve({
+          status: typeof error?.code === 'number' ? error.code : -1,
+          stderr: stderr
+            .split('\n')
+            .filter((line) => !line.startsWith('{'))
+            .join('\n'),
+        }),
+      );
+    });
+  } finally {
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+/** One line without a stack or a value that was not put in. */
+export function assertSentence(text: string): void {
+  assert.equal(text.trim().split('\n').length, 1, text);
+  assert.doesNotMatch(text, /^\s+at |undefined|\[object/m);
 }
 
 /** Waits until `check` gives something, asking every 50 ms; the label names what never came. */

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { GraphRunner } from '../../src/adapters/graph-runner.js';
+import { OnnxGraph } from '../../src/adapters/onnx.js';
 import { loadMouthBasis } from '../../src/engine/cpu/cpu-engine.js';
 import type { AvatarSource } from '../../src/engine/engine.js';
 import { decideCost } from '../../src/engine/faces/cost-model.js';
@@ -10,9 +12,21 @@ import { DEFAULT_FACE_PARAMETERS, type FaceMaterial } from '../../src/engine/fac
 import { prepareMaterial, type PreparedPicture } from '../../src/engine/faces/prepare-material.js';
 import { MuseTalkFamily } from '../../src/engine/musetalk/musetalk-family.js';
 import { MuseTalkNets } from '../../src/engine/musetalk/musetalk-nets.js';
-import { silentLog } from '../../src/lib/log.js';
+import { silentLog, type Log } from '../../src/lib/log.js';
 import { stubSet } from './musetalk-stubs.js';
 import { greenUnet } from './paint-unet.js';
+
+export interface StubEngineOptions {
+  /** As the cost model would have decided. */
+  readonly mode?: 'live' | 'prerendered';
+  /** Networks instead of the stand-ins. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
+  /** A face takes this much longer. */
+  readonly slowMs?: number;
+  /** Called before each run of the UNet with its batch; what it throws is what the runtime says. */
+  onFaces?(batch: number): void;
+  readonly log?: Log;
+}
 
 /** The engine of generated faces, in this process, on stand-in networks that paint green; counts what they are asked. */
 export class StubEngine {
@@ -20,27 +34,43 @@ export class StubEngine {
   readonly family: MuseTalkFamily;
   /** Runs of the encoder that hears, and faces drawn. */
   readonly calls: { hear: number; faces: number };
+  /** Faces that were asked for and not answered or given up: now, and at most. */
+  readonly asked: { now: number; most: number };
   readonly #material: PreparedPicture[];
 
   private constructor(
-    engine: FaceEngine,
-    family: MuseTalkFamily,
-    calls: { hear: number; faces: number },
+    parts: Pick<StubEngine, 'engine' | 'family' | 'calls' | 'asked'>,
     material: PreparedPicture[],
   ) {
-    this.engine = engine;
-    this.family = family;
-    this.calls = calls;
+    this.engine = parts.engine;
+    this.family = parts.family;
+    this.calls = parts.calls;
+    this.asked = parts.asked;
     this.#material = material;
   }
 
-  /** `mode` as the cost model would have decided. */
-  static async open(mode: 'live' | 'prerendered' = 'live'): Promise<StubEngine> {
+  static async open(options: StubEngineOptions = {}): Promise<StubEngine> {
+    const { mode = 'live', slowMs = 0 } = options;
     const folder = await mkdtemp(path.join(tmpdir(), 'musecast-stubs-'));
-    await stubSet(folder, { 'unet.onnx': greenUnet() });
-    const nets = await MuseTalkNets.create({ folder, threads: 1, log: silentLog });
+    await stubSet(folder, { 'unet.onnx': greenUnet(), ...options.files });
+    const load = async (file: string): Promise<GraphRunner> => {
+      const graph = await OnnxGraph.load(file, { threads: 1 });
+      return {
+        inputs: graph.inputs,
+        outputs: graph.outputs,
+        run(feeds, into) {
+          const batch = feeds['audio_prompts']?.dims[0];
+          if (batch !== undefined) options.onFaces?.(batch);
+          return graph.run(feeds, into);
+        },
+        close: () => graph.close(),
+      };
+    };
+    const { log = silentLog } = options;
+    const nets = await MuseTalkNets.create({ folder, load, log });
     await rm(folder, { recursive: true });
     const calls = { hear: 0, faces: 0 };
+    const asked = { now: 0, most: 0 };
     const family = new MuseTalkFamily(
       {
         hear(mel, rows) {
@@ -48,8 +78,9 @@ export class StubEngine {
           return nets.hear(mel, rows);
         },
         prepare: (crops) => nets.prepare(crops),
-        faces(inputs, features, count) {
+        async faces(inputs, features, count) {
           calls.faces += count;
+          if (slowMs > 0) await new Promise((resolve) => setTimeout(resolve, slowMs * count));
           return nets.faces(inputs, features, count);
         },
       },
@@ -60,7 +91,11 @@ export class StubEngine {
     const material: PreparedPicture[] = [];
     const engine = new FaceEngine({
       family,
-      submit: (inputs, features, signal) => batcher.submit(inputs, features, signal),
+      submit(inputs, features, signal) {
+        asked.now += 1;
+        asked.most = Math.max(asked.most, asked.now);
+        return batcher.submit(inputs, features, signal).finally(() => (asked.now -= 1));
+      },
       plan,
       basis: await loadMouthBasis('models'),
       openMaterial: () => Promise.resolve(materialOf(material)),
@@ -68,9 +103,9 @@ export class StubEngine {
         await batcher.close();
         await nets.close();
       },
-      log: silentLog,
+      log,
     });
-    return new StubEngine(engine, family, calls, material);
+    return new StubEngine({ engine, family, calls, asked }, material);
   }
 
   /** Makes the material that streams opened from now on use. */

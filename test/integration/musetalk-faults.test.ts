@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,7 +17,10 @@ import { stubSet, unetGraph, vaeDecoderGraph, vaeEncoderGraph } from '../helpers
 import { onnxGraph } from '../helpers/onnx-graph.js';
 import { meanColours } from '../helpers/mjpeg.js';
 import { greenUnet } from '../helpers/paint-unet.js';
-import { startTestServer, until } from '../helpers/server.js';
+import { assertSentence, startRefused, startTestServer, until } from '../helpers/server.js';
+import { StubEngine } from '../helpers/stub-engine.js';
+import { syntheticAvatar } from '../helpers/synthetic-avatar.js';
+import { syntheticLandmarks } from '../helpers/synthetic-face.js';
 
 /**
  * What can go wrong with MuseTalk, at the level of the real server and its real worker processes. The networks are
@@ -72,32 +74,6 @@ function wavOf(samples: Int16Array, rateHz: number): Buffer {
   head.write('data', 36, 'latin1');
   head.writeUInt32LE(samples.byteLength, 40);
   return Buffer.concat([head, Buffer.from(samples.buffer)]);
-}
-
-/** One line, no stack, with an end. */
-function assertSentence(text: string): void {
-  const lines = text.trim().split('\n');
-  assert.equal(lines.length, 1, text);
-  assert.doesNotMatch(text, /^\s+at |undefined|\[object/m);
-}
-
-/** A server that does not come up: its exit status and what it said, log lines left out. */
-async function startFailing(...flags: string[]): Promise<{ status: number; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['dist/src/main.js', '--host', '127.0.0.1', '--port', '0', '--data-dir', dataDir(), ...flags],
-      { timeout: 60_000 },
-      (error, _stdout, stderr) =>
-        resolve({
-          status: typeof error?.code === 'number' ? error.code : -1,
-          stderr: stderr
-            .split('\n')
-            .filter((line) => !line.startsWith('{'))
-            .join('\n'),
-        }),
-    );
-  });
 }
 
 /** What the GPU optimiser of ONNX Runtime makes of a UNet: an operator that the CPU does not have. */
@@ -193,7 +169,7 @@ describe('files that cannot be used', () => {
   test('a set with a file missing: the server does not start, and says what to do', async () => {
     const folder = await mkdtemp(path.join(base, 'bad-'));
     await stubSet(folder, { 'vae_decoder.onnx': undefined });
-    const { status, stderr } = await startFailing('--engine', 'musetalk', '--musetalk-dir', folder);
+    const { status, stderr } = await startRefused('--engine', 'musetalk', '--musetalk-dir', folder);
     assert.equal(status, 1);
     assert.match(stderr, /cannot start: the VAE decoder is missing in .*download it .*vae_decoder\.onnx/);
     assertSentence(stderr);
@@ -202,7 +178,7 @@ describe('files that cannot be used', () => {
   test('a checkpoint as --unet_model_path: the export command', async () => {
     const checkpoint = path.join(base, 'unet.pth');
     await writeFile(checkpoint, 'PK');
-    const { status, stderr } = await startFailing('--unet_model_path', checkpoint);
+    const { status, stderr } = await startRefused('--unet_model_path', checkpoint);
     assert.equal(status, 1);
     assert.ok(
       stderr.includes(`export it with "python models/export/export.py --unet ${checkpoint} --out <folder>"`),
@@ -210,6 +186,66 @@ describe('files that cannot be used', () => {
     );
     assertSentence(stderr);
   });
+});
+
+test('memory that runs out: the batch halves and every picture keeps its face; without room for one, its own mouth', async () => {
+  let room = 4;
+  const sizes: number[] = [];
+  const told: string[] = [];
+  const stub = await StubEngine.open({
+    onFaces(batch) {
+      sizes.push(batch);
+      if (batch > room) throw new Error('CUDA failure 2: out of memory ; GPU=0 ; hostname=x');
+    },
+    log: {
+      ...silentLog,
+      warn: (_, message) => told.push(message),
+      error: (fields, message) => told.push(`${message}: ${(fields as { err: Error }).err.message}`),
+    },
+  });
+  const avatar = syntheticAvatar({
+    widthPx: 128,
+    heightPx: 128,
+    landmarks: [syntheticLandmarks(64, 55, 36)],
+  });
+  try {
+    const { mask } = (await stub.prepare(avatar))[0]!;
+    const { x1, y1, x2, y2 } = mask.area;
+    const mouth = ((y1 + y2) >> 1) * 128 + ((x1 + x2) >> 1);
+    const stream = await stub.engine.open({ ...avatar, still: false }, { fps: 25 });
+    const buzz = (ms: number) =>
+      Float32Array.from({ length: ms * 16 }, (_, i) => 0.1 * Math.sin(i / 18) * (1 + Math.sin(i / 500)));
+    /** The share of the pictures of a second of speech that are painted, after one in which a change takes effect. */
+    const painted = async (): Promise<number> => {
+      for await (const picture of stream.push(buzz(1000))) assert.ok(picture);
+      const pictures: boolean[] = [];
+      for await (const { data } of stream.push(buzz(1000))) pictures.push(data[mouth] !== own);
+      assert.ok(pictures.length > 15, `${pictures.length} pictures in a second`);
+      return pictures.filter((each) => each).length / pictures.length;
+    };
+    const own = 126; // mid-grey
+    assert.equal(await painted(), 1);
+    assert.ok(Math.max(...sizes) > 1, String(sizes));
+    room = 1;
+    assert.equal(await painted(), 1);
+    assert.ok(told.includes('out of memory: the batch is halved'));
+    sizes.length = 0;
+    assert.equal(await painted(), 1);
+    assert.deepEqual([...new Set(sizes)], [1], 'it stays halved');
+    room = 0;
+    told.length = 0;
+    assert.equal(await painted(), 0);
+    assert.match(
+      told[0]!,
+      /faces could not be generated: not even one item of faces fits in memory: close other/,
+    );
+    assert.ok(told.length <= 3, 'one line a second');
+    room = 4;
+    assert.equal(await painted(), 1);
+    await stream.close();
+  } finally {
+    await stub.close();
+  }
 });
 
 test('a worker killed while it loads is replaced, and one killed later keeps its mode', async () => {
@@ -278,6 +314,16 @@ describe('live', () => {
     const { state, stats } = await faces.session(id);
     assert.equal(state, 'idle');
     assert.equal(stats['workerRestarts'], 0);
+    // Of so little sound at another rate ffmpeg's resampler leaves nothing.
+    await writeFile(media('1sample8k.wav'), wavOf(Int16Array.of(8000), 8000));
+    const { status, json } = await faces.post(`/v1/sessions/${id}/utterances`, {
+      path: media('1sample8k.wav'),
+    });
+    assert.equal(status, 415);
+    assert.match(
+      String(json['detail']),
+      /^1sample8k\.wav holds no sound, or less than a few milliseconds of it$/,
+    );
     await ends.close();
     await faces.end(id);
   });

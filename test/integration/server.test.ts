@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeMedia } from '../helpers/media.js';
@@ -39,10 +40,15 @@ async function newSession(body: object = { avatar: 'demo' }): Promise<string> {
   return (JSON.parse(text) as { id: string }).id;
 }
 
+let results: string;
 before(async () => {
-  server = await startTestServer(['--max-sessions', '2', '--log-level', 'info']);
+  results = await mkdtemp(path.join(tmpdir(), 'musecast-results-'));
+  server = await startTestServer(['--max-sessions', '2', '--log-level', 'info', '--result_dir', results]);
 });
-after(() => server?.close());
+after(async () => {
+  await server?.close();
+  await rm(results, { recursive: true, force: true });
+});
 
 describe('bad input answers with a status and a sentence, and leaves nothing behind', () => {
   before(async () => {
@@ -286,13 +292,14 @@ test('skip_save_images false also saves PNG files and an mp4', async () => {
   assert.equal(started.status, 200, started.text);
   const { session_id } = JSON.parse(started.text) as { session_id: string };
   await call('POST', `/api/inference/stop/${session_id}`);
-  const folder = path.join(server.dataDir, 'results', session_id);
+  const folder = path.join(results, session_id);
   await until(
     'the saved film',
     () => (existsSync(path.join(folder, 'result.mp4')) ? true : undefined),
     90_000,
   );
   const frames = await readdir(path.join(folder, 'frames'));
+  assert.ok(!existsSync(path.join(server.dataDir, 'results')), 'reference bug: result_dir was ignored');
   assert.ok(frames.includes('00000000.png') && frames.length > 200, `${frames.length} pictures`);
 });
 

@@ -51,7 +51,7 @@ test('missing files, folders and empty names have their own codes', async () => 
   await refusal('a\0b', 'invalid-argument');
 });
 
-test('footage may be a folder, by the same rules', async () => {
+test('footage may be a folder, by the same rules', async (t) => {
   const footage = (given: string) => resolveMediaPath(given, [rootA, rootB], { folders: true });
   assert.equal(await footage('sub/'), path.join(rootA, 'sub'));
   assert.equal(await footage(path.join(rootA, 'sub')), path.join(rootA, 'sub'));
@@ -64,8 +64,8 @@ test('footage may be a folder, by the same rules', async () => {
   await refusal('nothing/', 'file-not-found', { folders: true });
   if (process.platform !== 'win32') {
     const socket = createServer().listen(path.join(rootA, 's'));
+    t.after(() => socket.close());
     await once(socket, 'listening');
     await refusal('s', 'not-a-file', { folders: true });
-    socket.close();
   }
 });

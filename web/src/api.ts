@@ -27,6 +27,7 @@ export interface Session {
   heightPx?: number;
   /** What draws it, and why that: a sentence. */
   engine?: string;
+  engineMode?: 'live' | 'prerendered';
   engineReason?: string;
   /** Utterances that are rendered before they play; progress 0..1. */
   rendering?: { utteranceId: string; progress: number }[];

@@ -8,13 +8,14 @@ import { figuresLine } from './figures.js';
 import { SessionLink, type LinkState } from './session-link.js';
 import { SpeakForm } from './speak-form.js';
 
-type PageState = 'loading' | 'idle' | 'connecting' | 'live' | 'speaking' | 'error';
+type PageState = 'loading' | 'idle' | 'connecting' | 'live' | 'rendering' | 'speaking' | 'error';
 
 const STATUS: Record<PageState, string> = {
   loading: 'Loading',
   idle: 'Choose an avatar',
   connecting: 'Connecting',
   live: 'Live',
+  rendering: 'Rendering',
   speaking: 'Speaking',
   error: 'Error',
 };
@@ -43,6 +44,7 @@ class Studio {
   #link: SessionLink | undefined;
   #linkState: LinkState = 'waiting';
   #speaking = false;
+  #ownSoundToPlay: api.Sound | undefined;
   /** 0..1 while the server renders speech before it plays it. */
   #rendered: number | undefined;
   #trustUntilMs = 0;
@@ -163,7 +165,8 @@ class Studio {
       session.engine === undefined ? '' : `${session.engine}: ${session.engineReason ?? ''}`;
     this.#rendered = session.rendering?.[0]?.progress;
     const speaking = session.state === 'speaking';
-    if (speaking) this.#trustUntilMs = 0;
+    if (speaking) this.#playOwnSound();
+    if (speaking || this.#rendered !== undefined) this.#trustUntilMs = 0;
     else if (performance.now() < this.#trustUntilMs) return;
     this.#speaking = speaking;
     this.#refresh();
@@ -190,7 +193,8 @@ class Studio {
         link.renew();
         await api.say(await link.whenLive(8000), sound);
       }
-      this.#playOwnSound(sound);
+      this.#ownSoundToPlay = sound;
+      if (link.session?.engineMode !== 'prerendered') this.#playOwnSound();
       this.#speaking = true;
       this.#trustUntilMs = performance.now() + TRUST_MS;
       this.#refresh();
@@ -259,7 +263,11 @@ class Studio {
     }
   }
 
-  #playOwnSound(sound: api.Sound): void {
+  /** With the picture: the session may have to render the speech first. */
+  #playOwnSound(): void {
+    const sound = this.#ownSoundToPlay;
+    this.#ownSoundToPlay = undefined;
+    if (sound === undefined) return;
     if (this.#linkState !== 'mjpeg' || sound.kind === 'path') return;
     URL.revokeObjectURL(this.#ownSound.src);
     this.#ownSound.src = sound.kind === 'demo' ? DEMO_SOUND : URL.createObjectURL(sound.file);
@@ -280,17 +288,18 @@ class Studio {
   #refresh(): void {
     if (!this.#link) return;
     const live = this.#linkState === 'webrtc' || this.#linkState === 'mjpeg';
-    this.#show(!live ? 'connecting' : this.#speaking ? 'speaking' : 'live');
+    const rendering = this.#rendered !== undefined && !this.#speaking;
+    this.#show(!live ? 'connecting' : rendering ? 'rendering' : this.#speaking ? 'speaking' : 'live');
   }
 
   #show(state: PageState): void {
     document.body.dataset['state'] = state;
     document.body.dataset['transport'] = this.#linkState;
     this.#status.textContent =
-      state === 'speaking' && this.#rendered !== undefined
+      state === 'rendering' && this.#rendered !== undefined
         ? `Rendering ${Math.round(100 * this.#rendered)} %`
         : STATUS[state];
-    this.#stopButton.disabled = state !== 'speaking';
+    this.#stopButton.disabled = state !== 'speaking' && state !== 'rendering';
     this.#muteButton.hidden = this.#linkState !== 'webrtc';
   }
 }

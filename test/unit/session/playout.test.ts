@@ -42,3 +42,17 @@ test('at most 30 pictures wait; a drop asks for a keyframe', () => {
   assert.equal(playout.queuedPictures, MAX_QUEUED_PICTURES);
   assert.equal(playout.droppedPictures, 1);
 });
+
+test('sound that waits is hushed from a moment on, and only that', () => {
+  const sent: number[] = [];
+  const playout = new Playout(25, {
+    sound: (opus) => sent.push(opus[0] ?? -1),
+    picture: () => {},
+    jpeg: () => {},
+  });
+  for (const at of [0, 960, 1920, 2880]) playout.pushSound(Uint8Array.of(7), at);
+  playout.hush(1500, Uint8Array.of(0));
+  playout.pushSound(Uint8Array.of(9), 3840);
+  playout.advance(4000);
+  assert.deepEqual(sent, [7, 7, 0, 0, 9]);
+});

@@ -14,6 +14,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
   const clock = new ManualClock();
   const streams: {
     options: WorkerStreamOptions;
+    firstIndex: number;
     pcm: Float32Array[];
     keyframes: number;
     closed: boolean;
@@ -21,6 +22,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
     rehearsals: { audioPath: string; onProgress(fraction: number): void; made: Deferred<number> }[];
     cues: [number, number][];
     cuts: number;
+    dropped: number[];
   }[] = [];
   const session = await Session.create({
     id: 's',
@@ -32,6 +34,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
     openStream: async (options) => {
       const stream: (typeof streams)[number] = {
         options,
+        firstIndex: options.firstIndex(),
         pcm: [],
         keyframes: 0,
         closed: false,
@@ -39,6 +42,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
         rehearsals: [],
         cues: [],
         cuts: 0,
+        dropped: [],
       };
       streams.push(stream);
       return {
@@ -55,6 +59,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
           return made.promise;
         },
         cue: (id, atMs) => void stream.cues.push([id, atMs]),
+        drop: (id) => void stream.dropped.push(id),
         cut: () => void (stream.cuts += 1),
         close: async () => void (stream.closed = true),
       };
@@ -161,7 +166,7 @@ test('a lost stream is replaced by one that starts at a picture ahead of what wa
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(streams.length, 2);
   clock.advance(1000);
-  const firstIndex = streams[1]?.options.firstIndex ?? 0;
+  const firstIndex = streams[1]?.firstIndex ?? 0;
   assert.ok(firstIndex * 40 >= 1180 && firstIndex * 40 <= 2000, `it starts at ${firstIndex * 40} ms`);
   const endMs = firstIndex * 40 + fedMs(streams[1]?.pcm ?? []);
   assert.ok(Math.abs(endMs - 2200) <= 25, `its sound ends at ${endMs} ms of media time`);
@@ -200,6 +205,42 @@ test('speech whose rendering failed is heard all the same', async () => {
   clock.advance(200);
   assert.deepEqual(streams[0]?.cues, []);
   assert.ok(streams[0]?.pcm.some((pcm) => pcm.some((value) => Math.abs(value) > 0.01)));
+  await session.close('test');
+});
+
+test('an interrupt silences what was fed already, ends every utterance and says how much was heard', async () => {
+  const { clock, session, streams } = await arrange();
+  const ended: [string, number, boolean][] = [];
+  session.events.on('speechEnded', ({ utteranceId, playedMs, interrupted }) =>
+    ended.push([utteranceId, playedMs, interrupted]),
+  );
+  void session.say(await tone(5000));
+  void session.say(await tone(5000));
+  clock.advance(1000);
+  const { playedMs } = await session.interrupt();
+  assert.ok(playedMs >= 700 && playedMs <= 1100, `${playedMs} ms of a second were heard`);
+  assert.deepEqual(
+    ended.map(([, , interrupted]) => interrupted),
+    [true, true],
+  );
+  assert.equal(ended[1]?.[1], 0);
+  assert.equal(streams[0]?.cuts, 1);
+  assert.equal(session.state, 'idle');
+  await session.close('test');
+});
+
+test('more utterances than may wait are refused', async () => {
+  const { session } = await arrange();
+  for (let i = 0; i < 32; i += 1) void session.say(await tone(20));
+  const one = await tone(20);
+  assert.throws(() => session.say(one), { code: 'no-capacity', message: /32 utterances waiting/ });
+  await one.close();
+  await session.close('test');
+});
+
+test('closing does not wait for a worker that is being started again', async () => {
+  const { session, streams } = await arrange();
+  streams[0]?.options.onLost('test');
   await session.close('test');
 });
 

@@ -8,20 +8,28 @@ import type { WorkerHost, WorkerPool } from '../../../src/worker/host.js';
 
 /** The choice of an engine, with a worker that is always ready. */
 function arrange(options: {
-  prepare(): Promise<void>;
-  ready(): boolean;
-}): (engine: 'auto' | 'musetalk') => Promise<{ engine: string; reason: string }> {
-  const plan = { mode: 'live', capacity: 1, reason: 'fast enough' };
-  const host = { ready: Promise.resolve(), load: 0, faces: { plan, basis: {} } } as unknown as WorkerHost;
+  prepare?(): Promise<void>;
+  ready?(): boolean;
+  nowMs?(): number;
+  capacity?: number;
+}) {
+  const plan = { mode: 'live', capacity: options.capacity ?? 1, reason: 'fast enough' };
+  const host = {
+    ready: Promise.resolve(),
+    load: 0,
+    faces: { plan, basis: {}, provider: 'cpu' },
+  } as unknown as WorkerHost;
+  const settings = { name: 'musetalk', fps: 25, compute: { provider: 'auto' } } as FaceEngineSettings;
   const engines = new Engines({
     asked: false,
     cpu: {} as WorkerPool,
-    face: { host, settings: { name: 'musetalk' } as FaceEngineSettings },
-    prepareFaces: options.prepare,
-    facesReady: () => Promise.resolve(options.ready()),
+    face: { host, settings },
+    prepareFaces: options.prepare ?? (() => Promise.resolve()),
+    facesReady: () => Promise.resolve(options.ready?.() ?? true),
+    ...(options.nowMs ? { nowMs: options.nowMs } : {}),
     log: silentLog,
   });
-  return (engine) => engines.choose({ avatarId: 'a', engine, fps: 25 });
+  return (engine: 'auto' | 'musetalk', fps = 25) => engines.choose({ avatarId: 'a', engine, fps });
 }
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -42,9 +50,11 @@ test('an avatar that is not prepared is prepared once asked for; auto goes on wi
   assert.equal(preparations, 1);
 });
 
-test('a preparation that fails is told in a sentence, and tried again afterwards', async () => {
+test('a preparation that fails is told in a sentence for a minute, and tried again afterwards', async () => {
   let preparations = 0;
+  let nowMs = 1000;
   const choose = arrange({
+    nowMs: () => nowMs,
     ready: () => false,
     prepare: () => {
       preparations += 1;
@@ -57,8 +67,27 @@ test('a preparation that fails is told in a sentence, and tried again afterwards
     [(await choose('auto')).reason, preparations],
     ['avatar a could not be prepared for the musetalk engine: there is no face', 1],
   );
+  await assert.rejects(choose('musetalk'), { message: /there is no face$/ });
+  assert.equal(preparations, 1);
+  nowMs += 61_000;
   await choose('auto');
   assert.equal(preparations, 2);
+});
+
+test('live sessions take room by their rate, also when they come at once, and give it back', async () => {
+  const choose = arrange({ capacity: 2 });
+  const [first, second, third] = await Promise.all([choose('auto'), choose('auto'), choose('auto')]);
+  assert.deepEqual([first.engine, second.engine, third.engine], ['musetalk', 'musetalk', 'cpu']);
+  assert.match(third.reason, /has room for 2 live sessions of 25 pictures a second/);
+  await assert.rejects(choose('musetalk'), { code: 'no-capacity' });
+  first.release();
+  first.release();
+  await assert.rejects(
+    choose('musetalk', 50),
+    { code: 'no-capacity' },
+    'twice the pictures are twice the room',
+  );
+  assert.equal((await choose('musetalk')).engine, 'musetalk');
 });
 
 test('faces made by other files than the engine runs with: told to start the server again, not made for ever', async () => {

@@ -135,7 +135,10 @@ function findRole(role: MuseTalkRole, options: ModelFileOptions): string {
   const folder = given ?? options.folder;
   if (given !== undefined && !isFolder(given)) {
     refuseCheckpoint(role, given);
-    if (existsSync(given)) return given;
+    if (existsSync(given)) {
+      if (role === 'unet') refuseOtherVersion(given, options.version ?? 'v15');
+      return given;
+    }
     throw new AppError(
       'file-not-found',
       `${ROLES[role].what} ${given} is not there: give the path of its .onnx file`,
@@ -181,6 +184,17 @@ function refuseCheckpoint(role: MuseTalkRole, path: string): void {
   throw new AppError(
     'invalid-argument',
     `${path} is a PyTorch checkpoint, which cannot be run here: export it with "python models/export/export.py ${exportOption} ${source} --out <folder>" and give that folder`,
+  );
+}
+
+/** The weights of v1 with the parameters of v1.5 (the MuseTalk reference's own defaults) give bad mouths, not errors. */
+function refuseOtherVersion(path: string, version: 'v1' | 'v15'): void {
+  const found = /(?:^|[^a-z0-9])v(1\.?5|1)(?![.\d]*\d)/i.exec(basename(path, extname(path)))?.[1];
+  const named = found === undefined ? undefined : found === '1' ? 'v1' : 'v15';
+  if (named === undefined || named === version) return;
+  throw new AppError(
+    'invalid-argument',
+    `${path} has the weights of ${named} by its name, but the version is ${version}: give --version ${named} or another UNet`,
   );
 }
 

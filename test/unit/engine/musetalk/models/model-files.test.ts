@@ -41,6 +41,43 @@ test('the version of the weights: v15 before plain, and never for v1', async (t)
   assert.equal(names(findModelFiles({ folder, precision: 'fp32', version: 'v1' }))[0], 'unet.onnx');
 });
 
+test('reference bug: the v1 UNet was the default of v1.5; here a UNet named after another version is refused', async (t) => {
+  const names = [
+    'unet_v1.onnx',
+    'unet-v1_fp16.onnx',
+    'unet_v15.onnx',
+    'unet.v1.5.onnx',
+    'unet_v2.onnx',
+    'nev1.onnx',
+  ];
+  const folder = await folderWith(t, [...PLAIN.slice(1), ...names]);
+  const take = (name: string, version?: 'v1' | 'v15') =>
+    findModelFiles({
+      folder,
+      precision: 'fp32',
+      paths: { unet: path.join(folder, name) },
+      ...(version && { version }),
+    });
+  for (const name of names.slice(0, 2)) {
+    assert.throws(() => take(name), {
+      code: 'invalid-argument',
+      message: new RegExp(
+        `${name} has the weights of v1 by its name, but the version is v15: give --version v1`,
+      ),
+    });
+    assert.equal(path.basename(take(name, 'v1').unet), name);
+  }
+  for (const name of names.slice(2, 4)) {
+    assert.throws(() => take(name, 'v1'), { message: /weights of v15 by its name.*give --version v15/ });
+    assert.equal(path.basename(take(name).unet), name);
+  }
+  for (const name of names.slice(4)) assert.equal(path.basename(take(name, 'v1').unet), name);
+  // Nor is it taken where nobody names it.
+  const only = await folderWith(t, [...PLAIN.slice(1), 'unet_v1.onnx']);
+  assert.throws(() => findModelFiles({ folder: only, precision: 'fp32' }), { code: 'file-not-found' });
+  assert.match(findModelFiles({ folder: only, precision: 'fp32', version: 'v1' }).unet, /unet_v1\.onnx$/);
+});
+
 test('the prefix musetalk_', async (t) => {
   const prefixed = PLAIN.map((name) => `musetalk_${name}`);
   assert.deepEqual(
