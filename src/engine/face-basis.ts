@@ -19,9 +19,14 @@ export type AvatarFaceParameters = Partial<Omit<FaceParameters, 'version'>>;
 /**
  * Hashes the files that a preparation uses (not the UNet and the decoder, which only draw). Wav2Lip's network only
  * draws, too: no more of it counts than how it takes a face.
+ * @param faceSidePx of a Wav2Lip network that is loaded already; else its file is opened for it
  * @throws file-not-found, invalid-argument; model-invalid for a file that is no Wav2Lip network
  */
-export async function faceBasisOf(settings: FaceEngineSettings, precision: Precision): Promise<FaceBasis> {
+export async function faceBasisOf(
+  settings: FaceEngineSettings,
+  precision: Precision,
+  faceSidePx?: number,
+): Promise<FaceBasis> {
   const faceModels = await findFaceModels(settings.faceModelsDir);
   const common = {
     family: settings.name,
@@ -30,8 +35,8 @@ export async function faceBasisOf(settings: FaceEngineSettings, precision: Preci
   };
   if (settings.name === 'wav2lip') {
     const { modelPath, channelOrder, compute } = settings;
-    const faceSidePx = await wav2LipSidePx(modelPath, { threads: compute.threads });
-    const format: Wav2LipFaceFormat = { faceSidePx, channelOrder };
+    const sidePx = faceSidePx ?? (await wav2LipSidePx(modelPath, { threads: compute.threads }));
+    const format: Wav2LipFaceFormat = { faceSidePx: sidePx, channelOrder };
     return { ...common, modelHashes: await hashModelFiles(faceModels), encoding: { ...format } };
   }
   const { vaeEncoder } = findModelFiles(modelFileOptions(settings, precision));

@@ -62,6 +62,9 @@ test('the side of a Wav2Lip file that leaves it open is found by trying', async 
   await writeFile(settings.modelPath, wav2LipGraph(open));
   const { encoding } = await faceBasisOf(settings, 'fp32');
   assert.deepEqual(encoding, { faceSidePx: 256, channelOrder: 'bgr' });
+  await rm(settings.modelPath);
+  const told = await faceBasisOf(settings, 'fp32', 256);
+  assert.deepEqual(told.encoding, encoding, 'the side of a loaded network needs no file');
 });
 
 test('a file that is no Wav2Lip network gives no basis', async (t) => {
