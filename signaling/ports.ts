@@ -36,7 +36,6 @@ export interface AvatarInfo {
 
 /** How generated faces are cut out, where this avatar differs from the server's settings. */
 export interface FaceParameters {
-  version?: 'v1' | 'v15';
   bboxShiftPx?: number;
   extraMarginPx?: number;
   parsingMode?: 'jaw' | 'raw' | 'neck';

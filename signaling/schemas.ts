@@ -85,10 +85,12 @@ export const avatarSchema = z
   })
   .openapi('Avatar');
 
-/** Names and ranges of the MuseTalk script's own options; what is absent is the server's setting. */
+/**
+ * Names and ranges of the MuseTalk script's own options; what is absent is the server's setting. Not the version: that
+ * belongs to the weights, which all avatars share.
+ */
 export const faceParametersSchema = z
   .object({
-    version: z.enum(['v1', 'v15']),
     bboxShiftPx: z.number().int().min(-100).max(100),
     extraMarginPx: z.number().int().min(0).max(200),
     parsingMode: z.enum(['jaw', 'raw', 'neck']),
@@ -103,7 +105,11 @@ export const faceParametersSchema = z
 export const avatarFromPathSchema = z
   .object({ id: avatarIdSchema, path: pathSchema, faceParameters: faceParametersSchema.optional() })
   .openapi('AvatarFromPath');
-export const avatarFormSchema = z.object({ id: avatarIdSchema });
+/** As a form's fields, the parameters being JSON. */
+export const avatarFormSchema = z.object({
+  id: avatarIdSchema,
+  faceParameters: faceParametersSchema.optional(),
+});
 
 /** Sound that is already on the server: a path inside the media roots, or the demo that is shipped. */
 export const soundSchema = z

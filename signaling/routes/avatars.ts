@@ -3,10 +3,15 @@ import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { route } from '../describe.js';
 import { avatarIdParam } from '../params.js';
-import type { AvatarInfo, AvatarsPort, MediaPathsPort } from '../ports.js';
+import type { AvatarInfo, AvatarsPort, FaceParameters, MediaPathsPort } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
 import { mediaTypeOf, readJson, validate } from '../request-body.js';
-import { avatarFormSchema, avatarFromPathSchema, avatarSchema } from '../schemas.js';
+import {
+  avatarFormSchema,
+  avatarFromPathSchema,
+  avatarSchema,
+  type faceParametersSchema,
+} from '../schemas.js';
 import { SSE_HEADERS, sseResponse } from '../sse.js';
 import { discard, receiveForm } from '../uploads.js';
 
@@ -65,17 +70,23 @@ export function avatarRoutes(
     return avatars.create({
       id: body.id,
       sourcePath: await paths.resolveFootage(body.path),
-      ...(body.faceParameters === undefined ? {} : { faceParameters: definedOnly(body.faceParameters) }),
+      ...faceParametersOf(body),
     });
   }
 
   async function fromForm(c: Context): Promise<AvatarInfo> {
     const form = await receiveForm(c, limits, (early) => {
-      if (early['id'] !== undefined) validate(avatarFormSchema, early);
+      const fields = parseFields(early);
+      validate(early['id'] === undefined ? avatarFormSchema.omit({ id: true }) : avatarFormSchema, fields);
     });
     try {
-      const { id } = validate(avatarFormSchema, form.fields);
-      return await avatars.create({ id, sourcePath: form.file.path, sourceIsUpload: true });
+      const body = validate(avatarFormSchema, parseFields(form.fields));
+      return await avatars.create({
+        id: body.id,
+        sourcePath: form.file.path,
+        sourceIsUpload: true,
+        ...faceParametersOf(body),
+      });
     } catch (error) {
       await discard(form.file);
       throw error;
@@ -171,9 +182,34 @@ async function readPreview(path: string): Promise<Buffer> {
   }
 }
 
+/** A form's fields with the one that is JSON read. */
+function parseFields(fields: Readonly<Record<string, string>>): Record<string, unknown> {
+  const { faceParameters, ...rest } = fields;
+  if (faceParameters === undefined) return rest;
+  try {
+    return { ...rest, faceParameters: JSON.parse(faceParameters) as unknown };
+  } catch {
+    const error = { loc: ['body', 'faceParameters'], msg: 'JSON decode error', type: 'json_invalid' };
+    throw new HttpRefusal(
+      422,
+      'invalid-argument',
+      'faceParameters: must be JSON, such as {"bboxShiftPx": 5}',
+      {
+        errors: [error],
+      },
+    );
+  }
+}
+
 /** Without the properties that are undefined, which zod's type allows and JSON cannot hold. */
-function definedOnly<T extends object>(given: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
+function faceParametersOf({
+  faceParameters,
+}: {
+  faceParameters?: z.infer<typeof faceParametersSchema> | undefined;
+}): {
+  faceParameters?: FaceParameters;
+} {
+  if (faceParameters === undefined) return {};
+  const given = Object.entries(faceParameters).filter(([, value]) => value !== undefined);
+  return { faceParameters: Object.fromEntries(given) };
 }

@@ -9,12 +9,13 @@ import { AppError, isAppError, toAppError } from '../errors.js';
 import { Emitter } from '../lib/emitter.js';
 import type { Log } from '../lib/log.js';
 import { avatarJobFor } from './avatar-job.js';
+import { viewOf, type AvatarView } from './avatar-view.js';
+import { FacePreparations } from './face-preparations.js';
 import { runJob } from './job.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
-import { materialFolder, materialFor, type FaceBasis } from '../engine/face-basis.js';
-import type { FaceParameters } from '../engine/faces/face-material.js';
-import { hasMaterial } from '../engine/faces/material-store.js';
+import type { AvatarFaceParameters, FaceBasis } from '../engine/face-basis.js';
 import type { PrepareInput } from './prepare-job.js';
+import { Turns } from './turns.js';
 
 export interface AvatarsOptions {
   store: AvatarStore;
@@ -29,21 +30,8 @@ export interface AvatarsOptions {
   facesAlong(): boolean;
   inUse(avatarId: string): boolean;
   log: Log;
-}
-
-interface AvatarView {
-  id: string;
-  state: 'preparing' | 'ready' | 'failed';
-  progress: number;
-  createdAtUnixS: number;
-  error?: { code: string; message: string };
-  widthPx?: number;
-  heightPx?: number;
-  fps?: number;
-  frameCount?: number;
-  still?: boolean;
-  quality?: AvatarManifest['quality'];
-  faces?: NonNullable<AvatarManifest['faces']>;
+  /** Runs the jobs; in processes of their own if left out. */
+  run?: typeof runJob;
 }
 
 interface CreateOptions {
@@ -51,7 +39,7 @@ interface CreateOptions {
   /** A video, a photo, a folder of PNG pictures, or a folder that the MuseTalk reference prepared. */
   sourcePath: string;
   sourceIsUpload?: boolean;
-  faceParameters?: Partial<FaceParameters>;
+  faceParameters?: AvatarFaceParameters;
 }
 
 interface Preparation {
@@ -70,13 +58,17 @@ export class Avatars {
   readonly #changes = new Emitter<Record<string, AvatarView>>();
   /** Ids between their check and their preparation, so that two requests at once cannot both pass the check. */
   readonly #claimed = new Set<string>();
-  readonly #faces = new Map<string, Promise<void>>();
-  readonly #abort = new AbortController();
-  #running = 0;
-  #waiting: (() => void)[] = [];
+  readonly #deleting = new Map<string, Promise<void>>();
+  readonly #turns = new Turns(PARALLEL);
+  readonly #faces: FacePreparations;
 
   constructor(options: AvatarsOptions) {
     this.#options = options;
+    const { store, avatarsDir, modelsDir, logLevel, face, run = runJob } = options;
+    this.#faces = new FacePreparations({
+      ...{ store, avatarsDir, modelsDir, logLevel, face, run },
+      turns: this.#turns,
+    });
   }
 
   /**
@@ -88,6 +80,7 @@ export class Avatars {
     const discard = async () => {
       if (options.sourceIsUpload) await rm(sourcePath, { force: true });
     };
+    await this.#deleting.get(id)?.catch(() => {});
     const claimed = !this.#claimed.has(id);
     try {
       assertAvatarId(id);
@@ -106,13 +99,9 @@ export class Avatars {
       }
       const abort = new AbortController();
       const view: AvatarView = { id, state: 'preparing', progress: 0, createdAtUnixS: Date.now() / 1000 };
-      const preparation: Preparation = {
-        view,
-        abort,
-        done: this.#prepare(view, module, options, abort.signal).finally(discard),
-      };
-      preparation.done.catch(() => {});
-      this.#preparations.set(id, preparation);
+      const done = this.#prepare(view, module, options, abort.signal).finally(discard);
+      done.catch(() => {});
+      this.#preparations.set(id, { view, abort, done });
       return { ...view };
     } catch (error) {
       await discard();
@@ -133,12 +122,13 @@ export class Avatars {
   }
 
   async list(): Promise<AvatarView[]> {
-    const stored = (await this.#options.store.list()).map(viewOf);
-    const names = new Set(stored.map(({ id }) => id));
-    const others = [...this.#preparations.values()]
-      .map(({ view }) => ({ ...view }))
-      .filter(({ id }) => !names.has(id));
-    return [...stored, ...others].sort((a, b) => a.createdAtUnixS - b.createdAtUnixS);
+    // An avatar is on disk before its preparation is over, and that counts. Whatever ends while the disk is read has its
+    // last state in its view.
+    const prepared = new Map([...this.#preparations].map(([id, { view }]) => [id, view]));
+    const stored = (await this.#options.store.list()).filter(({ id }) => !prepared.has(id));
+    return [...stored.map(viewOf), ...[...prepared.values()].map((view) => ({ ...view }))].sort(
+      (a, b) => a.createdAtUnixS - b.createdAtUnixS,
+    );
   }
 
   async get(id: string): Promise<AvatarView> {
@@ -149,6 +139,7 @@ export class Avatars {
 
   /** @throws avatar-not-found, avatar-not-ready (still preparing or failed) */
   async ready(id: string): Promise<AvatarManifest> {
+    if (this.#deleting.has(id)) throw new AppError('avatar-not-found', `avatar ${id} is being deleted`);
     const preparation = this.#preparations.get(id);
     if (preparation)
       throw new AppError(
@@ -167,65 +158,55 @@ export class Avatars {
     return this.#changes.on(id, listener);
   }
 
+  /** Also ends what prepares it; resolves when nothing of it is left. @throws avatar-not-found, avatar-in-use */
   async delete(id: string): Promise<void> {
-    const preparation = this.#preparations.get(id);
-    if (preparation) {
-      preparation.abort.abort(
-        new AppError('avatar-not-found', `avatar ${id} was deleted while it was being prepared`),
-      );
-      await preparation.done.catch(() => {});
-      this.#preparations.delete(id);
-      return;
+    if (!this.#preparations.has(id)) {
+      await this.#options.store.get(id);
+      if (this.#options.inUse(id))
+        throw new AppError('avatar-in-use', `avatar ${id} is shown by a session; stop that first`);
     }
-    await this.#options.store.get(id);
-    if (this.#options.inUse(id))
-      throw new AppError('avatar-in-use', `avatar ${id} is shown by a session; stop that first`);
-    await this.#options.store.delete(id);
+    let deletion = this.#deleting.get(id);
+    if (deletion === undefined) {
+      deletion = this.#remove(id).finally(() => this.#deleting.delete(id));
+      this.#deleting.set(id, deletion);
+    }
+    return deletion;
   }
 
   async close(): Promise<void> {
     for (const { abort } of this.#preparations.values())
       abort.abort(new AppError('session-closed', 'the server stops'));
-    this.#abort.abort(new AppError('session-closed', 'the server stops'));
-    await Promise.allSettled([...this.#preparations.values()].map(({ done }) => done));
-    await Promise.allSettled(this.#faces.values());
+    const done = [...this.#preparations.values()].map((preparation) => preparation.done);
+    await Promise.allSettled([...done, this.#faces.close()]);
   }
 
   /** Whether an avatar is prepared for the engine of generated faces, by these models and its present parameters. */
-  async facesReady(id: string, basis: FaceBasis): Promise<boolean> {
-    const { avatarsDir } = this.#options;
-    const { face } = this.#options;
-    if (face === undefined) return false;
-    const expected = materialFor(face, basis, await this.#options.store.get(id));
-    return hasMaterial(materialFolder(avatarsDir, id, face.name), expected);
+  facesReady(id: string, basis: FaceBasis): Promise<boolean> {
+    return this.#faces.ready(id, basis);
   }
 
   /**
    * Makes what the engine of generated faces needs of an avatar that was prepared without it, or for other models. One
-   * call at a time does the work; the others wait for it. Rejects with the reason.
+   * call at a time does the work; the others wait for it.
+   * @param basis what the engine has loaded: refused with model-invalid when the files are others by now
+   * @throws why it could not be done; avatar-not-found when the avatar is deleted meanwhile
    */
-  prepareFaces(id: string): Promise<void> {
-    const { avatarsDir, modelsDir, logLevel } = this.#options;
-    const { face } = this.#options;
-    const running = this.#faces.get(id);
-    if (running) return running;
-    if (face === undefined)
-      return Promise.reject(new AppError('not-supported', 'this server has no such engine'));
-    const job = (async () => {
-      await this.#turn();
-      try {
-        await runJob(
-          'face-job',
-          { id, avatarsDir, modelsDir, face, logLevel },
-          { signal: this.#abort.signal, niceness: 5 },
-        );
-      } finally {
-        this.#running -= 1;
-        this.#waiting.shift()?.();
-      }
-    })().finally(() => this.#faces.delete(id));
-    this.#faces.set(id, job);
-    return job;
+  async prepareFaces(id: string, basis?: FaceBasis): Promise<void> {
+    if (this.#deleting.has(id)) throw new AppError('avatar-not-found', `avatar ${id} is being deleted`);
+    return this.#faces.prepare(id, basis);
+  }
+
+  async #remove(id: string): Promise<void> {
+    const reason = new AppError('avatar-not-found', `avatar ${id} was deleted while it was being prepared`);
+    const preparation = this.#preparations.get(id);
+    preparation?.abort.abort(reason);
+    await preparation?.done.catch(() => {});
+    await this.#faces.stop(id, reason);
+    await this.#options.store.delete(id).catch((error: unknown) => {
+      // A preparation may have ended before there was anything on disk.
+      if (preparation === undefined || !isAppError(error, 'avatar-not-found')) throw error;
+    });
+    if (this.#preparations.get(id) === preparation) this.#preparations.delete(id);
   }
 
   async #existing(options: CreateOptions): Promise<AvatarView | undefined> {
@@ -257,40 +238,29 @@ export class Avatars {
     signal: AbortSignal,
   ): Promise<AvatarView> {
     const { id } = view;
-    const { avatarsDir, modelsDir, fps, ffmpeg, logLevel, log } = this.#options;
+    const { avatarsDir, modelsDir, fps, ffmpeg, logLevel, log, run = runJob } = this.#options;
     const face = this.#options.facesAlong() ? this.#options.face : undefined;
+    const input: PrepareInput = {
+      ...{ id, sourcePath, avatarsDir, modelsDir, fps, ffmpeg, logLevel },
+      ...(face === undefined ? {} : { face }),
+      ...(faceParameters === undefined ? {} : { faceParameters }),
+    };
+    const onProgress = (fraction: number): void => {
+      view.progress = fraction;
+      this.#changes.emit(id, { ...view });
+    };
     try {
-      await this.#turn();
-      try {
-        const input: PrepareInput = {
-          id,
-          sourcePath,
-          avatarsDir,
-          modelsDir,
-          fps,
-          ffmpeg,
-          logLevel,
-          ...(face === undefined ? {} : { face }),
-          ...(faceParameters === undefined ? {} : { faceParameters }),
-        };
-        const manifest = await runJob<AvatarManifest>(module, input, {
-          signal,
-          niceness: 5,
-          onProgress: (fraction) => {
-            view.progress = fraction;
-            this.#changes.emit(id, { ...view });
-          },
-        });
-        this.#preparations.delete(id);
-        const ready = viewOf(manifest);
-        this.#changes.emit(id, ready);
-        return ready;
-      } finally {
-        this.#running -= 1;
-        this.#waiting.shift()?.();
-      }
+      const manifest = await this.#turns.run(signal, () =>
+        run<AvatarManifest>(module, input, { signal, niceness: 5, onProgress }),
+      );
+      return this.#finish(view, manifest);
     } catch (error) {
       const { code, message } = toAppError(error);
+      const whole = signal.aborted ? undefined : await this.#publishedBy(view, sourcePath);
+      if (whole !== undefined) {
+        log.warn({ avatar: id, code, reason: message }, 'prepared for the CPU engine only');
+        return this.#finish(view, whole);
+      }
       view.state = 'failed';
       view.error = { code, message };
       if (!signal.aborted) log.warn({ avatar: id, code, reason: message }, 'avatar could not be prepared');
@@ -299,25 +269,20 @@ export class Avatars {
     }
   }
 
-  async #turn(): Promise<void> {
-    while (this.#running >= PARALLEL) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#running += 1;
+  #finish(view: AvatarView, manifest: AvatarManifest): AvatarView {
+    this.#preparations.delete(view.id);
+    Object.assign(view, viewOf(manifest));
+    this.#changes.emit(view.id, { ...view });
+    return { ...view };
   }
-}
 
-function viewOf(manifest: AvatarManifest): AvatarView {
-  const { id, createdAtUnixS, widthPx, heightPx, fps, frameCount, still, quality, faces } = manifest;
-  return {
-    id,
-    state: 'ready',
-    progress: 1,
-    createdAtUnixS,
-    widthPx,
-    heightPx,
-    fps,
-    frameCount,
-    still,
-    quality,
-    ...(faces === undefined ? {} : { faces }),
-  };
+  /** What a job that died afterwards has put in its place: an avatar is whole before its faces are generated. */
+  async #publishedBy(view: AvatarView, sourcePath: string): Promise<AvatarManifest | undefined> {
+    const manifest = await this.#options.store.get(view.id).catch(() => undefined);
+    const own =
+      manifest !== undefined &&
+      manifest.createdAtUnixS >= view.createdAtUnixS &&
+      manifest.source.path === path.resolve(sourcePath);
+    return own ? manifest : undefined;
+  }
 }

@@ -7,7 +7,7 @@ import { smoothLandmarks } from '../face/smoothing.js';
 import { FaceTracker } from '../face/tracker.js';
 import { createLogger } from '../logger.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
-import type { FaceParameters } from '../engine/faces/face-material.js';
+import type { AvatarFaceParameters } from '../engine/face-basis.js';
 import { toAppError } from '../errors.js';
 import { serveJob } from './job.js';
 import { prepareFaces } from './prepare-faces.js';
@@ -22,7 +22,7 @@ export interface PrepareInput {
   /** Also prepare it for this engine. */
   face?: FaceEngineSettings;
   /** Parameters of this avatar that differ from the engine's. */
-  faceParameters?: Partial<FaceParameters>;
+  faceParameters?: AvatarFaceParameters;
   logLevel: string;
 }
 

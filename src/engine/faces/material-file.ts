@@ -17,11 +17,16 @@ export const BY_REFERENCE = 'reference';
 export interface MaterialOrigin {
   readonly family: string;
   readonly parameters: FaceParameters;
-  /** SHA-256 by role, as FaceFamily.modelHashes. */
+  /** SHA-256 of the files that were used, by role. */
   readonly modelHashes: Readonly<Record<string, string>>;
-  /** What found the face, such as `dwpose`, `mesh` or `reference`. */
+  /** How a face is put into numbers, where no file's hash tells: a side in pixels, an order of the channels. */
+  readonly encoding?: Readonly<Record<string, string | number>>;
+  /**
+   * What there was to find the face: `dwpose`, `mesh` or `reference`. Where the landmark model that is there does not
+   * see this face, the mesh is used all the same; the avatar's notes say so.
+   */
   readonly landmarks: string;
-  /** What found its parts, such as `bisenet`, `mesh` or `reference`. */
+  /** What there was to find its parts: `parsing`, `mesh` or `reference`. */
   readonly parsing: string;
 }
 
@@ -66,11 +71,34 @@ export function isCurrent(file: MaterialFile, expected: ExpectedMaterial): boole
   );
 }
 
-/** SHA-256 (hex) over the origin with its keys in alphabetical order: any other value gives another key. */
+/**
+ * SHA-256 (hex) over the origin with its keys in alphabetical order: any other value gives another key, except of a
+ * parameter that has no effect beside the others.
+ */
 export function materialKey(origin: MaterialOrigin): string {
-  const { family, parameters, modelHashes, landmarks, parsing } = origin;
-  const canonical = { version: MATERIAL_VERSION, family, parameters, modelHashes, landmarks, parsing };
+  const { family, modelHashes, encoding, landmarks, parsing } = origin;
+  const parameters = effective(origin.parameters);
+  const canonical = {
+    version: MATERIAL_VERSION,
+    family,
+    parameters,
+    modelHashes,
+    encoding,
+    landmarks,
+    parsing,
+  };
   return createHash('sha256').update(canonicalJson(canonical)).digest('hex');
+}
+
+/** Only what boxes and masks are made by: v1 takes the shift and raw masks, v15 the margin and the mode. */
+function effective(parameters: FaceParameters): Partial<FaceParameters> {
+  const { version, bboxShiftPx, extraMarginPx, parsingMode, smoothBoxes } = parameters;
+  if (version === 'v1') return { version, smoothBoxes, bboxShiftPx };
+  const { leftCheekWidthPx, rightCheekWidthPx } = parameters;
+  return {
+    ...{ version, smoothBoxes, extraMarginPx, parsingMode },
+    ...(parsingMode === 'jaw' ? { leftCheekWidthPx, rightCheekWidthPx } : {}),
+  };
 }
 
 function canonicalJson(value: unknown): string {

@@ -7,12 +7,13 @@ import { allFinite, copyBatch } from '../faces/batch-graph.js';
 import { BatchLimit } from '../faces/batch-limit.js';
 import { FEATURE_VALUES, heardBy, Wav2LipEar } from './wav2lip-hearing.js';
 import { Wav2LipModel } from './wav2lip-model.js';
+import { planeOf, wav2LipPlanes, type Wav2LipFaceFormat } from './wav2lip-planes.js';
 
 export interface Wav2LipOptions extends OnnxGraphOptions {
   /** The .onnx file. */
   readonly modelPath: string;
-  /** Order of the face's channels in the network. Wav2Lip reads pictures with OpenCV, so BGR is its own. */
-  readonly channelOrder?: 'bgr' | 'rgb';
+  /** `bgr` if left out. */
+  readonly channelOrder?: Wav2LipFaceFormat['channelOrder'];
   /** Faces a run holds at most; halved when memory runs out. */
   readonly maxBatch?: number;
   readonly log: Log;
@@ -32,8 +33,7 @@ export class Wav2LipFamily implements FaceFamily {
   readonly featureValues = FEATURE_VALUES;
   readonly #model: Wav2LipModel;
   readonly #limit: BatchLimit;
-  /** Plane of red in the network's order; green is plane 1, blue the other one. */
-  readonly #redPlane: number;
+  readonly #format: Wav2LipFaceFormat;
   #faces = new Float32Array(0);
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -42,7 +42,7 @@ export class Wav2LipFamily implements FaceFamily {
     this.faceSidePx = model.sidePx;
     this.inputValues = 3 * model.sidePx ** 2;
     this.#limit = new BatchLimit('Wav2Lip', options.maxBatch ?? DEFAULT_MAX_BATCH, options.log);
-    this.#redPlane = options.channelOrder === 'rgb' ? 0 : 2;
+    this.#format = { faceSidePx: model.sidePx, channelOrder: options.channelOrder ?? 'bgr' };
   }
 
   /** @throws AppError what Wav2LipModel.load throws */
@@ -58,7 +58,7 @@ export class Wav2LipFamily implements FaceFamily {
 
   /** Runs no network. @throws AppError internal for a crop of another size */
   prepare(crops: readonly RgbImage[]): Promise<Float32Array[]> {
-    return Promise.resolve().then(() => crops.map((crop) => this.#planesOf(crop)));
+    return Promise.resolve().then(() => crops.map((crop) => wav2LipPlanes(crop, this.#format)));
   }
 
   openEar(): FaceEar {
@@ -99,21 +99,6 @@ export class Wav2LipFamily implements FaceFamily {
     return faces;
   }
 
-  #planesOf({ widthPx, heightPx, data }: RgbImage): Float32Array {
-    if (widthPx !== this.faceSidePx || heightPx !== this.faceSidePx)
-      throw new AppError(
-        'internal',
-        `a crop for Wav2Lip has ${widthPx}x${heightPx} pixels, not ${this.faceSidePx}x${this.faceSidePx}`,
-      );
-    const pixels = this.faceSidePx ** 2;
-    const planes = new Float32Array(this.inputValues);
-    for (let channel = 0; channel < 3; channel++) {
-      const plane = this.#planeOf(channel) * pixels;
-      for (let i = 0; i < pixels; i++) planes[plane + i] = data[3 * i + channel]! / 255;
-    }
-    return planes;
-  }
-
   /** The blanked face before the whole one, for each picture. */
   #sixChannels(inputs: Float32Array, count: number): Float32Array {
     const values = this.inputValues;
@@ -137,17 +122,12 @@ export class Wav2LipFamily implements FaceFamily {
     for (let k = 0; k < count; k++) {
       const face = k * this.inputValues;
       for (let channel = 0; channel < 3; channel++) {
-        const plane = face + this.#planeOf(channel) * pixels;
+        const plane = face + planeOf(channel, this.#format.channelOrder) * pixels;
         for (let i = 0; i < pixels; i++) {
           const value = Math.fround(planes[plane + i]! * 255);
           target[face + 3 * i + channel] = Math.min(255, Math.max(0, value));
         }
       }
     }
-  }
-
-  /** Which plane holds red (0), green (1) or blue (2). */
-  #planeOf(channel: number): number {
-    return this.#redPlane === 0 ? channel : 2 - channel;
   }
 }

@@ -88,6 +88,21 @@ export class Wav2LipModel {
   }
 }
 
+/**
+ * The side of a network's faces, without trying it out where the file declares the side.
+ * @throws AppError as Wav2LipModel.load
+ */
+export async function wav2LipSidePx(path: string, options: OnnxGraphOptions = {}): Promise<number> {
+  const runner = await OnnxGraph.load(path, options);
+  try {
+    const file = basename(path);
+    const declared = bind(file, runner);
+    return declared.sidePx ?? (await tryOut(file, declared));
+  } finally {
+    await runner.close();
+  }
+}
+
 interface Declared {
   readonly runner: GraphRunner;
   readonly mel: GraphValue;

@@ -67,6 +67,57 @@ describe('/v1/avatars', () => {
     assert.deepEqual(new Uint8Array(await readFile(created.sourcePath)), bytes);
   });
 
+  it('takes face parameters with a path and, as JSON, with an upload', async () => {
+    const faceParameters = { parsingMode: 'raw', bboxShiftPx: -3, smoothBoxes: false };
+    const body = postJson({ id: 'anna', path: 'a.mp4', faceParameters });
+    assert.equal((await server.app.request('/v1/avatars', body)).status, 202);
+    const fields = { id: 'bo', faceParameters: JSON.stringify(faceParameters) };
+    assert.equal((await server.app.request('/v1/avatars', form(fields, Uint8Array.of(1)))).status, 202);
+    assert.equal((await server.app.request('/v1/avatars', form({ id: 'cy' }, Uint8Array.of(1)))).status, 202);
+    const created: { id: string; faceParameters?: unknown }[] = server.avatars.created;
+    assert.deepEqual(
+      created.map((one) => [one.id, one.faceParameters]),
+      [
+        ['anna', faceParameters],
+        ['bo', faceParameters],
+        ['cy', undefined],
+      ],
+    );
+  });
+
+  const wrong: [unknown, RegExp][] = [
+    ['{"parsingMode":', /faceParameters: must be JSON/],
+    ['null', /faceParameters: .*expected object/],
+    ['{"mood":"happy"}', /faceParameters: .*"mood"/],
+    // The version belongs to the weights that the server has loaded.
+    ['{"version":"v1"}', /faceParameters: .*"version"/],
+    ['{"bboxShiftPx":"5"}', /faceParameters\.bboxShiftPx: .*expected number/],
+    ['{"extraMarginPx":-1}', /faceParameters\.extraMarginPx: /],
+  ];
+  for (const [given, sentence] of wrong)
+    it(`refuses the face parameters ${String(given)}, before it takes the file in`, async () => {
+      const body =
+        `--x\r\nContent-Disposition: form-data; name="faceParameters"\r\n\r\n${String(given)}\r\n` +
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\nhalf of a file';
+      const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
+      const early = await server.app.request('/v1/avatars', { method: 'POST', headers, body });
+      const { detail, errors } = await problem(early, 422, 'invalid-argument');
+      assert.match(String(detail), sentence);
+      assert.deepEqual((errors as { loc: string[] }[])[0]?.loc.slice(0, 2), ['body', 'faceParameters']);
+      // A form's fields may also come behind its file.
+      const late = new FormData();
+      late.append('file', new Blob([Uint8Array.of(1)]), 'a.mp4');
+      late.append('id', 'anna');
+      late.append('faceParameters', String(given));
+      await problem(
+        await server.app.request('/v1/avatars', { method: 'POST', body: late }),
+        422,
+        'invalid-argument',
+      );
+      assert.deepEqual(server.avatars.created, []);
+      assert.deepEqual(await leftovers(), []);
+    });
+
   it('refuses an upload over the limit and leaves nothing on disk', async () => {
     await problem(
       await server.app.request('/v1/avatars', form({ id: 'anna' }, new Uint8Array(1001))),

@@ -160,30 +160,6 @@ test('leftovers of a process that is gone are swept, those of a living one are n
   assert.deepEqual((await readdir(parent)).sort(), [`.material-${process.ppid}-y`, 'm']);
 });
 
-test('every parameter is part of the key, the order of its names is not', () => {
-  const { modelHashes, parameters } = HEADER;
-  const others: MaterialHeader[] = [
-    { ...HEADER, family: 'wav2lip' },
-    { ...HEADER, landmarks: 'mesh' },
-    { ...HEADER, parsing: 'mesh' },
-    { ...HEADER, modelHashes: { ...modelHashes, unet: 'ab' } },
-    { ...HEADER, modelHashes: { ...modelHashes, extra: '' } },
-    { ...HEADER, parameters: { ...parameters, version: 'v1' } },
-    { ...HEADER, parameters: { ...parameters, bboxShiftPx: 1 } },
-    { ...HEADER, parameters: { ...parameters, extraMarginPx: 11 } },
-    { ...HEADER, parameters: { ...parameters, parsingMode: 'raw' } },
-    { ...HEADER, parameters: { ...parameters, leftCheekWidthPx: 91 } },
-    { ...HEADER, parameters: { ...parameters, rightCheekWidthPx: 91 } },
-    { ...HEADER, parameters: { ...parameters, smoothBoxes: false } },
-  ];
-  const keys = [HEADER, ...others].map(materialKey);
-  assert.equal(new Set(keys).size, keys.length);
-  assert.ok(Object.keys(parameters).length === 7, 'a new parameter needs its line above');
-  const reversed = Object.fromEntries(Object.entries(modelHashes).reverse());
-  assert.equal(materialKey({ ...HEADER, modelHashes: reversed }), KEY);
-  assert.match(KEY, /^[0-9a-f]{64}$/);
-});
-
 test('absent, or made otherwise: undefined, for the caller to prepare anew', async (t) => {
   const folder = path.join(await temporaryFolder(t), 'm');
   assert.equal(await openMaterial(folder, { frameCount: 2, key: KEY }), undefined);

@@ -6,100 +6,15 @@ import { Wav2LipFamily, type Wav2LipOptions } from '../../../../src/engine/wav2l
 import { silentLog } from '../../../../src/lib/log.js';
 import type { RgbImage } from '../../../../src/media/frame.js';
 import { temporaryFolder } from '../../../helpers/media.js';
-import {
-  onnxGraph,
-  type OnnxGraphSpec,
-  type OnnxType,
-  type OnnxValueSpec,
-} from '../../../helpers/onnx-graph.js';
-
-interface StandIn {
-  sidePx?: number;
-  /** Declared dimensions; a fixed batch or open sides are told here. */
-  melDims?: OnnxValueSpec['dims'];
-  faceDims?: OnnxValueSpec['dims'];
-  outputDims?: OnnxValueSpec['dims'];
-  melName?: string;
-  faceName?: string;
-  type?: OnnxType;
-  faceFirst?: boolean;
-  extraInputs?: readonly OnnxValueSpec[];
-  /** Added to and multiplied with every pixel. */
-  scale?: number;
-  offset?: number;
-  clip?: boolean;
-  /** Shape of zeros that are added: ties a file to a side or a batch that it does not declare. */
-  zerosDims?: readonly number[];
-}
-
-/** out = clip(0.5 whole + 0.25 blanked + 0.05 mean(mel) + 0.2): where each channel and picture went can be told. */
-function standIn(options: StandIn): Uint8Array {
-  const { sidePx = 96, type = 'float32', melName = 'mel', faceName = 'vid', zerosDims = [1] } = options;
-  const mel = { name: melName, type, dims: options.melDims ?? ['batch', 1, 80, 16] };
-  const face = { name: faceName, type, dims: options.faceDims ?? ['batch', 6, sidePx, sidePx] };
-  const output = { name: 'out', type, dims: options.outputDims ?? ['batch', 3, sidePx, sidePx] };
-  const ints = (name: string, ...data: number[]) => ({
-    name,
-    type: 'int64' as const,
-    dims: [data.length],
-    data,
-  });
-  const number = (name: string, value: number) => ({ name, dims: [], data: [value] });
-  const spec: OnnxGraphSpec = {
-    inputs: [...(options.faceFirst ? [face, mel] : [mel, face]), ...(options.extraInputs ?? [])],
-    outputs: [output],
-    nodes: [
-      { type: 'Cast', inputs: [melName], outputs: ['mel32'], attributes: { to: 1 } },
-      { type: 'Cast', inputs: [faceName], outputs: ['face32'], attributes: { to: 1 } },
-      { type: 'Slice', inputs: ['face32', 'zero', 'three', 'axis'], outputs: ['blanked'] },
-      { type: 'Slice', inputs: ['face32', 'three', 'six', 'axis'], outputs: ['whole'] },
-      {
-        type: 'ReduceMean',
-        inputs: ['mel32'],
-        outputs: ['mean'],
-        attributes: { axes: [1, 2, 3], keepdims: 1 },
-      },
-      { type: 'Mul', inputs: ['whole', 'half'], outputs: ['a'] },
-      { type: 'Mul', inputs: ['blanked', 'quarter'], outputs: ['b'] },
-      { type: 'Mul', inputs: ['mean', 'twentieth'], outputs: ['c'] },
-      { type: 'Sum', inputs: ['a', 'b', 'c', 'fifth'], outputs: ['sum'] },
-      { type: 'Clip', inputs: ['sum', 'nought', 'one'], outputs: ['clipped'] },
-      { type: 'Mul', inputs: ['clipped', 'scale'], outputs: ['scaled'] },
-      { type: 'Add', inputs: ['scaled', 'offset'], outputs: ['shifted'] },
-      { type: 'Add', inputs: ['shifted', 'zeros'], outputs: ['sized'] },
-      {
-        type: 'Cast',
-        inputs: ['sized'],
-        outputs: ['out'],
-        attributes: { to: type === 'float16' ? 10 : type === 'uint8' ? 2 : 1 },
-      },
-    ],
-    initializers: [
-      ...[ints('zero', 0), ints('three', 3), ints('six', 6), ints('axis', 1)],
-      ...[number('half', 0.5), number('quarter', 0.25), number('twentieth', 0.05), number('fifth', 0.2)],
-      ...[
-        number('nought', 0),
-        number('one', 1),
-        number('scale', options.scale ?? 1),
-        number('offset', options.offset ?? 0),
-      ],
-      {
-        name: 'zeros',
-        dims: zerosDims,
-        data: new Float32Array(zerosDims.reduce((product, side) => product * side, 1)),
-      },
-    ],
-  };
-  return onnxGraph(spec);
-}
+import { wav2LipGraph, type Wav2LipGraphOptions } from '../../../helpers/wav2lip-graph.js';
 
 async function open(
   t: TestContext,
-  graph: StandIn | Uint8Array,
+  graph: Wav2LipGraphOptions | Uint8Array,
   options: Partial<Wav2LipOptions> = {},
 ): Promise<Wav2LipFamily> {
   const modelPath = path.join(await temporaryFolder(t), 'wav2lip.onnx');
-  await writeFile(modelPath, graph instanceof Uint8Array ? graph : standIn(graph));
+  await writeFile(modelPath, graph instanceof Uint8Array ? graph : wav2LipGraph(graph));
   const family = await Wav2LipFamily.load({ modelPath, log: silentLog, ...options });
   t.after(() => family.close());
   return family;
@@ -147,7 +62,7 @@ const mels = [-3, 0.5, 2];
 const heard = join(mels.map((mel) => new Float32Array(1280).fill(mel)));
 
 describe('Wav2LipFamily', () => {
-  const shapes: Record<string, StandIn> = {
+  const shapes: Record<string, Wav2LipGraphOptions> = {
     'of 96 pixels': {},
     'of 256 pixels': { sidePx: 256 },
     'with other names, the faces first': {
@@ -242,7 +157,7 @@ describe('Wav2LipFamily', () => {
   });
 
   it('hears, and refuses crops of another size', async (t) => {
-    const bytes = standIn({});
+    const bytes = wav2LipGraph({});
     const family = await open(t, bytes);
     const heard = family.hearWhole(new Float32Array(16_000), 25);
     assert.equal(heard.pictureCount, 25);
@@ -270,7 +185,7 @@ describe('Wav2LipFamily', () => {
 });
 
 describe('a file that is no Wav2Lip network', () => {
-  const cases: Record<string, [StandIn, RegExp]> = {
+  const cases: Record<string, [Wav2LipGraphOptions, RegExp]> = {
     'with mels of another length': [
       { melDims: ['batch', 1, 80, 20] },
       /no input for the sound \[batch,1,80,16\]; it declares mel float32 \[batch,1,80,20\]/,
@@ -308,7 +223,7 @@ describe('a file that is no Wav2Lip network', () => {
   }
 
   it('with open sides of which none works', async (t) => {
-    const shape: StandIn = {
+    const shape: Wav2LipGraphOptions = {
       faceDims: ['b', 6, 'h', 'w'],
       outputDims: ['c', 3, 'h', 'w'],
       zerosDims: [5, 1, 1, 1],
@@ -325,7 +240,7 @@ describe('a file that is no Wav2Lip network', () => {
     const modelPath = path.join(folder, 'wav2lip.onnx');
     const load = (): Promise<Wav2LipFamily> => Wav2LipFamily.load({ modelPath, log: silentLog });
     await assert.rejects(load(), { code: 'file-not-found' });
-    await writeFile(modelPath, standIn({}));
+    await writeFile(modelPath, wav2LipGraph({}));
     await truncate(modelPath, Math.floor((await readFile(modelPath)).length / 2));
     await assert.rejects(load(), { code: 'model-invalid', message: /damaged or breaks off/ });
     await writeFile(modelPath, Buffer.from('80028a0a6cfc9c46f9206aa85019', 'hex'));
