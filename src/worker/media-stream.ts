@@ -174,7 +174,8 @@ export class MediaStream {
   }
 
   cut(): void {
-    this.#engine.cut?.();
+    // Behind the sound that came before this message.
+    void this.#running.then(() => this.#engine.cut?.());
   }
 
   async #drain(): Promise<void> {

@@ -44,6 +44,7 @@ export function arrangeStream(
   const faults: unknown[] = [];
   const aborted: number[] = [];
   const closed = { ear: 0, material: 0 };
+  let forgotten = 0;
   const ear: FaceEar = {
     lookaheadMs: EAR_MS,
     push: () => {},
@@ -83,7 +84,12 @@ export function arrangeStream(
     material,
     fps,
     ear,
-    sense: { lookaheadMs: senseMs, push: () => {}, strength: options.speaking ?? (() => 1) },
+    sense: {
+      lookaheadMs: senseMs,
+      push: () => {},
+      strength: (timeMs) => (forgotten > 0 ? 0 : (options.speaking?.(timeMs) ?? 1)),
+      forget: () => (forgotten += 1),
+    },
     generate(inputs, features, signal) {
       const picture = Math.round((features[0]! * fps) / 1000);
       asked.push(picture);

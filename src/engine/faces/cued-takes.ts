@@ -4,7 +4,7 @@ import type { Take } from '../engine.js';
 /** Pictures over which a take's own place in the footage is dissolved into where the footage stands. */
 const DISSOLVE_PICTURES = 8;
 /** Pictures over which the face of an interrupted take gives way to the footage's. */
-const FADE_PICTURES = 4;
+export const FADE_PICTURES = 4;
 
 /** What a picture shows. */
 export interface Place {

@@ -4,7 +4,7 @@ import type { AlphaMask, Box, I420Frame, RgbImage } from '../../media/frame.js';
 import { ENGINE_RATE } from '../../media/timeline.js';
 import type { AvatarSource, EngineStream, Take } from '../engine.js';
 import { Footage } from './footage.js';
-import { CuedTakes, type Place } from './cued-takes.js';
+import { CuedTakes, FADE_PICTURES, type Place } from './cued-takes.js';
 import type { FaceEar } from './face-family.js';
 import type { FaceMaterial } from './face-material.js';
 
@@ -15,6 +15,8 @@ export interface SpeechSense {
   push(pcm: Float32Array): void;
   /** 0 idle .. 1 speaking, for the picture at `timeMs`, asked in rising order. */
   strength(timeMs: number): number;
+  /** What was pushed so far is not speech: the next picture is idle, until speech is pushed. */
+  forget(): void;
 }
 
 export interface FaceStreamOptions {
@@ -37,7 +39,7 @@ export interface FaceStreamOptions {
 /** A picture whose sound is complete and whose face is being generated. */
 interface Pending {
   readonly index: number;
-  readonly strength: number;
+  strength: number;
   /** Where the footage stood when its face was asked for. */
   readonly step: number;
   readonly abort: AbortController;
@@ -110,8 +112,14 @@ export class FaceStream implements EngineStream {
     else this.#takes.cue(take, Math.round((timeMs * this.#options.fps) / 1000), this.#nextDrawn);
   }
 
+  /** Faces under way fade out, and what was pushed is not speech any more; sound to come is heard as ever. */
   cut(): void {
     this.#takes.cut(this.#nextDrawn);
+    this.#options.sense.forget();
+    for (const [index, pending] of this.#pending.entries()) {
+      pending.strength *= Math.max(0, 1 - (index + 1) / FADE_PICTURES);
+      if (pending.strength === 0) pending.abort.abort();
+    }
   }
 
   close(): Promise<void> {

@@ -64,6 +64,13 @@ export class SpeechGate {
     return this.#level / this.#fadeFrames;
   }
 
+  /** What was pushed so far does not count any more: its speech was interrupted. The next picture is idle. */
+  forget(): void {
+    this.#runs = [];
+    this.#loudFrames = 0;
+    this.#level = 0;
+  }
+
   /** Runs of speech that are still remembered; strength() forgets them. */
   get remembered(): number {
     return this.#runs.length;

@@ -131,6 +131,23 @@ test('skipped pictures are not drawn and their faces are given up', async () => 
   assert.deepEqual(faults, []);
 });
 
+test('interrupted live speech fades out, and silence behind it asks for nothing', async () => {
+  const { stream, answers, pasted } = arrange({ pipelineMs: 240 });
+  const spoken = drain(stream, EAR_MS + 240 + 40);
+  await settle();
+  answers.forEach((answer) => answer.resolve(face(7)));
+  await spoken;
+  const asked = answers.length;
+  assert.equal(asked, 8, 'six faces are under way behind the two that were shown');
+  stream.cut();
+  await drain(stream, 1000);
+  assert.deepEqual(
+    pasted.map(({ strength }) => strength),
+    [1, 1, 0.75, 0.5, 0.25],
+  );
+  assert.equal(answers.length, asked);
+});
+
 test('closing gives up what is under way and ends the ear and the material', async () => {
   const { stream, closed, faults, aborted } = arrange();
   const pictures = drain(stream, 40 + EAR_MS + PIPELINE_MS);

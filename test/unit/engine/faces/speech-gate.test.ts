@@ -213,3 +213,17 @@ test(
     assert.ok(loud > 50 && pauses > 20, `${loud} loud frames, ${pauses} in pauses`);
   },
 );
+
+test('an interrupt makes the pushed speech count no more; speech pushed later does', () => {
+  const gate = new SpeechGate();
+  gate.push(syllables(2000, -20));
+  for (let k = 0; k < 20; k += 1) gate.strength(k * 40);
+  assert.equal(gate.strength(20 * 40), 1);
+  gate.forget();
+  gate.push(new Float32Array(RATE_HZ));
+  for (let k = 21; k < 70; k += 1) assert.equal(gate.strength(k * 40), 0, `picture ${k}`);
+  gate.push(syllables(1000, -20));
+  let strength = 0;
+  for (let k = 70; k < 85; k += 1) strength = gate.strength(k * 40);
+  assert.equal(strength, 1);
+});
