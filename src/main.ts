@@ -73,7 +73,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       cpu: pool,
       face: 'missing' in face ? face : { settings: face, host: WorkerHost.start({ ...worker, face }, log) },
       asked: config.engine !== 'auto',
-      prepareFaces: (id) => avatars.prepareFaces(id),
+      prepareFaces: (id, basis) => avatars.prepareFaces(id, basis),
       facesReady: (id, basis) => avatars.facesReady(id, basis),
       log,
     });

@@ -26,7 +26,7 @@ export interface EnginesOptions {
   /** The engine of generated faces was asked for by name when the server was started. */
   asked: boolean;
   /** Makes what the engine of generated faces needs of an avatar, in the background; resolves when it is there. */
-  prepareFaces(avatarId: string): Promise<void>;
+  prepareFaces(avatarId: string, basis: FaceBasis): Promise<void>;
   /** True if the avatar is prepared for the engine of generated faces. */
   facesReady(avatarId: string, basis: FaceBasis): Promise<boolean>;
   /** Milliseconds of a clock that never runs back; the process's own if left out. */
@@ -112,7 +112,7 @@ export class Engines {
           'avatar-not-ready',
           `avatar ${request.avatarId} could not be prepared for the ${name} engine: ${failed.message}`,
         );
-      this.#prepare(request.avatarId, name, host.faces.basis).catch((error: unknown) => {
+      this.#options.prepareFaces(request.avatarId, host.faces.basis).catch((error: unknown) => {
         const err = toAppError(error);
         this.#unprepared.set(request.avatarId, {
           message: err.message,
@@ -164,16 +164,6 @@ export class Engines {
     const { face, asked } = this.#options;
     if ('missing' in face || face.host.faces === undefined) return false;
     return face.host.faces.plan.mode !== 'unfit' || asked;
-  }
-
-  async #prepare(avatarId: string, name: EngineName, basis: FaceBasis): Promise<void> {
-    await this.#options.prepareFaces(avatarId);
-    // Made by other files than the engine has loaded, it would be made anew for ever.
-    if (!(await this.#options.facesReady(avatarId, basis)))
-      throw new AppError(
-        'model-invalid',
-        `the model files of the ${name} engine were changed while it runs; start the server again`,
-      );
   }
 
   get names(): EngineName[] {

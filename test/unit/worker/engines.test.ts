@@ -89,13 +89,3 @@ test('live sessions take room by their rate, also when they come at once, and gi
   );
   assert.equal((await choose('musetalk')).engine, 'musetalk');
 });
-
-test('faces made by other files than the engine runs with: told to start the server again, not made for ever', async () => {
-  const choose = arrange({ ready: () => false, prepare: () => Promise.resolve() });
-  await assert.rejects(choose('musetalk'), { code: 'avatar-not-ready', message: /is being prepared/ });
-  await settle();
-  await assert.rejects(choose('musetalk'), {
-    code: 'avatar-not-ready',
-    message: /model files of the musetalk engine were changed while it runs; start the server again$/,
-  });
-});
