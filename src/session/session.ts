@@ -17,6 +17,7 @@ import type { WorkerStream, WorkerStreamOptions } from '../worker/host.js';
 import { FanOut } from './fan-out.js';
 import { JpegWatchers } from './jpeg-watchers.js';
 import type { Peer } from './peer.js';
+import { PictureStream } from './picture-stream.js';
 import { Playout } from './playout.js';
 import { RenderAhead } from './render-ahead.js';
 import { SpeechQueue } from './speech-queue.js';
@@ -82,9 +83,7 @@ export class Session {
   readonly #playout: Playout;
   readonly #downsampler = new Downsampler48To16();
   readonly #pcm = new Int16Array(OPUS_FRAME_SAMPLES * 2);
-  #stream: WorkerStream | undefined;
-  /** 16 kHz samples to drop so that a new stream's sound starts at a picture's start. */
-  #trimSamples = 0;
+  readonly #pictures: PictureStream;
   #startedMs: number;
   #fedSamples = 0;
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
@@ -95,9 +94,6 @@ export class Session {
   #lonelySinceMs: number;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
-  #lostStreams = 0;
-  /** Media time of the stream's own first sample. */
-  #streamStartSamples = 0;
   readonly #ahead: RenderAhead;
   /** 20 ms of silence, encoded. */
   readonly #silence: Uint8Array;
@@ -114,7 +110,7 @@ export class Session {
     this.#lonelySinceMs = this.#startedMs;
     this.#silence = options.opus.encode(new Int16Array(OPUS_FRAME_SAMPLES * 2)).slice();
     this.#ahead = new RenderAhead({
-      stream: () => this.#stream,
+      stream: () => this.#pictures.current,
       onProgress: (utteranceId, progress) => this.events.emit('rendering', { utteranceId, progress }),
       onFailed: (utterance, err) => {
         options.log.warn(
@@ -126,11 +122,25 @@ export class Session {
     });
     this.#fanOut = new FanOut({
       clock: options.clock,
-      onKeyframeNeeded: () => this.#stream?.requestKeyframe(),
+      onKeyframeNeeded: () => this.#pictures.current?.requestKeyframe(),
       onPeerError: (peer, error) =>
         options.log.warn({ session: options.id, peer, err: error }, 'sending to a viewer failed'),
     });
-    this.#watchers = new JpegWatchers((count) => this.#stream?.setJpeg(count > 0));
+    this.#watchers = new JpegWatchers((count) => this.#pictures.current?.setJpeg(count > 0));
+    this.#pictures = new PictureStream({
+      ...options,
+      fedSamples: () => this.#fedSamples,
+      onOpened: (stream) => this.#streamOpened(stream),
+      onPicture: (picture) => {
+        if (this.#playout.pushPicture(picture)) this.#fanOut.requestKeyframe();
+        this.#playout.advance(this.#nowSamples());
+      },
+      onJpeg: (picture) => this.#playout.pushJpeg(picture),
+      onStats: (stats) => {
+        this.#workerStats = stats;
+        this.#skippedPictures += stats.skipped;
+      },
+    });
     this.#playout = new Playout(options.fps, {
       sound: (opus, mediaSamples) => this.#fanOut.sendSound(opus, mediaSamples),
       picture: (picture) => this.#fanOut.sendPicture(picture, options.fps),
@@ -142,7 +152,7 @@ export class Session {
   static async create(options: SessionOptions): Promise<Session> {
     const session = new Session(options);
     try {
-      await session.#openStream(() => 0);
+      await session.#pictures.open();
     } catch (error) {
       await session.close('could not be opened');
       throw error;
@@ -155,11 +165,11 @@ export class Session {
   }
 
   get widthPx(): number {
-    return this.#stream?.widthPx ?? 0;
+    return this.#pictures.current?.widthPx ?? 0;
   }
 
   get heightPx(): number {
-    return this.#stream?.heightPx ?? 0;
+    return this.#pictures.current?.heightPx ?? 0;
   }
 
   get state(): SessionState {
@@ -183,7 +193,7 @@ export class Session {
       renderMs: Number(this.#workerStats.renderMs.toFixed(2)),
       encodeMs: Number(this.#workerStats.encodeMs.toFixed(2)),
       backlogMs: Number(this.#workerStats.backlogMs.toFixed(1)),
-      workerRestarts: this.#lostStreams,
+      workerRestarts: this.#pictures.lost,
       leadMs: Math.round(samplesToMs(this.#leadSamples)),
     };
   }
@@ -214,7 +224,7 @@ export class Session {
     this.#speech.push(utterance, {
       waitUntilMs,
       heldAt: (atSamples) => !rendered.ready || !this.#isPictureStart(atSamples),
-      onStart: (atSamples) => rendered.start(samplesToMs(atSamples - this.#streamStartSamples)),
+      onStart: (atSamples) => rendered.start(this.#pictures.ownMs(atSamples)),
     });
     return Promise.all([utterance.closed, rendered.over]).then(() => {});
   }
@@ -230,7 +240,7 @@ export class Session {
   async interrupt(): Promise<{ playedMs: number }> {
     const stopSamples = this.#nowSamples() + msToSamples(FALL_SILENT_MS);
     this.#playout.hush(stopSamples, this.#silence);
-    this.#stream?.cut();
+    this.#pictures.current?.cut();
     const dropped = await this.#speech.clear(stopSamples);
     for (const { utterance, heardSamples } of dropped) this.#tellEnd(utterance.id, heardSamples, true);
     return { playedMs: Math.round(samplesToMs(dropped[0]?.heardSamples ?? 0)) };
@@ -317,16 +327,15 @@ export class Session {
     const spoke = this.#speech.feed(this.#pcm, this.#fedSamples, this.viewers > 0, nowMs);
     if (!spoke) this.#pcm.fill(0);
     this.#playout.pushSound(this.#options.opus.encode(this.#pcm), this.#fedSamples);
-    let mono = this.#downsampler.push(this.#pcm);
-    if (this.#stream !== undefined) {
-      if (this.#trimSamples > 0) {
-        const cut = Math.min(this.#trimSamples, mono.length);
-        this.#trimSamples -= cut;
-        mono = mono.subarray(cut);
-      }
-      if (mono.length > 0) this.#stream.pushSound(mono.slice());
-    }
+    this.#pictures.pushSound(this.#downsampler.push(this.#pcm));
     this.#fedSamples += OPUS_FRAME_SAMPLES;
+  }
+
+  #streamOpened(stream: WorkerStream): void {
+    this.#leadSamples = msToSamples(stream.lookaheadMs + DRAW_MARGIN_MS);
+    if (this.#watchers.count > 0) stream.setJpeg(true);
+    this.#ahead.streamChanged();
+    this.#fanOut.requestKeyframe();
   }
 
   #retireSpoken(now: number): void {
@@ -349,72 +358,6 @@ export class Session {
       void this.close('nobody watched any more').catch(() => {});
   }
 
-  /** `firstIndex` is asked for when the worker is there, which may take minutes. */
-  async #openStream(firstIndex: () => number): Promise<void> {
-    const stream = await this.#options.openStream({
-      avatarId: this.avatarId,
-      fps: this.fps,
-      bitrateBps: this.#options.bitrateBps,
-      firstIndex,
-      onPicture: (picture) => {
-        if (this.#playout.pushPicture(picture)) this.#fanOut.requestKeyframe();
-        this.#playout.advance(this.#nowSamples());
-      },
-      onJpeg: (picture) => this.#playout.pushJpeg(picture),
-      onStats: (stats) => {
-        this.#workerStats = stats;
-        this.#skippedPictures += stats.skipped;
-      },
-      onLost: (reason) => {
-        this.#options.log.warn({ session: this.id, reason }, 'picture stream lost, opening another');
-        this.#stream = undefined;
-        this.#lostStreams += 1;
-        void this.#reopen();
-      },
-    });
-    if (this.#closing) {
-      await stream.close();
-      return;
-    }
-    this.#leadSamples = msToSamples(stream.lookaheadMs + DRAW_MARGIN_MS);
-    if (this.#watchers.count > 0) stream.setJpeg(true);
-    this.#stream = stream;
-  }
-
-  /** Sound goes on meanwhile; the new stream takes over at a picture's start a little ahead of what is fed. */
-  async #reopen(): Promise<void> {
-    let pauseMs = 100;
-    while (!this.#closing) {
-      try {
-        let startSamples = 0;
-        await this.#openStream(() => {
-          const index = samplesToFrame(this.#fedSamples + msToSamples(500), this.fps);
-          startSamples = frameToSamples(index, this.fps);
-          return index;
-        });
-        this.#streamStartSamples = startSamples;
-        this.#alignStream(startSamples);
-        this.#ahead.streamChanged();
-        this.#fanOut.requestKeyframe();
-        return;
-      } catch (error) {
-        this.#options.log.warn(
-          { session: this.id, err: toAppError(error) },
-          'picture stream could not be reopened',
-        );
-        await new Promise<void>((resolve) => this.#options.clock.after(pauseMs, resolve));
-        pauseMs = Math.min(pauseMs * 2, 5000);
-      }
-    }
-  }
-
-  #alignStream(startSamples: number): void {
-    this.#trimSamples = 0;
-    const lateSamples = this.#fedSamples - startSamples;
-    if (lateSamples > 0) this.#stream?.pushSound(new Float32Array(Math.round(lateSamples / 3)));
-    else this.#trimSamples = Math.round(-lateSamples / 3);
-  }
-
   close(reason: string): Promise<void> {
     this.#closing ??= this.#close(reason);
     return this.#closing;
@@ -424,10 +367,9 @@ export class Session {
     this.#stopTimer();
     this.#watchers.close();
     this.#fanOut.close();
-    // A stream that is being opened again closes by itself when it is there.
     await Promise.allSettled([
       ...[...this.#peers.values()].map((peer) => peer.close('the session ended')),
-      this.#stream?.close(),
+      this.#pictures.close(),
       this.#speech.clear(this.#nowSamples()),
     ]);
     this.#peers.clear();
