@@ -17,7 +17,8 @@ import { projectRoot, resolveMediaPath } from './paths.js';
 import { Sessions } from './session/sessions.js';
 import { Avatars } from './worker/avatars.js';
 import { Engines } from './worker/engines.js';
-import { WorkerHost, WorkerPool } from './worker/host.js';
+import { WorkerHost } from './worker/host.js';
+import { WorkerPool } from './worker/pool.js';
 
 /** Composition root: builds everything from the configuration, downwards; `close` takes it down in reverse. */
 

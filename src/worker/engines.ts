@@ -3,7 +3,8 @@ import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import type { FaceBasis } from '../engine/face-basis.js';
 import { AppError, isAppError, toAppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
-import type { WorkerHost, WorkerPool, WorkerStream, WorkerStreamOptions } from './host.js';
+import type { WorkerHost, WorkerStream, WorkerStreamOptions } from './host.js';
+import type { WorkerPool } from './pool.js';
 
 /** Which engine draws a session, and why. */
 export interface EngineChoice {

@@ -4,7 +4,8 @@ import type { FaceEngineSettings } from '../../../src/engine/engine-settings.js'
 import { AppError } from '../../../src/errors.js';
 import { silentLog } from '../../../src/lib/log.js';
 import { Engines } from '../../../src/worker/engines.js';
-import type { WorkerHost, WorkerPool } from '../../../src/worker/host.js';
+import type { WorkerHost } from '../../../src/worker/host.js';
+import type { WorkerPool } from '../../../src/worker/pool.js';
 
 /** The choice of an engine, with a worker that is always ready. */
 function arrange(options: {
