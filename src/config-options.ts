@@ -260,7 +260,7 @@ export const OPTIONS: readonly Option[] = [
     key: 'referenceWindows',
     kind: 'switch',
     defaultText: 'off',
-    help: 'hears as the MuseTalk reference does below 25 and above 49 pictures a second (lips late or early)',
+    help: 'rendered speech only: hears as the MuseTalk reference does below 25 and above 49 pictures a second (lips late or early)',
   },
   {
     flag: '--batch_size',
