@@ -54,3 +54,34 @@ export function greenUnet(options: { nanWhenHeard?: boolean; weight?: number } =
     ],
   });
 }
+
+/** A UNet that gives the face back, lighter the louder the sound in its window is (the mean of all it hears). */
+export function loudnessUnet(gain = 0.03): Uint8Array {
+  const same = new Float32Array(4 * 8);
+  for (let channel = 0; channel < 4; channel += 1) same[channel * 8 + 4 + channel] = 1;
+  return onnxGraph({
+    inputs: [
+      { name: 'input_latents', dims: ['batch', 8, 32, 32] },
+      { name: 'audio_prompts', dims: ['batch', 50, 384] },
+    ],
+    outputs: [{ name: 'noise_prediction', dims: ['batch', 4, 32, 32] }],
+    nodes: [
+      { type: 'Conv', inputs: ['input_latents', 'same'], outputs: ['face'] },
+      {
+        type: 'ReduceMean',
+        inputs: ['audio_prompts'],
+        outputs: ['flat'],
+        attributes: { axes: [1, 2], keepdims: 1 },
+      },
+      { type: 'Unsqueeze', inputs: ['flat', 'axis'], outputs: ['mean'] },
+      { type: 'Mul', inputs: ['mean', 'light'], outputs: ['lighter'] },
+      { type: 'Add', inputs: ['face', 'lighter'], outputs: ['noise_prediction'] },
+    ],
+    initializers: [
+      { name: 'same', dims: [4, 8, 1, 1], data: same },
+      { name: 'axis', type: 'int64', dims: [1], data: [3] },
+      // All channels of the stand-in decoder up by the same is white.
+      { name: 'light', dims: [1, 4, 1, 1], data: [1, 0.5, 0.5, 0.25].map((value) => value * gain) },
+    ],
+  });
+}

@@ -122,8 +122,8 @@ const BUGS: readonly (readonly [bug: string, file: string, title: string])[] = [
   ],
   [
     'a cache is used although margin or mode changed',
-    'unit/engine/faces/material-store',
-    'every parameter is part of the key',
+    'unit/engine/faces/material-file',
+    'everything that material is made by is part of the key',
   ],
   [
     'a cache is used although models changed (server)',
