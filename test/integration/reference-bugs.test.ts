@@ -157,7 +157,7 @@ const BUGS: readonly (readonly [bug: string, file: string, title: string])[] = [
   ],
   [
     'each clip begins at frame 0 (rendered ahead)',
-    'unit/engine/faces/face-stream',
+    'unit/engine/faces/face-stream-takes',
     'moves the body to its place without a jump',
   ],
 ];
@@ -289,7 +289,8 @@ test('a generator that is too slow leaves pictures out and gathers none', async 
   await stream.close();
   assert.ok(skipped > 10, `${skipped} pictures were left out`);
   assert.ok(stub.asked.most <= lookahead + 4, `${stub.asked.most} faces at once, look-ahead ${lookahead}`);
-  assert.ok(behind < 25, `the latest picture is ${behind} behind the sound`);
+  // Sixty pictures are too many for it. What is left waits for the batch under way and its own, 0.4 s each.
+  assert.ok(behind < 40, `the latest picture is ${behind} behind the sound`);
   assert.equal(new Set(indices).size, indices.length);
 });
 
@@ -312,11 +313,12 @@ test('rendered ahead, an utterance has a face for every picture, the last one to
     },
   });
   t.after(() => take.close());
-  assert.equal(take.pictureCount, 25 * seconds);
-  for (const index of [10, take.pictureCount - 1]) {
+  for (const index of [10, 25 * seconds - 1]) {
     assert.equal(take.strength(index), 1);
     assert.ok(take.face(index)!.data[1]! > 200, 'it is painted');
   }
+  assert.ok(take.pictureCount > 25 * seconds, 'behind the sound the face fades out');
+  assert.ok(take.strength(take.pictureCount - 1) < 0.5);
   assert.equal(told.at(-1), 1);
   // 40 s of faces are 197 MB; a batch or two are under way at once, and some wait for the garbage collector.
   assert.ok(stub.asked.most <= 16, `${stub.asked.most} faces at once`);
