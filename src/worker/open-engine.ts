@@ -34,7 +34,7 @@ export async function openEngine(
     const { provider, opened } = await openSomewhere(face, { logLevel, log });
     const { family, hear, close } = opened;
     scope.defer(close);
-    const basis = await faceBasisOf(face, precisionOf(provider));
+    const basis = await faceBasisOf(face, precisionOf(provider), family.faceSidePx);
     const cost = await measureFaceCost({ generator: family, hear, batch: opened.batch });
     const maxWaitMs = 1000 / face.fps;
     const plan = decideCost(cost, { fps: face.fps, mode: face.mode, maxWaitMs });

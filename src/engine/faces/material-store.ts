@@ -1,16 +1,16 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../../errors.js';
 import type { AlphaMask, Box } from '../../media/frame.js';
 import type { FaceMaterial } from './face-material.js';
+import { findDamage } from './material-check.js';
 import {
   INPUTS_FILE,
   isCurrent,
   MASKS_FILE,
   MATERIAL_FILE,
   pixelsOf,
-  whatIsWrong,
   type ExpectedMaterial,
   type MaterialFile,
   type PictureEntry,
@@ -43,28 +43,9 @@ export async function openMaterial(
   }
   if (typeof file !== 'object' || file === null) throw damaged(`${MATERIAL_FILE} is not an object`);
   if (!isCurrent(file, expected)) return undefined;
-  const wrong = whatIsWrong(file, expected.frameCount);
-  if (wrong !== undefined) throw damaged(wrong);
-  const { inputValues, pictures } = file;
-  const sizes = {
-    [INPUTS_FILE]: pictures.length * inputValues * 4,
-    [MASKS_FILE]: pictures.reduce((sum, { mask }) => sum + pixelsOf(mask.area), 0),
-  };
-  for (const [name, sizeBytes] of Object.entries(sizes)) {
-    const found = (await stat(path.join(folder, name)).catch(() => undefined))?.size;
-    if (found !== sizeBytes) throw damaged(`${name} has ${found ?? 'no'} bytes, not ${sizeBytes}`);
-  }
+  const damage = await findDamage(folder, file, expected.frameCount);
+  if (damage !== undefined) throw damaged(damage);
   return new StoredMaterial(folder, file);
-}
-
-/** Whether a folder holds material that may be used, by its material.json alone. */
-export async function hasMaterial(folder: string, expected: ExpectedMaterial): Promise<boolean> {
-  try {
-    const file = JSON.parse(await readFile(path.join(folder, MATERIAL_FILE), 'utf8')) as MaterialFile | null;
-    return file !== null && isCurrent(file, expected);
-  } catch {
-    return false;
-  }
 }
 
 /** Inputs and masks are read on demand: a minute of the former is up to 1.2 GB. */

@@ -5,7 +5,7 @@ import type { RgbImage } from '../../media/frame.js';
 import type { FaceEar, FaceFamily, HeardUtterance } from '../faces/face-family.js';
 import { allFinite, copyBatch } from '../faces/batch-graph.js';
 import { BatchLimit } from '../faces/batch-limit.js';
-import { FEATURE_VALUES, heardBy, Wav2LipEar } from './wav2lip-hearing.js';
+import { FEATURE_VALUES, hearWhole, Wav2LipEar } from './wav2lip-hearing.js';
 import { Wav2LipModel } from './wav2lip-model.js';
 import { planeOf, wav2LipPlanes, type Wav2LipFaceFormat } from './wav2lip-planes.js';
 
@@ -66,7 +66,7 @@ export class Wav2LipFamily implements FaceFamily {
   }
 
   hearWhole(pcm: Float32Array, fps: number): HeardUtterance {
-    return heardBy(pcm, fps);
+    return hearWhole(pcm, fps);
   }
 
   /** Calls may overlap; each waits for the one before. */

@@ -19,6 +19,9 @@ const RING_SECONDS = 30;
 /** The last frame of a window ends this long after the window's first middle. */
 const WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + HALF_FRAME_SAMPLES;
 
+/** Frames computed before others get a turn: a second of sound takes 3 ms, ten minutes would hold everything up. */
+const FRAMES_A_TURN = 80;
+
 /**
  * The features of a whole utterance (16 kHz mono, -1..1), one array a picture. Picture i sees the 16 frames from frame
  * int(i * 80 / fps) on, as Wav2Lip's inference.py cuts them; windows that would reach past the end are the last 16. The
@@ -26,30 +29,31 @@ const WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * HOP_SAMPLES + HALF_FRAME_SAMPLES;
  * followed by silence.
  * @throws AppError invalid-argument
  */
-export function hearWhole(pcm: Float32Array, fps: number): Float32Array[] {
+export function hearWhole(pcm: Float32Array, fps: number): HeardUtterance {
   if (!(fps > 0 && Number.isFinite(fps)))
     throw new AppError('invalid-argument', `${fps} is not a number of pictures a second`);
-  if (pcm.length === 0) return [];
+  const pictureCount = Math.floor((pcm.length / SAMPLE_RATE_HZ) * fps);
+  return { pictureCount, pictures: windowsOf(pcm, fps, pictureCount) };
+}
+
+async function* windowsOf(
+  pcm: Float32Array,
+  fps: number,
+  pictureCount: number,
+): AsyncGenerator<Float32Array, void, undefined> {
+  if (pictureCount === 0) return;
   const mel = new Wav2LipMel();
   const frames = framesOf(pcm.length);
   const values = new Float32Array(Math.max(frames, WINDOW_FRAMES) * MEL_BANDS).fill(MEL_SILENCE);
-  for (let k = 0; k < frames; k++) mel.compute((i) => pcm[i]!, pcm.length, k, values, k * MEL_BANDS);
-  const last = values.length / MEL_BANDS - WINDOW_FRAMES;
-  const framesPerPicture = FRAMES_PER_S / fps;
-  return Array.from({ length: Math.floor((pcm.length / SAMPLE_RATE_HZ) * fps) }, (_, index) => {
-    const start = Math.min(Math.floor(index * framesPerPicture), last);
-    return bandByBand((k) => values.subarray((start + k) * MEL_BANDS, (start + k + 1) * MEL_BANDS));
-  });
-}
-
-/** The same as a family gives it. */
-export function heardBy(pcm: Float32Array, fps: number): HeardUtterance {
-  const pictures = hearWhole(pcm, fps);
-  async function* oneByOne(): AsyncGenerator<Float32Array> {
-    await Promise.resolve();
-    yield* pictures;
+  for (let k = 0; k < frames; k++) {
+    if (k % FRAMES_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    mel.compute((i) => pcm[i]!, pcm.length, k, values, k * MEL_BANDS);
   }
-  return { pictureCount: pictures.length, pictures: oneByOne() };
+  const last = values.length / MEL_BANDS - WINDOW_FRAMES;
+  for (let index = 0; index < pictureCount; index++) {
+    const start = Math.min(Math.floor((index * FRAMES_PER_S) / fps), last);
+    yield bandByBand((k) => values.subarray((start + k) * MEL_BANDS, (start + k + 1) * MEL_BANDS));
+  }
 }
 
 function bandByBand(frame: (k: number) => Float32Array): Float32Array {

@@ -1,6 +1,6 @@
 import type { RgbImage } from '../../media/frame.js';
 import type { FaceEar, FaceFamily, HeardUtterance } from '../faces/face-family.js';
-import { FEATURE_VALUES, heardBy, Wav2LipEar } from './wav2lip-hearing.js';
+import { FEATURE_VALUES, hearWhole, Wav2LipEar } from './wav2lip-hearing.js';
 
 /** The network, wherever it runs. */
 export interface Wav2LipNetwork {
@@ -32,7 +32,7 @@ export class Wav2LipRemote implements FaceFamily {
   }
 
   hearWhole(pcm: Float32Array, fps: number): HeardUtterance {
-    return heardBy(pcm, fps);
+    return hearWhole(pcm, fps);
   }
 
   generate(inputs: Float32Array, features: Float32Array, count: number): Promise<Uint8Array> {

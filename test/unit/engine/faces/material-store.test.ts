@@ -8,7 +8,8 @@ import {
   materialKey,
   type MaterialHeader,
 } from '../../../../src/engine/faces/material-file.js';
-import { hasMaterial, openMaterial } from '../../../../src/engine/faces/material-store.js';
+import { isPrepared } from '../../../../src/engine/faces/material-check.js';
+import { openMaterial } from '../../../../src/engine/faces/material-store.js';
 import { MaterialWriter } from '../../../../src/engine/faces/material-writer.js';
 import { isAppError } from '../../../../src/errors.js';
 import type { AlphaMask, Box } from '../../../../src/media/frame.js';
@@ -177,7 +178,7 @@ test('what the reference prepared is current whatever the models, for its pictur
   const imported = { ...HEADER, modelHashes: {}, landmarks: BY_REFERENCE, parsing: BY_REFERENCE };
   const usable = async (header: MaterialHeader, expected: { frameCount: number; key: string }) => {
     await write(folder, pictures(3), header);
-    const told = await hasMaterial(folder, expected);
+    const told = await isPrepared(folder, expected);
     const material = await openMaterial(folder, expected);
     material?.close();
     assert.equal(material !== undefined, told, 'what is told is what can be opened');
@@ -198,9 +199,9 @@ test('what the reference prepared is current whatever the models, for its pictur
   const text = await readFile(file, 'utf8');
   for (const other of [text.replace('"version":1', '"version":2'), text.slice(0, -1), 'null', '{}']) {
     await writeFile(file, other);
-    assert.equal(await hasMaterial(folder, { frameCount: 3, key: KEY }), false, other.slice(0, 20));
+    assert.equal(await isPrepared(folder, { frameCount: 3, key: KEY }), false, other.slice(0, 20));
   }
-  assert.equal(await hasMaterial(path.join(folder, 'nothing'), { frameCount: 3, key: KEY }), false);
+  assert.equal(await isPrepared(path.join(folder, 'nothing'), { frameCount: 3, key: KEY }), false);
 });
 
 test('damage is told in one sentence', async (t) => {
