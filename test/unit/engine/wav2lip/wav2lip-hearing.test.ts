@@ -149,7 +149,7 @@ describe('Wav2LipEar', () => {
   it('copies what it is given', async () => {
     const ear = new Wav2LipEar();
     const pcm = sound(8000);
-    const expected = hearWhole(pcm, 25)[2]!;
+    const expected = (await heard(pcm, 25))[2]!;
     const buffer = pcm.slice();
     ear.push(buffer);
     buffer.fill(1);
