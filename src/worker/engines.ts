@@ -35,6 +35,8 @@ export interface EnginesOptions {
   log: Log;
 }
 
+type Changing<T> = { -readonly [K in keyof T]: T[K] };
+
 /** A failed preparation for generated faces is told for this long before it is tried again. */
 const RETRY_PREPARATION_MS = 60_000;
 
@@ -128,14 +130,28 @@ export class Engines {
     }
     const mode = plan.mode === 'live' ? 'live' : 'prerendered';
     const release = mode === 'live' ? this.#promise(request.fps, face.settings, plan.capacity) : () => {};
-    return {
+    const choice: Changing<EngineChoice> = {
       engine: name,
       mode,
       reason: plan.reason,
       face: face.settings,
-      open: (options) => host.open(options),
+      open: async (options) => {
+        try {
+          return await host.open(options);
+        } catch (error) {
+          // A session whose engine is gone for good goes on with the one that is always there, and says so.
+          if (!host.isUnusable) throw error;
+          release();
+          choice.engine = 'cpu';
+          choice.mode = 'live';
+          delete choice.face;
+          choice.reason = `the ${name} engine cannot be used any more: ${toAppError(error).message}`;
+          return this.#options.cpu.open(options);
+        }
+      },
       release,
     };
+    return choice;
   }
 
   /** Promised before anything is awaited, so that requests at once cannot overshoot. @throws no-capacity */

@@ -118,6 +118,11 @@ export class WorkerHost {
     return this.#ready;
   }
 
+  /** The worker said that it cannot be built, so no other one will be started. */
+  get isUnusable(): boolean {
+    return this.#unusable !== undefined;
+  }
+
   get load(): number {
     return this.#entries.size;
   }

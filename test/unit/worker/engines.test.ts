@@ -4,7 +4,7 @@ import type { FaceEngineSettings } from '../../../src/engine/engine-settings.js'
 import { AppError } from '../../../src/errors.js';
 import { silentLog } from '../../../src/lib/log.js';
 import { Engines } from '../../../src/worker/engines.js';
-import type { WorkerHost } from '../../../src/worker/host.js';
+import type { WorkerHost, WorkerStreamOptions } from '../../../src/worker/host.js';
 import type { WorkerPool } from '../../../src/worker/pool.js';
 
 /** The choice of an engine, with a worker that is always ready. */
@@ -13,17 +13,19 @@ function arrange(options: {
   ready?(): boolean;
   nowMs?(): number;
   capacity?: number;
+  host?: Partial<WorkerHost>;
 }) {
   const plan = { mode: 'live', capacity: options.capacity ?? 1, reason: 'fast enough' };
   const host = {
     ready: Promise.resolve(),
     load: 0,
     faces: { plan, basis: {}, provider: 'cpu' },
+    ...options.host,
   } as unknown as WorkerHost;
   const settings = { name: 'musetalk', fps: 25, compute: { provider: 'auto' } } as FaceEngineSettings;
   const engines = new Engines({
     asked: false,
-    cpu: {} as WorkerPool,
+    cpu: { open: () => Promise.resolve('a stream of the CPU engine') } as unknown as WorkerPool,
     face: { host, settings },
     prepareFaces: options.prepare ?? (() => Promise.resolve()),
     facesReady: () => Promise.resolve(options.ready?.() ?? true),
@@ -89,4 +91,23 @@ test('live sessions take room by their rate, also when they come at once, and gi
     'twice the pictures are twice the room',
   );
   assert.equal((await choose('musetalk')).engine, 'musetalk');
+});
+
+test('a session whose engine is gone for good goes on with the CPU engine, and says so', async () => {
+  const gone = new AppError('model-invalid', 'unet.onnx is damaged');
+  const choose = arrange({ host: { isUnusable: true, open: () => Promise.reject(gone) } });
+  const choice = await choose('musetalk');
+  assert.equal(choice.engine, 'musetalk');
+  assert.equal(await choice.open({} as WorkerStreamOptions), 'a stream of the CPU engine');
+  assert.equal(choice.engine, 'cpu');
+  assert.equal(choice.reason, 'the musetalk engine cannot be used any more: unet.onnx is damaged');
+  assert.equal(choice.face, undefined);
+  assert.equal((await choose('musetalk')).engine, 'musetalk', 'its room was given back');
+});
+
+test('a stream that could not be opened for another reason is an error', async () => {
+  const choose = arrange({
+    host: { isUnusable: false, open: () => Promise.reject(new AppError('timeout', 'too slow')) },
+  });
+  await assert.rejects((await choose('musetalk')).open({} as WorkerStreamOptions), { code: 'timeout' });
 });
