@@ -54,9 +54,9 @@ export class Playout {
     this.#jpegs.push(picture);
   }
 
-  /** Replaces the sound from `fromSamples` on that waits by `silence`, an encoded packet of its length. */
-  hush(fromSamples: number, silence: Uint8Array): void {
-    for (const packet of this.#sound) if (packet.mediaSamples >= fromSamples) packet.opus = silence;
+  /** Replaces the sound from `fromSamples` on that waits; `silence` is asked for one packet after the other. */
+  hush(fromSamples: number, silence: () => Uint8Array): void {
+    for (const packet of this.#sound) if (packet.mediaSamples >= fromSamples) packet.opus = silence();
   }
 
   /** Sends everything whose media time is `nowSamples` or earlier. */

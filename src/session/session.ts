@@ -95,8 +95,6 @@ export class Session {
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #ahead: RenderAhead;
-  /** 20 ms of silence, encoded. */
-  readonly #silence: Uint8Array;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SessionOptions) {
@@ -108,7 +106,6 @@ export class Session {
     this.#startedMs = options.clock.now();
     this.#lastTickMs = this.#startedMs;
     this.#lonelySinceMs = this.#startedMs;
-    this.#silence = options.opus.encode(new Int16Array(OPUS_FRAME_SAMPLES * 2)).slice();
     this.#ahead = new RenderAhead({
       stream: () => this.#pictures.current,
       onProgress: (utteranceId, progress) => this.events.emit('rendering', { utteranceId, progress }),
@@ -239,7 +236,10 @@ export class Session {
    */
   async interrupt(): Promise<{ playedMs: number }> {
     const stopSamples = this.#nowSamples() + msToSamples(FALL_SILENT_MS);
-    this.#playout.hush(stopSamples, this.#silence);
+    // The encoder itself says what silence is after the speech that it coded last: packets coded apart would end in a
+    // click where its own begin again.
+    const silence = new Int16Array(OPUS_FRAME_SAMPLES * 2);
+    this.#playout.hush(stopSamples, () => this.#options.opus.encode(silence));
     this.#pictures.current?.cut();
     const dropped = await this.#speech.clear(stopSamples);
     for (const { utterance, heardSamples } of dropped) this.#tellEnd(utterance.id, heardSamples, true);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Decoder } from '@evan/opus';
+import { OpusEncoder } from '../../../src/encoder/opus-encoder.js';
 import { MAX_QUEUED_PICTURES, Playout } from '../../../src/session/playout.js';
 
 function arrange() {
@@ -51,8 +53,35 @@ test('sound that waits is hushed from a moment on, and only that', () => {
     jpeg: () => {},
   });
   for (const at of [0, 960, 1920, 2880]) playout.pushSound(Uint8Array.of(7), at);
-  playout.hush(1500, Uint8Array.of(0));
+  let packet = 0;
+  playout.hush(1500, () => Uint8Array.of((packet += 1)));
   playout.pushSound(Uint8Array.of(9), 3840);
   playout.advance(4000);
-  assert.deepEqual(sent, [7, 7, 0, 0, 9]);
+  assert.deepEqual(sent, [7, 7, 1, 2, 9]);
+});
+
+test('what is hushed stays silent to the ear, also where the sound coded later goes on', () => {
+  const encoder = new OpusEncoder();
+  const decoder = new Decoder({ channels: 2, sample_rate: 48_000 });
+  const levels: number[] = [];
+  const playout = new Playout(25, {
+    sound(opus) {
+      const bytes = decoder.decode(opus);
+      const pcm = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+      levels.push(Math.sqrt(pcm.reduce((sum, value) => sum + value * value, 0) / pcm.length) / 32_768);
+    },
+    picture: () => {},
+    jpeg: () => {},
+  });
+  const tone = (k: number) =>
+    Int16Array.from({ length: 1920 }, (_, i) => 8000 * Math.sin((k * 1920 + i) / 20));
+  const silence = new Int16Array(1920);
+  for (let k = 0; k < 50; k += 1) playout.pushSound(encoder.encode(tone(k)), k * 960);
+  playout.hush(10 * 960, () => encoder.encode(silence));
+  for (let k = 50; k < 70; k += 1) playout.pushSound(encoder.encode(silence), k * 960);
+  playout.advance(70 * 960);
+  assert.equal(levels.length, 70);
+  assert.ok(Math.min(...levels.slice(2, 10)) > 0.1, 'before it, there is sound');
+  assert.ok(Math.max(...levels.slice(12)) < 0.002, `then ${Math.max(...levels.slice(12))}`);
+  encoder.close();
 });
