@@ -30,77 +30,82 @@ const toggle = (byDefault: boolean) =>
 const text = z.string().min(1, 'must not be empty');
 const oneOf = (names: string) => ({ error: `must be ${names}` });
 
-const schema = z.object({
-  host: z.string().min(1, 'must not be empty').default('0.0.0.0'),
-  port: integer(0, 65_535).default(5000),
-  dataDir: z.string().min(1, 'must not be empty').default('./data'),
-  mediaRoots: z.array(z.string().min(1, 'must not be empty')).default([]),
-  modelsDir: z.string().min(1, 'must not be empty').default('./models'),
-  workers: integer(1, 64).optional(),
-  maxSessions: integer(1, 1000).default(8),
-  sessionLingerS: integer(1, 86_400).default(30),
-  logLevel: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-      error: 'must be trace, debug, info, warn, error, fatal or silent',
-    })
-    .default('info'),
-  maxUploadMb: integer(1, 65_536).default(512),
-  ffmpegBin: z.string().optional(),
-  publicHosts: z.array(z.string().min(1, 'must not be empty')).default([]),
-  icePortRange: z
-    .string()
-    .regex(/^\d+-\d+$/, 'must be LOW-HIGH, for example 40000-45000')
-    .transform((text): [number, number] => text.split('-').map(Number) as [number, number])
-    .refine(
-      ([low, high]) => low >= 1024 && high <= 65_535 && high - low >= 10,
-      'must lie in 1024-65535 and hold at least 11 ports',
-    )
-    .optional(),
-  reload: toggle(false),
-  engine: z
-    .enum(['auto', 'cpu', 'musetalk', 'wav2lip'], oneOf('auto, cpu, musetalk or wav2lip'))
-    .default('auto'),
-  engineMode: z.enum(['auto', 'live', 'prerendered'], oneOf('auto, live or prerendered')).default('auto'),
-  musetalkDir: text.optional(),
-  wav2lipModel: text.optional(),
-  wav2lipOrder: z.enum(['bgr', 'rgb'], oneOf('bgr or rgb')).default('bgr'),
-  onnxProvider: z.enum(['auto', 'cpu', 'cuda'], oneOf('auto, cpu or cuda')).default('auto'),
-  onnxThreads: integer(1, 256).optional(),
-  gpuId: integer(0, 63).default(0),
-  unetModelPath: text.optional(),
-  whisperDir: text.optional(),
-  vaeType: z.enum(['sd-vae', 'taesd'], oneOf('sd-vae or taesd')).default('sd-vae'),
-  vaeOverrides: z
-    .array(
-      z
-        .string()
-        .regex(
-          /^(encoderScaling=(inside|outside)|decoderScaling=(inside|outside|none)|(en|de)coderOrder=(rgb|bgr)|probe=off)$/,
-          'must be NAME=VALUE as --help lists them',
-        ),
-    )
-    .default([]),
-  version: z.enum(['v1', 'v15'], oneOf('v1 or v15')).default('v15'),
-  bboxShift: integer(-100, 100).default(0),
-  extraMargin: integer(0, 200).default(10),
-  parsingMode: z.enum(['jaw', 'raw', 'neck'], oneOf('jaw, raw or neck')).default('jaw'),
-  leftCheekWidth: integer(0, 256).default(90),
-  rightCheekWidth: integer(0, 256).default(90),
-  boxSmoothing: toggle(true),
-  audioPaddingLeft: integer(0, 10).default(2),
-  audioPaddingRight: integer(0, 10).default(2),
-  referenceWindows: toggle(false),
-  batchSize: integer(1, 64).default(4),
-  fps: integer(5, 60).default(25),
-  resultDir: text.optional(),
-  ffmpegPath: text.optional(),
-  unetConfig: z.string().optional(),
-  inferenceConfig: z.string().optional(),
-  outputVidName: z.string().optional(),
-  useSavedCoord: toggle(false),
-  savedCoord: toggle(false),
-  skipSaveImages: toggle(false),
-});
+const schema = z
+  .object({
+    host: z.string().min(1, 'must not be empty').default('0.0.0.0'),
+    port: integer(0, 65_535).default(5000),
+    dataDir: z.string().min(1, 'must not be empty').default('./data'),
+    mediaRoots: z.array(z.string().min(1, 'must not be empty')).default([]),
+    modelsDir: z.string().min(1, 'must not be empty').default('./models'),
+    workers: integer(1, 64).optional(),
+    maxSessions: integer(1, 1000).default(8),
+    sessionLingerS: integer(1, 86_400).default(30),
+    logLevel: z
+      .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+        error: 'must be trace, debug, info, warn, error, fatal or silent',
+      })
+      .default('info'),
+    maxUploadMb: integer(1, 65_536).default(512),
+    ffmpegBin: z.string().optional(),
+    publicHosts: z.array(z.string().min(1, 'must not be empty')).default([]),
+    icePortRange: z
+      .string()
+      .regex(/^\d+-\d+$/, 'must be LOW-HIGH, for example 40000-45000')
+      .transform((text): [number, number] => text.split('-').map(Number) as [number, number])
+      .refine(
+        ([low, high]) => low >= 1024 && high <= 65_535 && high - low >= 10,
+        'must lie in 1024-65535 and hold at least 11 ports',
+      )
+      .optional(),
+    reload: toggle(false),
+    engine: z
+      .enum(['auto', 'cpu', 'musetalk', 'wav2lip'], oneOf('auto, cpu, musetalk or wav2lip'))
+      .default('auto'),
+    engineMode: z.enum(['auto', 'live', 'prerendered'], oneOf('auto, live or prerendered')).default('auto'),
+    musetalkDir: text.optional(),
+    wav2lipModel: text.optional(),
+    wav2lipOrder: z.enum(['bgr', 'rgb'], oneOf('bgr or rgb')).default('bgr'),
+    onnxProvider: z.enum(['auto', 'cpu', 'cuda'], oneOf('auto, cpu or cuda')).default('auto'),
+    onnxThreads: integer(1, 256).optional(),
+    gpuId: integer(0, 63).default(0),
+    unetModelPath: text.optional(),
+    whisperDir: text.optional(),
+    vaeType: z.enum(['sd-vae', 'taesd'], oneOf('sd-vae or taesd')).default('sd-vae'),
+    vaeOverrides: z
+      .array(
+        z
+          .string()
+          .regex(
+            /^(encoderScaling=(inside|outside)|decoderScaling=(inside|outside|none)|(en|de)coderOrder=(rgb|bgr)|probe=off)$/,
+            'must be NAME=VALUE as --help lists them',
+          ),
+      )
+      .default([]),
+    version: z.enum(['v1', 'v15'], oneOf('v1 or v15')).default('v15'),
+    bboxShift: integer(-100, 100).default(0),
+    extraMargin: integer(0, 200).default(10),
+    parsingMode: z.enum(['jaw', 'raw', 'neck'], oneOf('jaw, raw or neck')).default('jaw'),
+    leftCheekWidth: integer(0, 256).default(90),
+    rightCheekWidth: integer(0, 256).default(90),
+    boxSmoothing: toggle(true),
+    audioPaddingLeft: integer(0, 10).default(2),
+    audioPaddingRight: integer(0, 10).default(2),
+    referenceWindows: toggle(false),
+    batchSize: integer(1, 64).default(4),
+    fps: integer(5, 60).default(25),
+    resultDir: text.optional(),
+    ffmpegPath: text.optional(),
+    unetConfig: z.string().optional(),
+    inferenceConfig: z.string().optional(),
+    outputVidName: z.string().optional(),
+    useSavedCoord: toggle(false),
+    savedCoord: toggle(false),
+    skipSaveImages: toggle(false),
+  })
+  .refine(({ audioPaddingLeft, audioPaddingRight }) => audioPaddingLeft + audioPaddingRight === 4, {
+    path: ['audioPaddingLeft'],
+    message: 'must be 4 together with --audio_padding_length_right: the UNet hears ten rows of sound',
+  });
 
 type Parsed = z.infer<typeof schema>;
 export type Config = Omit<

@@ -20,7 +20,11 @@ export function faceSettingsOf(config: Config): FaceEngineSettings | { missing: 
     // Files that somebody named are meant to be used: their absence is not passed over.
     if (config.engine !== 'auto' || config.unetModelPath !== undefined || config.whisperDir !== undefined)
       throw error;
-    return { missing: toAppError(error).message };
+    if (!existsSync(config.musetalkDir))
+      return { missing: 'no MuseTalk models are installed here; npm run models -- download fetches them' };
+    // Clients read this: no path of the machine.
+    const folder = path.basename(config.musetalkDir);
+    return { missing: toAppError(error).message.replaceAll(config.musetalkDir, folder) };
   }
 }
 
@@ -73,12 +77,6 @@ function wav2lip(config: Config): FaceEngineSettings {
 
 function assertFiles(settings: FaceEngineSettings): void {
   if (settings.name === 'musetalk') {
-    const { audioPaddingLengthLeft: left = 2, audioPaddingLengthRight: right = 2 } = settings.windows;
-    if (left + right !== 4)
-      throw new AppError(
-        'invalid-argument',
-        `the UNet hears ten rows of sound, so audio_padding_length_left and _right must add up to 4, got ${left} and ${right}`,
-      );
     findModelFiles(modelFileOptions(settings, 'fp32'));
     return;
   }

@@ -69,6 +69,10 @@ test("the MuseTalk script's flags keep their names and defaults", () => {
   assert.equal(readConfig(['--unet_config', 'musetalk.json', '--skip_save_images'], {}).version, 'v15');
   assert.deepEqual(readConfig(['--box-smoothing', 'false'], {}).boxSmoothing, false);
   assert.equal(problemsOf(['--parsing_mode', 'nose', '--version', 'v2']).length, 2);
+  assert.match(
+    problemsOf(['--audio_padding_length_left', '4']).join(),
+    /^--audio_padding_length_left: must be 4 together/,
+  );
 });
 
 test('every problem is told, one line each', () => {
