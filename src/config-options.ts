@@ -124,14 +124,14 @@ export const OPTIONS: readonly Option[] = [
     flag: '--musetalk-dir',
     env: 'MUSECAST_MUSETALK_DIR',
     key: 'musetalkDir',
-    defaultText: '<models-dir>/musetalk',
+    defaultText: 'musetalk in models-dir',
     help: 'folder of the MuseTalk ONNX files',
   },
   {
     flag: '--wav2lip-model',
     env: 'MUSECAST_WAV2LIP_MODEL',
     key: 'wav2lipModel',
-    defaultText: '<models-dir>/wav2lip/wav2lip.onnx',
+    defaultText: 'wav2lip/wav2lip.onnx in models-dir',
     help: 'ONNX file of the Wav2Lip engine',
   },
   {
@@ -280,7 +280,7 @@ export const OPTIONS: readonly Option[] = [
     flag: '--result_dir',
     env: 'MUSECAST_RESULT_DIR',
     key: 'resultDir',
-    defaultText: '<data-dir>/results',
+    defaultText: 'results in data-dir',
     help: 'where saved pictures and films go',
   },
   {

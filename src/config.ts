@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
@@ -161,6 +162,7 @@ export function readConfig(
     ...parsed.data,
     dataDir,
     modelsDir,
+    ...ffmpegOf(parsed.data),
     musetalkDir: path.resolve(parsed.data.musetalkDir ?? path.join(modelsDir, 'musetalk')),
     wav2lipModel: path.resolve(parsed.data.wav2lipModel ?? path.join(modelsDir, 'wav2lip', 'wav2lip.onnx')),
     onnxThreads: parsed.data.onnxThreads ?? availableParallelism(),
@@ -168,6 +170,13 @@ export function readConfig(
     mediaRoots: roots.map((root) => path.resolve(root)),
     workers: parsed.data.workers ?? Math.max(1, Math.floor(availableParallelism() / 2)),
   };
+}
+
+/** The reference's --ffmpeg_path names a folder; --ffmpeg, a program, wins over it. */
+function ffmpegOf({ ffmpegBin, ffmpegPath }: Parsed): { ffmpegBin?: string } {
+  if (ffmpegBin !== undefined || ffmpegPath === undefined) return {};
+  const isFolder = statSync(ffmpegPath, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return { ffmpegBin: isFolder ? path.join(ffmpegPath, 'ffmpeg') : ffmpegPath };
 }
 
 function readFlags(argv: readonly string[], given: Map<string, string | string[]>, problems: string[]): void {

@@ -39,7 +39,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const scope = new Scope();
   try {
     const { modelsDir, dataDir, logLevel } = config;
-    const ffmpegBin = config.ffmpegBin ?? config.ffmpegPath;
+    const { ffmpegBin } = config;
     const avatarsDir = path.join(dataDir, 'avatars');
     const uploadsDir = path.join(dataDir, 'uploads');
     const web = path.join(projectRoot(), 'web');

@@ -27,7 +27,7 @@ async function importFolder(): Promise<void> {
   const { folder, id, config } = readArgs();
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort(new AppError('internal', 'stopped')));
-  const ffmpegBin = config.ffmpegBin ?? config.ffmpegPath;
+  const { ffmpegBin } = config;
   const input: ImportInput = {
     id,
     sourcePath: path.resolve(folder),

@@ -45,7 +45,7 @@ async function render(log: Log): Promise<void> {
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort(new AppError('internal', 'stopped')));
   const { config } = args;
-  const ffmpegBin = config.ffmpegBin ?? config.ffmpegPath;
+  const { ffmpegBin } = config;
   const ffmpeg = await findFfmpeg({ ...(ffmpegBin === undefined ? {} : { ffmpegBin }), log });
   const face = faceSettingsOf(config);
   await assertDecodable(args.audio);

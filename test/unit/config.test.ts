@@ -75,6 +75,12 @@ test("the MuseTalk script's flags keep their names and defaults", () => {
   );
 });
 
+test('--ffmpeg_path is a folder or a program, and --ffmpeg wins over it', () => {
+  assert.equal(readConfig(['--ffmpeg_path', 'src'], {}).ffmpegBin, path.join('src', 'ffmpeg'));
+  assert.equal(readConfig(['--ffmpeg_path', '/opt/ffmpeg-7'], {}).ffmpegBin, '/opt/ffmpeg-7');
+  assert.equal(readConfig(['--ffmpeg_path', 'src'], { FFMPEG_BIN: 'mine' }).ffmpegBin, 'mine');
+});
+
 test('every problem is told, one line each', () => {
   const problems = problemsOf(['--port', 'many', '--colour', '--workers', '0']);
   assert.equal(problems.length, 3);
