@@ -9,6 +9,7 @@ import { Wav2LipRemote } from '../engine/wav2lip/wav2lip-remote.js';
 import type { AppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
 import type { MeasuredNets, MuseTalkThreadOptions } from './musetalk-thread.js';
+import { warmUpSizes } from './warm-up.js';
 import type { Wav2LipNets, Wav2LipThreadOptions } from './wav2lip-thread.js';
 
 /** A family whose networks run in a thread of this process. */
@@ -51,9 +52,9 @@ async function museTalk(
   });
   let { batch } = face;
   try {
-    // A GPU plans for each size it sees: part batches are filled up to one of these. A CPU needs none of it.
-    for (let size = 1; options.provider.provider === 'cuda' && size <= batch; size = nextSize(size, batch))
-      batch = Math.min(batch, Math.max(size, await thread.nets.warmUp(size)));
+    // On a GPU part batches are filled up to a size that was warmed up. A CPU needs none of it.
+    if (options.provider.provider === 'cuda')
+      batch = await warmUpSizes(batch, (size) => thread.nets.warmUp(size));
   } catch (error) {
     await thread.close();
     throw error;
@@ -64,11 +65,6 @@ async function museTalk(
     hear: () => thread.nets.hear(new Float32Array(MEL_BANDS * SEGMENT_FRAMES), SEGMENT_ROWS),
     close: () => thread.close(),
   };
-}
-
-/** 1, 2, 4, ... and the largest one; beyond it there is none. */
-function nextSize(size: number, largest: number): number {
-  return size === largest ? largest + 1 : Math.min(size * 2, largest);
 }
 
 async function wav2lip(
