@@ -2,6 +2,13 @@
  * Writes small ONNX files for tests: any tensor type that the engines meet, named (dynamic) dimensions, nodes with
  * several outputs, constants inside the file or in an external data file. Field numbers follow onnx.proto3.
  */
+import {
+  bytesField,
+  floatField,
+  intField,
+  message,
+  textField,
+} from '../../src/face/convert/protobuf-writer.js';
 import { floatsToHalves } from '../../src/media/float16.js';
 
 export type OnnxType = 'float32' | 'float16' | 'int64' | 'int32' | 'bool' | 'uint8' | 'float64';
@@ -149,36 +156,4 @@ function valueMessage(value: OnnxValueSpec): Uint8Array {
   );
   const tensor = message(intField(1, TYPE_NUMBER[value.type ?? 'float32']), bytesField(2, shape));
   return message(textField(1, value.name), bytesField(2, bytesField(1, tensor)));
-}
-
-function message(...parts: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(parts);
-}
-
-function intField(field: number, value: number): Uint8Array {
-  return Uint8Array.from([...varint(BigInt(field << 3)), ...varint(BigInt.asUintN(64, BigInt(value)))]);
-}
-
-function floatField(field: number, value: number): Uint8Array {
-  return message(Uint8Array.from(varint(BigInt((field << 3) | 5))), bytesOf(Float32Array.of(value)));
-}
-
-function textField(field: number, text: string): Uint8Array {
-  return bytesField(field, Buffer.from(text));
-}
-
-function bytesField(field: number, bytes: Uint8Array): Uint8Array {
-  const head = [...varint(BigInt((field << 3) | 2)), ...varint(BigInt(bytes.length))];
-  return message(Uint8Array.from(head), bytes);
-}
-
-function varint(value: bigint): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 127n) {
-    bytes.push(Number(rest & 127n) | 128);
-    rest >>= 7n;
-  }
-  bytes.push(Number(rest));
-  return bytes;
 }

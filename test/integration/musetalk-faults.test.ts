@@ -281,6 +281,19 @@ test('a worker killed while it loads is replaced, and one killed later keeps its
   }
 });
 
+/** Two seconds at 8 kHz: the mouth is the footage's before and after them, and generated meanwhile. */
+async function speakMuLaw(faces: FaceServer, id: string, mouth: Box): Promise<void> {
+  const [viewer, ends] = [await faces.watch(id), await faces.hearEnds(id)];
+  await faces.untilMouth(viewer, mouth, false);
+  await faces.say(id, media('mulaw.wav'));
+  await faces.untilMouth(viewer, mouth, true);
+  await until('the end of the speech', () => ends.playedMs()[0]);
+  assert.ok(Math.abs(ends.playedMs()[0]! - 2000) <= 40, `${ends.playedMs()[0]} ms`);
+  await faces.untilMouth(viewer, mouth, false);
+  await Promise.all([viewer.close(), ends.close()]);
+  await faces.end(id);
+}
+
 describe('live', () => {
   let faces: FaceServer;
   let mouth: Box;
@@ -294,15 +307,7 @@ describe('live', () => {
   test('8 kHz mu-law sound is spoken with a generated mouth and then shown idle', async () => {
     const { id, engine, engineReason } = await faces.open({ avatar: 'demo' });
     assert.equal(engine, 'musetalk', engineReason);
-    const [viewer, ends] = [await faces.watch(id), await faces.hearEnds(id)];
-    await faces.untilMouth(viewer, mouth, false);
-    await faces.say(id, media('mulaw.wav'));
-    await faces.untilMouth(viewer, mouth, true);
-    await until('the end of the speech', () => ends.playedMs()[0]);
-    assert.ok(Math.abs(ends.playedMs()[0]! - 2000) <= 40, `${ends.playedMs()[0]} ms`);
-    await faces.untilMouth(viewer, mouth, false);
-    await Promise.all([viewer.close(), ends.close()]);
-    await faces.end(id);
+    await speakMuLaw(faces, id, mouth);
   });
 
   test('sound shorter than a window, down to one sample, is spoken and over', async () => {
@@ -495,14 +500,7 @@ describe('models that changed, and speech rendered before it plays', () => {
 
   test('8 kHz mu-law sound is rendered, spoken and over', async () => {
     const { id } = await faces.open({ avatar: 'demo', engine: 'musetalk' });
-    const [viewer, ends] = [await faces.watch(id), await faces.hearEnds(id)];
-    await faces.say(id, media('mulaw.wav'));
-    await faces.untilMouth(viewer, mouth, true);
-    await until('the end of the speech', () => ends.playedMs()[0]);
-    assert.ok(Math.abs(ends.playedMs()[0]! - 2000) <= 40, `${ends.playedMs()[0]} ms`);
-    await faces.untilMouth(viewer, mouth, false);
-    await Promise.all([viewer.close(), ends.close()]);
-    await faces.end(id);
+    await speakMuLaw(faces, id, mouth);
   });
 
   test('sound shorter than a window, down to one sample, is rendered, spoken and over', async () => {

@@ -1,4 +1,5 @@
 /** Writes the subset of ONNX (opset 16) that the converted face models need. Field numbers follow onnx.proto3. */
+import { bytesField, floatField, intField, message, textField } from './protobuf-writer.js';
 
 export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };
 
@@ -54,17 +55,17 @@ export class OnnxGraphBuilder {
   /** The whole .onnx file. */
   build(graphName: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): Uint8Array {
     const graph = message(
-      ...this.#nodes.map((node) => lengthField(1, nodeMessage(node))),
+      ...this.#nodes.map((node) => bytesField(1, nodeMessage(node))),
       textField(2, graphName),
-      ...this.#constants.map((constant) => lengthField(5, constant)),
-      ...inputs.map((value) => lengthField(11, valueMessage(value))),
-      ...outputs.map((value) => lengthField(12, valueMessage(value))),
+      ...this.#constants.map((constant) => bytesField(5, constant)),
+      ...inputs.map((value) => bytesField(11, valueMessage(value))),
+      ...outputs.map((value) => bytesField(12, valueMessage(value))),
     );
     return message(
       intField(1, IR_VERSION),
       textField(2, 'musecast'),
-      lengthField(7, graph),
-      lengthField(8, message(textField(1, ''), intField(2, OPSET))),
+      bytesField(7, graph),
+      bytesField(8, message(textField(1, ''), intField(2, OPSET))),
     );
   }
 
@@ -75,7 +76,7 @@ export class OnnxGraphBuilder {
         ...dims.map((dim) => intField(1, dim)),
         intField(2, dataType),
         textField(8, name),
-        lengthField(9, bytes),
+        bytesField(9, bytes),
       ),
     );
     return name;
@@ -88,7 +89,7 @@ function nodeMessage(node: OnnxNode): Uint8Array {
     ...node.outputs.map((name) => textField(2, name)),
     textField(3, node.outputs[0] ?? ''),
     textField(4, node.type),
-    ...Object.entries(node.attributes).map(([name, value]) => lengthField(5, attributeMessage(name, value))),
+    ...Object.entries(node.attributes).map(([name, value]) => bytesField(5, attributeMessage(name, value))),
   );
 }
 
@@ -101,49 +102,7 @@ function attributeMessage(name: string, value: OnnxAttribute): Uint8Array {
 }
 
 function valueMessage(value: OnnxValue): Uint8Array {
-  const shape = message(...value.dims.map((dim) => lengthField(1, intField(1, dim))));
-  const tensorType = message(intField(1, ONNX_FLOAT), lengthField(2, shape));
-  return message(textField(1, value.name), lengthField(2, lengthField(1, tensorType)));
-}
-
-function message(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-}
-
-function intField(field: number, value: number): Uint8Array {
-  return Uint8Array.from([...varint(BigInt(field << 3)), ...varint(BigInt.asUintN(64, BigInt(value)))]);
-}
-
-function floatField(field: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setFloat32(0, value, true);
-  return message(Uint8Array.from(varint(BigInt((field << 3) | 5))), bytes);
-}
-
-function textField(field: number, text: string): Uint8Array {
-  return lengthField(field, new TextEncoder().encode(text));
-}
-
-function lengthField(field: number, bytes: Uint8Array): Uint8Array {
-  return message(
-    Uint8Array.from([...varint(BigInt((field << 3) | 2)), ...varint(BigInt(bytes.length))]),
-    bytes,
-  );
-}
-
-function varint(value: bigint): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 127n) {
-    bytes.push(Number(rest & 127n) | 128);
-    rest >>= 7n;
-  }
-  bytes.push(Number(rest));
-  return bytes;
+  const shape = message(...value.dims.map((dim) => bytesField(1, intField(1, dim))));
+  const tensorType = message(intField(1, ONNX_FLOAT), bytesField(2, shape));
+  return message(textField(1, value.name), bytesField(2, bytesField(1, tensorType)));
 }
