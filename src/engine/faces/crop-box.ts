@@ -97,25 +97,6 @@ function isBox(box: Box): boolean {
   return box.x2 > box.x1 && box.y2 > box.y1;
 }
 
-/** boxFromExtents of 68 points. */
-export function boxFromPoints68(
-  points: ArrayLike<number>,
-  parameters: BoxParameters,
-  picture: PictureSize,
-  fallback?: Box,
-): Box | undefined {
-  return boxFromExtents(extentsOfPoints68(points), parameters, picture, fallback);
-}
-
-/** boxFromExtents of the face mesh. */
-export function meshPoints68Box(
-  landmarks: Landmarks,
-  parameters: BoxParameters,
-  picture: PictureSize,
-): Box | undefined {
-  return boxFromExtents(extentsOfMesh(landmarks), parameters, picture);
-}
-
 /** The part of a box that lies inside the picture, in whole pixels. */
 export function insideOf(box: Box, picture: PictureSize): Box {
   const x = (value: number): number => Math.min(picture.widthPx, Math.max(0, Math.round(value)));

@@ -4,7 +4,7 @@ import { after, describe, it } from 'node:test';
 import { OnnxModel } from '../../../src/adapters/onnx.js';
 import type { FloatTensor } from '../../../src/adapters/onnx.js';
 import { isAppError } from '../../../src/errors.js';
-import { boxFromPoints68 } from '../../../src/engine/faces/crop-box.js';
+import { boxFromExtents, extentsOfPoints68 } from '../../../src/engine/faces/crop-box.js';
 import { DEFAULT_FACE_PARAMETERS } from '../../../src/engine/faces/face-material.js';
 import { DWPose } from '../../../src/face/dwpose.js';
 import type { Network } from '../../../src/face/network.js';
@@ -66,9 +66,10 @@ describe('DWPose', async () => {
       [...points],
       golden.x.flatMap((x, k) => [x, golden.y[k]]),
     );
-    const v15 = boxFromPoints68(points, DEFAULT_FACE_PARAMETERS, image);
+    const extents = extentsOfPoints68(points);
+    const v15 = boxFromExtents(extents, DEFAULT_FACE_PARAMETERS, image);
     assert.deepEqual(v15 && [v15.x1, v15.y1, v15.x2, v15.y2], golden.box_v15_margin10);
-    const v1 = boxFromPoints68(points, { ...DEFAULT_FACE_PARAMETERS, version: 'v1' }, image);
+    const v1 = boxFromExtents(extents, { ...DEFAULT_FACE_PARAMETERS, version: 'v1' }, image);
     assert.deepEqual(v1 && [v1.x1, v1.y1, v1.x2, v1.y2], golden.box_raw);
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { meshPoints68Box } from '../../../../src/engine/faces/crop-box.js';
+import { boxFromExtents, extentsOfMesh, type BoxParameters } from '../../../../src/engine/faces/crop-box.js';
 import { DEFAULT_FACE_PARAMETERS } from '../../../../src/engine/faces/face-material.js';
 import type { FaceParameters } from '../../../../src/engine/faces/face-material.js';
 import { holdNearest } from '../../../../src/engine/faces/find-boxes.js';
@@ -15,6 +15,12 @@ import { silentLog } from '../../../../src/lib/log.js';
 import type { Box, RgbImage } from '../../../../src/media/frame.js';
 import { noLandmarks, syntheticAvatar } from '../../../helpers/synthetic-avatar.js';
 import { syntheticLandmarks } from '../../../helpers/synthetic-face.js';
+
+const boxOfMesh = (
+  landmarks: Float32Array,
+  parameters: BoxParameters,
+  picture: { widthPx: number; heightPx: number },
+) => boxFromExtents(extentsOfMesh(landmarks), parameters, picture);
 
 const SIZE = { widthPx: 320, heightPx: 240 };
 const OFF: FaceParameters = { ...DEFAULT_FACE_PARAMETERS, parsingMode: 'raw', smoothBoxes: false };
@@ -62,7 +68,7 @@ function assertInside({ x1, y1, x2, y2 }: Box, message: string): void {
 
 /** Sixty-eight points whose box is about that of the landmarks, moved by (dx, dy). */
 function points68Like(landmarks: Float32Array, dx = 0, dy = 0): Int32Array {
-  const box = meshPoints68Box(landmarks, { ...OFF, version: 'v1' }, { widthPx: 9999, heightPx: 9999 })!;
+  const box = boxOfMesh(landmarks, { ...OFF, version: 'v1' }, { widthPx: 9999, heightPx: 9999 })!;
   const points = new Int32Array(136);
   for (let j = 0; j < 68; j++) {
     points[2 * j] = (j % 2 === 0 ? box.x1 : box.x2) + dx;
@@ -85,7 +91,7 @@ describe('prepareMaterial', () => {
     assert.deepEqual(batches, [4, 4, 2]);
     assert.equal(pictures.length, 10);
     pictures.forEach(({ box, mask, input }, k) => {
-      assert.deepEqual(box, meshPoints68Box(avatar.landmarks(k), OFF, avatar));
+      assert.deepEqual(box, boxOfMesh(avatar.landmarks(k), OFF, avatar));
       assert.ok(
         Math.abs(input[0]! - (40 + 20 * k)) < 4 && Math.abs(input[2]! - 200) < 4,
         `RGB of ${k}: ${String(input)}`,
@@ -196,7 +202,7 @@ describe('prepareMaterial', () => {
     const avatar = syntheticAvatar({ ...SIZE, landmarks: [face(90), face(90)] });
     const landmarker = { face68: () => Promise.resolve(new Int32Array(136)) };
     const { pictures, summary } = await prepare({ avatar, landmarker });
-    assert.deepEqual(pictures[0]?.box, meshPoints68Box(face(90), OFF, avatar));
+    assert.deepEqual(pictures[0]?.box, boxOfMesh(face(90), OFF, avatar));
     assert.equal(summary.landmarks, 'mesh');
   });
 
@@ -221,7 +227,7 @@ describe('prepareMaterial', () => {
       avatar: syntheticAvatar({ ...SIZE, landmarks: [face()] }),
       parameters: DEFAULT_FACE_PARAMETERS,
     });
-    assert.deepEqual(pictures[0]?.box, meshPoints68Box(face(), OFF, SIZE));
+    assert.deepEqual(pictures[0]?.box, boxOfMesh(face(), OFF, SIZE));
     assert.equal(pictures.length, 1);
   });
 
