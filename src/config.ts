@@ -51,13 +51,18 @@ const schema = z
     publicHosts: z.array(z.string().min(1, 'must not be empty')).default([]),
     icePortRange: z
       .string()
-      .regex(/^\d+-\d+$/, 'must be LOW-HIGH, for example 40000-45000')
-      .transform((text): [number, number] => text.split('-').map(Number) as [number, number])
+      .regex(/^\d{1,5}(-\d{1,5})?$/, 'must be a port or LOW-HIGH, for example 40000 or 40000-40010')
+      .transform((text): [number, number] => {
+        const [low = '', high = low] = text.split('-');
+        return [Number(low), Number(high)];
+      })
       .refine(
-        ([low, high]) => low >= 1024 && high <= 65_535 && high - low >= 10,
-        'must lie in 1024-65535 and hold at least 11 ports',
+        ([low, high]) => low >= 1 && high <= 65_535 && high >= low,
+        'must lie in 1-65535, lower end first',
       )
       .optional(),
+    iceTcp: toggle(true),
+    iceLite: toggle(false),
     reload: toggle(false),
     engine: z
       .enum(['auto', 'cpu', 'musetalk', 'wav2lip'], oneOf('auto, cpu, musetalk or wav2lip'))

@@ -15,6 +15,7 @@ import { Scope } from './lib/scope.js';
 import { createLogger } from './logger.js';
 import { projectRoot, resolveMediaPath } from './paths.js';
 import { Sessions } from './session/sessions.js';
+import { createTransportHost } from './transport/create-transport-host.js';
 import { Avatars } from './worker/avatars.js';
 import { Engines } from './worker/engines.js';
 import { WorkerHost } from './worker/host.js';
@@ -70,6 +71,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
       log,
     });
     scope.defer(() => avatars.close());
+    const transport = await createTransportHost({
+      ...(config.icePortRange === undefined ? {} : { portRange: config.icePortRange }),
+      tcp: config.iceTcp,
+      lite: config.iceLite,
+      publicHosts: config.publicHosts,
+      log,
+    });
+    scope.defer(() => transport.ice.close());
     const engines: Engines = new Engines({
       cpu: pool,
       face: 'missing' in face ? face : { settings: face, host: WorkerHost.start({ ...worker, face }, log) },
@@ -91,8 +100,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       maxSessions: config.maxSessions,
       fps: config.fps,
       lingerMs: config.sessionLingerS * 1000,
-      publicHosts: config.publicHosts,
-      icePortRange: config.icePortRange,
+      transport,
       logLevel,
       clock: systemClock,
       log,

@@ -1,13 +1,13 @@
 import { systemClock, type Clock } from '../lib/clock.js';
 import type { EncodedPicture } from '../media/frame.js';
 import { frameToSamples, msToSamples } from '../media/timeline.js';
-import { packetizeVp8, PICTURE_ID_COUNT } from '../rtp/vp8-packetizer.js';
+import { splitVp8 } from '../rtp/vp8-packetizer.js';
 
 /** What the fan-out needs of a viewer. */
 export interface FanOutPeer {
   readonly id: string;
   readonly state: 'connecting' | 'connected' | 'closed';
-  sendVideo(payloads: readonly Uint8Array[], mediaSamples: number, key: boolean): void;
+  sendVideo(parts: readonly Uint8Array[], mediaSamples: number, key: boolean): void;
   sendAudio(opus: Uint8Array, mediaSamples: number): void;
   sendSenderReports(mediaSamples: number, wallMs: number): void;
 }
@@ -25,6 +25,8 @@ export interface FanOutOptions {
 const DEFAULT_KEYFRAME_GAP_MS = 300;
 /** A receiver needs two reports before it can line sound and picture up; the second follows the first by this. */
 const SECOND_REPORT_MS = 100;
+/** How long the thread may be kept by sending, before others have a turn. */
+const SLICE_MS = 5;
 
 interface Viewer {
   readonly peer: FanOutPeer;
@@ -39,7 +41,9 @@ export class FanOut {
   #clock: Clock;
   #gapMs: number;
   #viewers = new Map<string, Viewer>();
-  #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
+  readonly #jobs: { action: (viewer: Viewer) => void; viewers: Iterator<Viewer> }[] = [];
+  /** The rest of the jobs runs in the next turn of the event loop. */
+  #sliced = false;
   #lastAskedMs = -Infinity;
   #cancelPending: (() => void) | undefined;
   #reference: { mediaSamples: number; wallMs: number } | undefined;
@@ -84,12 +88,10 @@ export class FanOut {
       this.#cancelPending?.();
       this.#cancelPending = undefined;
     }
-    // The id counts pictures whether or not somebody watches, so that it has no gap for anyone.
-    this.#pictureId = (this.#pictureId + 1) % PICTURE_ID_COUNT;
     if (this.#viewers.size === 0) return;
-    const payloads = packetizeVp8(picture.data, this.#pictureId);
+    const parts = splitVp8(picture.data);
     const mediaSamples = frameToSamples(picture.index, fps);
-    this.#each((viewer) => viewer.peer.sendVideo(payloads, mediaSamples, picture.key));
+    this.#each((viewer) => viewer.peer.sendVideo(parts, mediaSamples, picture.key));
   }
 
   sendSound(opus: Uint8Array, mediaSamples: number): void {
@@ -170,13 +172,30 @@ export class FanOut {
     viewer.reportedAtMs = this.#clock.now();
   }
 
+  /** In the order of the calls for each viewer. A large audience is served in slices, so that the thread stays free. */
   #each(action: (viewer: Viewer) => void): void {
-    for (const viewer of this.#viewers.values()) {
-      try {
-        action(viewer);
-      } catch (error) {
-        this.#options.onPeerError?.(viewer.peer.id, error);
+    this.#jobs.push({ action, viewers: this.#viewers.values() });
+    if (!this.#sliced) this.#work();
+  }
+
+  #work(): void {
+    const untilMs = this.#clock.now() + SLICE_MS;
+    for (let job = this.#jobs[0]; job !== undefined; job = this.#jobs[0]) {
+      for (let next = job.viewers.next(); next.done !== true; next = job.viewers.next()) {
+        const viewer = next.value;
+        try {
+          job.action(viewer);
+        } catch (error) {
+          this.#options.onPeerError?.(viewer.peer.id, error);
+        }
+        if (this.#clock.now() >= untilMs) {
+          this.#sliced = true;
+          setImmediate(() => this.#work());
+          return;
+        }
       }
+      this.#jobs.shift();
     }
+    this.#sliced = false;
   }
 }

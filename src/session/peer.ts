@@ -1,56 +1,39 @@
-/**
- * One viewer. The only file that knows the WebRTC library (werift, pinned: three of its inner parts are touched, see
- * `assertLibrary`). Its own sender reports are wrong and would tear sound and picture apart, so ours are sent.
- */
-import { randomBytes, randomInt } from 'node:crypto';
-import {
-  MediaStream,
-  MediaStreamTrack,
-  RTCDtlsTransport,
-  RTCPeerConnection,
-  RTCRtpCodecParameters,
-  RtpHeader,
-  RtpPacket,
-  useFIR,
-  useNACK,
-  usePLI,
-  useSdesMid,
-  type RTCRtpSender,
-} from 'werift';
-import { AppError, isAppError } from '../errors.js';
-import { systemClock } from '../lib/clock.js';
+import { randomBytes } from 'node:crypto';
+import { AppError } from '../errors.js';
+import { systemClock, type Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import { ntpTime, OPUS_CLOCK_RATE, rtpTimestamp, VIDEO_CLOCK_RATE } from '../media/timeline.js';
 import { OPUS_LOOKAHEAD_SAMPLES } from '../rtp/opus.js';
+import { OutgoingStream } from '../rtp/outgoing-stream.js';
+import { readRtcp, type ReceptionReport } from '../rtp/rtcp.js';
 import { buildSenderReport, ntpMiddle } from '../rtp/sender-report.js';
-import { closeNotifyRecord } from './dtls-close.js';
-import { addPublicHosts, readSdpFragment } from './sdp-fragment.js';
-import { readOffer, type Offer } from './sdp-offer.js';
+import { SrtpProtector, type SrtpMaster } from '../rtp/srtp.js';
+import { PICTURE_ID_COUNT } from '../rtp/vp8-packetizer.js';
+import { ABS_SEND_TIME, PLAYOUT_DELAY, writeAnswer } from '../sdp/answer.js';
+import { readSdpFragment, writeSdpFragment } from '../sdp/ice-fragment.js';
+import { readOffer, type Offer, type OfferedSection } from '../sdp/offer.js';
+import { candidateLine } from '../transport/ice-candidate.js';
+import { PeerTransport, type TransportHost } from '../transport/peer-transport.js';
 
 /** A viewer who has not connected by then is given up. */
 const CONNECT_LIMIT_MS = 15_000;
-/** How long a connected viewer may be silent; consent checks run every few seconds. */
-const SILENCE_LIMIT_MS = 12_000;
-const CLOSE_LIMIT_MS = 2000;
 const MAX_RTT_MS = 30_000;
-const FIR = { type: 206, count: 4 } as const;
-const RECEIVER_REPORT_TYPE = 201;
+/** Sender reports that a receiver report may refer to. */
+const REPORTS_KEPT = 5;
 
 export interface PeerOptions {
   readonly id: string;
   readonly offerSdp: string;
+  readonly transport: TransportHost;
   readonly log: Log;
+  readonly clock?: Clock;
   /** The viewer connected or lost a picture; may come often. */
   onKeyframeNeeded(): void;
   onConnected(): void;
   /** Once, whoever ended it. */
   onClosed(reason: string): void;
-  /** Ends the peer, before or after it was created. */
-  readonly signal?: AbortSignal;
-  /** Addresses under which a one-to-one NAT shows this machine. */
-  readonly publicHosts?: readonly string[];
-  /** First and last UDP port, not the same. */
-  readonly icePortRange?: readonly [number, number];
+  /** Range of the delay that the viewer's player shall add, ms; default 0 to 0, the shortest. */
+  readonly playoutDelayMs?: readonly [number, number];
 }
 
 export interface PeerStats {
@@ -61,155 +44,119 @@ export interface PeerStats {
   /** Pictures held back because the viewer was not connected or had no key picture yet. */
   readonly picturesSkipped: number;
   readonly keyframesRequested: number;
+  readonly packetsRepeated: number;
   readonly rttMs?: number;
   /** As the viewer reports it, over both tracks. */
   readonly lostPackets?: number;
 }
 
-/** One outgoing RTP stream: its numbering and its counters. */
+/** A stream and what its viewer says of it. */
 interface Track {
-  readonly sender: RTCRtpSender;
-  readonly clockRate: number;
-  readonly timestampBase: number;
-  sequenceNumber: number;
-  packets: number;
-  octets: number;
+  readonly stream: OutgoingStream;
   lost: number | undefined;
-  /** Sender reports that a receiver report may refer to: middle NTP bits -> monotonic ms of sending. */
-  readonly sentReports: Map<number, number>;
 }
 
 type State = 'connecting' | 'connected' | 'closed';
 
+/** One viewer: answers its offer, sends it pictures and sound, hears what it missed. */
 export class Peer {
   readonly id: string;
-  /** Strong entity tag of the ICE session, with its quotes. */
-  readonly etag = `"${randomBytes(16).toString('hex')}"`;
-  #pc: RTCPeerConnection;
-  #offer: Offer;
-  #options: PeerOptions;
-  #answerSdp = '';
+  /** Names both streams as one source; random, as it is told to every viewer's browser. */
+  readonly #cname = randomBytes(8).toString('hex');
+  readonly #options: PeerOptions;
+  readonly #clock: Clock;
+  readonly #offer: Offer;
+  readonly #transport: PeerTransport;
+  readonly #audio: Track | undefined;
+  readonly #video: Track | undefined;
+  readonly answerSdp: string;
+  #etag = newTag();
   #state: State = 'connecting';
-  #audio: Track | undefined;
-  #video: Track | undefined;
   #keyed = false;
+  #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
   #picturesSent = 0;
   #picturesSkipped = 0;
   #keyframesRequested = 0;
   #rttMs: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #closing: Promise<void> | undefined;
-  #onAbort = (): void => void this.close('aborted');
+  /** Middle NTP bits of a report -> steady ms at which it left. */
+  readonly #sentReports = new Map<number, number>();
+  #stopWaiting: () => void;
 
-  private constructor(options: PeerOptions, offer: Offer, pc: RTCPeerConnection) {
+  /** Answers at once: all candidates are known. @throws sdp-invalid, sdp-unsupported */
+  constructor(options: PeerOptions) {
     this.id = options.id;
     this.#options = options;
-    this.#offer = offer;
-    this.#pc = pc;
-  }
-
-  /** Answers the offer with all candidates gathered. Throws `sdp-invalid` or `sdp-unsupported`. */
-  static async create(options: PeerOptions): Promise<Peer> {
-    assertLibrary();
+    this.#clock = options.clock ?? systemClock;
     const offer = readOffer(options.offerSdp);
-    options.signal?.throwIfAborted();
-    const pc = new RTCPeerConnection({
-      iceServers: [],
-      bundlePolicy: 'max-bundle',
-      // The library leaves the loopback interface out by itself; viewers on this machine need it.
-      iceAdditionalHostAddresses: ['127.0.0.1'],
-      ...(options.icePortRange === undefined
-        ? {}
-        : { icePortRange: [...options.icePortRange] as [number, number] }),
-      codecs: { audio: [OPUS()], video: [VP8(), RTX()] },
-      headerExtensions: { audio: [useSdesMid()], video: [useSdesMid()] },
-    });
-    const peer = new Peer(options, offer, pc);
-    try {
-      await peer.#answer();
-      options.signal?.throwIfAborted();
-    } catch (error) {
-      await peer.#end();
-      if (isAppError(error) || options.signal?.aborted === true) throw error;
-      throw new AppError(
-        'sdp-invalid',
-        `the offer cannot be answered: ${error instanceof Error ? error.message : String(error)}`,
-        { cause: error },
-      );
+    const { ice, identity, lite } = options.transport;
+    if (offer.iceLite && lite)
+      throw new AppError('sdp-unsupported', 'both sides are ICE-lite, so none would open the connection');
+    this.#offer = offer;
+    const [shortest, longest] = options.playoutDelayMs ?? [0, 0];
+    const tracks = new Map<OfferedSection, Track>();
+    for (const section of offer.sections) {
+      const { codec } = section;
+      if (codec === undefined) continue;
+      const stream = new OutgoingStream({
+        payloadType: codec.payloadType,
+        rtxPayloadType: codec.rtxPayloadType,
+        clockRate: codec.name === 'opus' ? OPUS_CLOCK_RATE : VIDEO_CLOCK_RATE,
+        extensions: {
+          ...extension('absSendTime', codec.extensions.get(ABS_SEND_TIME)),
+          ...(codec.name === 'opus' ? {} : extension('playoutDelay', codec.extensions.get(PLAYOUT_DELAY))),
+        },
+      });
+      stream.playoutDelay = [Math.round(shortest / 10), Math.round(longest / 10)];
+      tracks.set(section, { stream, lost: undefined });
     }
-    options.signal?.addEventListener('abort', peer.#onAbort, { once: true });
-    return peer;
-  }
-
-  get answerSdp(): string {
-    return this.#answerSdp;
+    const ofKind = (kind: string): Track | undefined =>
+      [...tracks].find(([section]) => section.kind === kind)?.[1];
+    this.#audio = ofKind('audio');
+    this.#video = ofKind('video');
+    this.#transport = new PeerTransport({
+      host: options.transport,
+      remote: offer.ice,
+      remoteIsLite: offer.iceLite,
+      fingerprints: offer.fingerprints,
+      clock: this.#clock,
+      log: options.log,
+      onConnected: (keys) => this.#connected(keys),
+      onRtcp: (packet) => this.#onRtcp(packet),
+      onClosed: (reason) => this.#closed(reason),
+    });
+    for (const candidate of offer.candidates) this.#transport.addCandidate(candidate);
+    this.answerSdp = writeAnswer(
+      offer,
+      {
+        ...this.#transport.credentials,
+        fingerprint: identity.fingerprint,
+        lite,
+        candidates: ice.candidates.map(candidateLine),
+      },
+      new Map([...tracks].map(([section, { stream }]) => [section, stream])),
+      this.#cname,
+    );
+    this.#stopWaiting = this.#clock.after(CONNECT_LIMIT_MS, () => this.close('the viewer did not connect'));
   }
 
   get state(): State {
     return this.#state;
   }
 
-  async #answer(): Promise<void> {
-    const pc = this.#pc;
-    await pc.setRemoteDescription({ type: 'offer', sdp: this.#offerSdp() });
-    const stream = new MediaStream();
-    for (const transceiver of pc.getTransceivers()) {
-      const { sender, kind } = transceiver;
-      // The track only gives the sender an identity in the SDP; packets are handed to the sender.
-      await sender.replaceTrack(new MediaStreamTrack({ kind }));
-      sender.setStreams([stream]);
-      transceiver.setDirection('sendonly');
-      sender.rtcpRunning = true; // keeps its own reports from ever starting
-      if (kind === 'audio') this.#audio = newTrack(sender, OPUS_CLOCK_RATE);
-      else this.#video = newTrack(sender, VIDEO_CLOCK_RATE);
-      this.#listen(kind === 'audio' ? this.#audio : this.#video);
-    }
-    // Without a server named it would ask a public one, and wait for it.
-    for (const transport of pc.iceTransports) Reflect.set(transport.connection, 'stunServer', undefined);
-    await pc.setLocalDescription(await pc.createAnswer());
-    const sdp = pc.localDescription?.sdp;
-    if (sdp === undefined || !/^a=candidate:/m.test(sdp))
-      throw new AppError('internal', 'no network address could be gathered for the answer');
-    this.#answerSdp = addPublicHosts(sdp, this.#options.publicHosts ?? []);
-    pc.connectionStateChange.subscribe((state) => this.#onConnectionState(state));
-    for (const transport of pc.dtlsTransports) {
-      transport.onStateChange.subscribe((state) => {
-        if (state === 'closed' || state === 'failed')
-          void this.close(`the viewer's encryption ${state === 'closed' ? 'was closed' : 'failed'}`);
-      });
-    }
-    this.#timer = setTimeout(() => void this.close('the viewer did not connect'), CONNECT_LIMIT_MS);
-    if (pc.connectionState === 'connected') this.#onConnectionState('connected');
+  /** Strong entity tag of the ICE session, with its quotes. */
+  get etag(): string {
+    return this.#etag;
   }
 
-  /** Bare LF line ends are tolerated. */
-  #offerSdp(): string {
-    return `${this.#options.offerSdp
-      .split(/\r\n|\n|\r/)
-      .filter((line) => line !== '')
-      .join('\r\n')}\r\n`;
-  }
-
-  #listen(track: Track | undefined): void {
-    if (track === undefined) return;
-    track.sender.onPictureLossIndication.subscribe(() => this.#wantKeyframe());
-    track.sender.onRtcp.subscribe((packet) => {
-      if (packet.type === FIR.type && 'feedback' in packet) {
-        // Full intra requests (RFC 5104 section 4.3.1) are parsed by the library but not acted on.
-        if ((packet.feedback as { count?: number }).count === FIR.count) this.#wantKeyframe();
-      } else if (packet.type === RECEIVER_REPORT_TYPE && 'reports' in packet) {
-        for (const report of packet.reports)
-          if (report.ssrc === track.sender.ssrc) this.#onReport(track, report);
-      }
-    });
-  }
-
-  #onReport(track: Track, report: { packetsLost: number; lsr: number; dlsr: number }): void {
-    track.lost = (report.packetsLost << 8) >> 8; // 24 bits, signed
-    const sentAtMs = track.sentReports.get(report.lsr >>> 0);
-    if (sentAtMs === undefined) return;
-    const rttMs = systemClock.now() - sentAtMs - (report.dlsr * 1000) / 65_536;
-    if (rttMs >= 0 && rttMs < MAX_RTT_MS) this.#rttMs = rttMs;
+  #connected(keys: SrtpMaster): void {
+    if (this.#state !== 'connecting') return;
+    this.#stopWaiting();
+    const protector = new SrtpProtector(keys);
+    for (const track of [this.#audio, this.#video])
+      track?.stream.open(protector, (packet) => this.#transport.send(packet));
+    this.#state = 'connected';
+    this.#options.onConnected();
+    this.#wantKeyframe();
   }
 
   #wantKeyframe(): void {
@@ -218,62 +165,40 @@ export class Peer {
     this.#options.onKeyframeNeeded();
   }
 
-  #onConnectionState(state: string): void {
-    if (this.#state === 'closed') return;
-    if (state === 'connected') {
-      clearTimeout(this.#timer);
-      if (this.#state === 'connected') return; // back from a silence
-      this.#state = 'connected';
-      this.#options.onConnected();
-      this.#wantKeyframe();
-    } else if (state === 'disconnected' && this.#state === 'connected') {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => void this.close('the viewer fell silent'), SILENCE_LIMIT_MS);
-    } else if (state === 'failed' || state === 'closed')
-      void this.close(`the connection ${state === 'failed' ? 'failed' : 'was closed'}`);
-  }
-
   /**
-   * One picture's payloads (see rtp/vp8-packetizer.ts), not changed and not kept beyond the library's store for
-   * retransmission. Held back until the viewer is connected and a key picture comes.
+   * One picture's parts (see rtp/vp8-packetizer.ts), not changed, and kept for a while for repeats. Held back until the
+   * viewer is connected and a key picture comes.
    */
-  sendVideo(payloads: readonly Uint8Array[], mediaSamples: number, key: boolean): void {
-    const track = this.#video;
-    if (track === undefined) return;
+  sendVideo(parts: readonly Uint8Array[], mediaSamples: number, key: boolean): void {
+    const stream = this.#video?.stream;
+    if (stream === undefined) return;
     if (this.#state !== 'connected' || !(this.#keyed || key)) {
       this.#picturesSkipped += 1;
       return;
     }
     this.#keyed = true;
     this.#picturesSent += 1;
-    const timestamp = rtpTimestamp(mediaSamples, track.clockRate, track.timestampBase);
-    payloads.forEach((payload, at) => this.#send(track, payload, timestamp, at === payloads.length - 1));
+    this.#pictureId = (this.#pictureId + 1) % PICTURE_ID_COUNT;
+    const timestamp = rtpTimestamp(mediaSamples, stream.clockRate, stream.timestampBase);
+    const nowMs = this.#clock.now();
+    const last = parts.length - 1;
+    for (const [at, data] of parts.entries()) {
+      const pictureId = this.#pictureId;
+      stream.send({ data, timestamp, marker: at === last, first: at === 0, pictureId }, nowMs);
+    }
   }
 
   /** One 20 ms packet whose first sample is `mediaSamples`. */
   sendAudio(opus: Uint8Array, mediaSamples: number): void {
-    const track = this.#audio;
-    if (track === undefined || this.#state !== 'connected') return;
+    const stream = this.#audio?.stream;
+    if (stream === undefined || this.#state !== 'connected') return;
     // Decoded, the packet begins with what was said a lookahead earlier.
     const timestamp = rtpTimestamp(
       mediaSamples - OPUS_LOOKAHEAD_SAMPLES,
-      track.clockRate,
-      track.timestampBase,
+      stream.clockRate,
+      stream.timestampBase,
     );
-    this.#send(track, opus, timestamp, track.packets === 0);
-  }
-
-  #send(track: Track, payload: Uint8Array, timestamp: number, marker: boolean): void {
-    const { sequenceNumber } = track;
-    track.sequenceNumber = (sequenceNumber + 1) & 0xffff;
-    track.packets += 1;
-    track.octets += payload.length;
-    const body = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
-    // Payload type, SSRC and extensions are filled in by the sender.
-    const packet = new RtpPacket(new RtpHeader({ marker, sequenceNumber, timestamp }), body);
-    track.sender
-      .sendRtp(packet)
-      .catch((error: unknown) => this.#options.log.debug({ peer: this.id, error }, 'packet not sent'));
+    stream.send({ data: opus, timestamp, marker: stream.packets === 0, first: true }, this.#clock.now());
   }
 
   /**
@@ -285,164 +210,125 @@ export class Peer {
     const ntp = ntpTime(wallMs);
     for (const track of [this.#audio, this.#video]) {
       if (track === undefined) continue;
-      const report = buildSenderReport({
-        ssrc: track.sender.ssrc,
-        ntp,
-        rtpTimestamp: rtpTimestamp(mediaSamples, track.clockRate, track.timestampBase),
-        packetCount: track.packets,
-        octetCount: track.octets,
-        cname: this.#pc.cname,
-      });
-      track.sentReports.set(ntpMiddle(ntp), systemClock.now());
-      const [oldest] = track.sentReports.keys();
-      if (track.sentReports.size > 5 && oldest !== undefined) track.sentReports.delete(oldest);
-      const packet = { serialize: () => report } as unknown as Parameters<
-        RTCDtlsTransport['sendRtcp']
-      >[0][number];
-      track.sender.dtlsTransport
-        .sendRtcp([packet])
-        .catch((error: unknown) => this.#options.log.debug({ peer: this.id, error }, 'report not sent'));
-    }
-  }
-
-  /** A trickled fragment. Throws `sdp-invalid`, or `not-supported` if it asks for an ICE restart. */
-  async addCandidates(sdpFragment: string): Promise<void> {
-    const { ufrag, candidates } = readSdpFragment(sdpFragment);
-    if (ufrag !== undefined && !this.#offer.ufrags.has(ufrag)) {
-      throw new AppError(
-        'not-supported',
-        `peer ${this.id} was offered other ICE credentials; restarting ICE is not supported`,
+      const { stream } = track;
+      this.#transport.sendRtcp(
+        buildSenderReport({
+          ssrc: stream.ssrc,
+          ntp,
+          rtpTimestamp: rtpTimestamp(mediaSamples, stream.clockRate, stream.timestampBase),
+          packetCount: stream.packets,
+          octetCount: stream.octets,
+          cname: this.#cname,
+        }),
       );
     }
-    if (this.#state === 'closed') throw new AppError('peer-not-found', `peer ${this.id} is closed`);
-    for (const candidate of candidates) {
-      try {
-        await this.#pc.addIceCandidate({ candidate, sdpMid: this.#offer.mid ?? null, sdpMLineIndex: 0 });
-      } catch (error) {
-        this.#options.log.debug({ peer: this.id, candidate, error }, 'candidate not used');
-      }
+    this.#sentReports.set(ntpMiddle(ntp), this.#clock.now());
+    const [oldest] = this.#sentReports.keys();
+    if (this.#sentReports.size > REPORTS_KEPT && oldest !== undefined) this.#sentReports.delete(oldest);
+  }
+
+  #onRtcp(packet: Buffer): void {
+    const { reports, nacks, wantsKey, bye } = readRtcp(packet);
+    if (bye) {
+      this.close('the viewer said goodbye');
+      return;
     }
+    for (const report of reports) this.#onReport(report);
+    const nowMs = this.#clock.now();
+    for (const { ssrc, sequenceNumbers } of nacks) {
+      const stream = this.#video?.stream;
+      if (stream?.ssrc !== ssrc) continue;
+      for (const sequenceNumber of sequenceNumbers) stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
+    }
+    if (wantsKey !== undefined) this.#wantKeyframe();
+  }
+
+  #onReport(report: ReceptionReport): void {
+    const track = [this.#audio, this.#video].find((one) => one?.stream.ssrc === report.ssrc);
+    if (track === undefined) return;
+    track.lost = report.lostPackets;
+    const sentAtMs = this.#sentReports.get(report.lastReport);
+    if (sentAtMs === undefined) return;
+    const rttMs = this.#clock.now() - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
+    if (rttMs < MAX_RTT_MS) this.#rttMs = Math.max(0, rttMs);
+  }
+
+  /** A trickled fragment. @throws sdp-invalid; not-supported if it is of another ICE session; peer-not-found */
+  addCandidates(sdpFragment: string): void {
+    const { ufrag, candidates } = readSdpFragment(sdpFragment);
+    this.#assertOpen();
+    if (ufrag !== undefined && !this.#offer.ufrags.has(ufrag) && ufrag !== this.#restartedUfrag)
+      throw new AppError('not-supported', `peer ${this.id} was offered other ICE credentials`);
+    for (const candidate of candidates) this.#transport.addCandidate(candidate);
+  }
+
+  #restartedUfrag: string | undefined;
+
+  /**
+   * The viewer starts ICE anew (RFC 8445 section 2.4); media flow on over the old path until the new one is there.
+   * Returns the fragment to answer with; the entity tag changes. @throws sdp-invalid, peer-not-found
+   */
+  restartIce(sdpFragment: string): string {
+    const { ufrag, pwd, candidates } = readSdpFragment(sdpFragment);
+    this.#assertOpen();
+    if (ufrag === undefined || pwd === undefined)
+      throw new AppError('sdp-invalid', 'an ICE restart needs a=ice-ufrag and a=ice-pwd');
+    if (this.#offer.ufrags.has(ufrag) || ufrag === this.#restartedUfrag)
+      throw new AppError('sdp-invalid', 'an ICE restart needs credentials that were not used before');
+    const local = this.#transport.restartIce({ ufrag, pwd });
+    this.#restartedUfrag = ufrag;
+    this.#etag = newTag();
+    for (const candidate of candidates) this.#transport.addCandidate(candidate);
+    const tagged = this.#offer.sections.find(({ codec }) => codec !== undefined);
+    const { ice, lite } = this.#options.transport;
+    return writeSdpFragment({
+      kind: tagged?.kind ?? 'audio',
+      mid: tagged?.mid,
+      ...local,
+      lite,
+      candidates: ice.candidates.map(candidateLine),
+    });
+  }
+
+  #assertOpen(): void {
+    if (this.#state === 'closed') throw new AppError('peer-not-found', `peer ${this.id} is closed`);
   }
 
   stats(): PeerStats {
     const tracks = [this.#audio, this.#video].filter((track) => track !== undefined);
-    const lost = tracks.map((track) => track.lost).filter((count) => count !== undefined);
+    const sum = (of: (track: Track) => number): number => tracks.reduce((all, track) => all + of(track), 0);
+    const reported = tracks.filter((track) => track.lost !== undefined);
     return {
-      packetsSent: tracks.reduce((sum, track) => sum + track.packets, 0),
-      bytesSent: tracks.reduce((sum, track) => sum + track.octets, 0),
+      packetsSent: sum(({ stream }) => stream.packets),
+      bytesSent: sum(({ stream }) => stream.octets),
       picturesSent: this.#picturesSent,
       picturesSkipped: this.#picturesSkipped,
       keyframesRequested: this.#keyframesRequested,
+      packetsRepeated: sum(({ stream }) => stream.repeated),
       ...(this.#rttMs === undefined ? {} : { rttMs: this.#rttMs }),
-      ...(lost.length === 0 ? {} : { lostPackets: lost.reduce((sum, count) => sum + count, 0) }),
+      ...(reported.length === 0 ? {} : { lostPackets: sum(({ lost }) => lost ?? 0) }),
     };
   }
 
-  /** Tells the viewer and frees its sockets. */
-  close(reason = 'closed'): Promise<void> {
-    if (this.#closing === undefined) {
-      this.#closing = this.#end();
-      this.#options.onClosed(reason);
-    }
-    return this.#closing;
+  /** Tells the viewer. */
+  close(reason = 'closed'): void {
+    if (this.#state === 'closed') return;
+    this.#transport.close();
+    this.#closed(reason);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #end(): Promise<void> {
-    const wasConnected = this.#state === 'connected';
+  #closed(reason: string): void {
+    if (this.#state === 'closed') return;
     this.#state = 'closed';
-    clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    let limit: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<void>((resolve) => {
-      limit = setTimeout(resolve, CLOSE_LIMIT_MS);
-    });
-    await Promise.race([tooLong, this.#shut(wasConnected)]);
-    clearTimeout(limit);
-  }
-
-  async #shut(wasConnected: boolean): Promise<void> {
-    try {
-      if (wasConnected) {
-        for (const transport of this.#pc.dtlsTransports) {
-          // Twice, as a datagram may get lost, and with a moment before the socket goes.
-          for (let copy = 0; copy < 2; copy++) {
-            const record = closeNotifyRecord(transport.dtls);
-            if (record === undefined) break;
-            await transport.iceTransport.connection.send(record).catch(() => {});
-            await new Promise<void>((resolve) => systemClock.after(20, resolve));
-          }
-        }
-      }
-      await this.#pc.close();
-    } catch (error) {
-      this.#options.log.debug({ peer: this.id, error }, 'closing a viewer failed');
-    }
+    this.#stopWaiting();
+    this.#options.onClosed(reason);
   }
 }
 
-function newTrack(sender: RTCRtpSender, clockRate: number): Track {
-  return {
-    sender,
-    clockRate,
-    timestampBase: randomBytes(4).readUInt32BE(0),
-    sequenceNumber: randomInt(0x8000), // below half, so that no receiver sees a wrap at once
-    packets: 0,
-    octets: 0,
-    lost: undefined,
-    sentReports: new Map(),
-  };
+function newTag(): string {
+  return `"${randomBytes(16).toString('hex')}"`;
 }
 
-function VP8(): RTCRtpCodecParameters {
-  return new RTCRtpCodecParameters({
-    mimeType: 'video/VP8',
-    clockRate: VIDEO_CLOCK_RATE,
-    rtcpFeedback: [useNACK(), usePLI(), useFIR()],
-  });
-}
-
-function RTX(): RTCRtpCodecParameters {
-  return new RTCRtpCodecParameters({ mimeType: 'video/rtx', clockRate: VIDEO_CLOCK_RATE });
-}
-
-function OPUS(): RTCRtpCodecParameters {
-  return new RTCRtpCodecParameters({
-    mimeType: 'audio/OPUS',
-    clockRate: OPUS_CLOCK_RATE,
-    channels: 2,
-    parameters: 'minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1',
-  });
-}
-
-let libraryChecked = false;
-
-/** Fails at the first peer, loudly, if an update of the library moved what is touched here behind its types. */
-function assertLibrary(): void {
-  if (libraryChecked) return;
-  const prototype: unknown = RTCDtlsTransport.prototype;
-  const faults = [
-    typeof Reflect.get(prototype as object, 'sendRtcp') === 'function'
-      ? undefined
-      : 'RTCDtlsTransport.sendRtcp',
-    typeof Reflect.get(prototype as object, 'sendRtp') === 'function'
-      ? undefined
-      : 'RTCDtlsTransport.sendRtp',
-  ];
-  const probe = new RTCPeerConnection({ iceServers: [] });
-  const sender: unknown = probe.addTransceiver('video').sender;
-  if (typeof Reflect.get(sender as object, 'rtcpRunning') !== 'boolean')
-    faults.push('RTCRtpSender.rtcpRunning');
-  if (typeof Reflect.get(sender as object, 'ssrc') !== 'number') faults.push('RTCRtpSender.ssrc');
-  const [ice] = probe.iceTransports;
-  if (ice !== undefined && !Reflect.has(ice.connection, 'stunServer'))
-    faults.push('IceConnection.stunServer');
-  void probe.close();
-  const missing = faults.filter((fault) => fault !== undefined);
-  if (missing.length > 0)
-    throw new AppError('internal', `this version of werift lacks ${missing.join(', ')}`);
-  libraryChecked = true;
+function extension(name: 'absSendTime' | 'playoutDelay', id: number | undefined): Record<string, number> {
+  return id === undefined ? {} : { [name]: id };
 }

@@ -49,7 +49,7 @@ export interface SessionOptions {
     onKeyframeNeeded(): void;
     onConnected(): void;
     onClosed(reason: string): void;
-  }): Promise<Peer>;
+  }): Peer;
   opus: OpusEncoder;
   clock: Clock;
   log: Log;
@@ -247,24 +247,14 @@ export class Session {
   }
 
   /** @throws sdp-invalid, sdp-unsupported, session-closed */
-  async addPeer(offerSdp: string): Promise<Peer> {
+  addPeer(offerSdp: string): Peer {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
-    const joined: { peer?: Peer } = {};
-    let closed = false;
-    const peer = await this.#options.openPeer({
+    const peer: Peer = this.#options.openPeer({
       offerSdp,
       onKeyframeNeeded: () => this.#fanOut.requestKeyframe(),
-      onConnected: () => this.#fanOut.requestKeyframe(),
-      onClosed: (reason) => {
-        closed = true;
-        if (joined.peer !== undefined) this.#dropPeer(joined.peer, reason);
-      },
+      onConnected: () => {},
+      onClosed: (reason) => this.#dropPeer(peer, reason),
     });
-    joined.peer = peer;
-    if (this.#closing || closed) {
-      await peer.close('the session ended');
-      throw new AppError('session-closed', `session ${this.id} has ended`);
-    }
     this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
     return peer;
@@ -276,10 +266,8 @@ export class Session {
     return peer;
   }
 
-  async removePeer(id: string): Promise<void> {
-    const peer = this.peer(id);
-    this.#dropPeer(peer, 'the viewer left');
-    await peer.close('the viewer left');
+  removePeer(id: string): void {
+    this.peer(id).close('the viewer left');
   }
 
   /** JPEG pictures from now on; encoded only while somebody asks for them. */
@@ -367,12 +355,8 @@ export class Session {
     this.#stopTimer();
     this.#watchers.close();
     this.#fanOut.close();
-    await Promise.allSettled([
-      ...[...this.#peers.values()].map((peer) => peer.close('the session ended')),
-      this.#pictures.close(),
-      this.#speech.clear(this.#nowSamples()),
-    ]);
-    this.#peers.clear();
+    for (const peer of [...this.#peers.values()]) peer.close('the session ended');
+    await Promise.allSettled([this.#pictures.close(), this.#speech.clear(this.#nowSamples())]);
     this.#options.opus.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
     this.events.emit('ended', { reason });

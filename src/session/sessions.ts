@@ -12,6 +12,7 @@ import { runJob } from '../worker/job.js';
 import type { Engines, EngineChoice } from '../worker/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
+import type { TransportHost } from '../transport/peer-transport.js';
 import { Peer } from './peer.js';
 import { newSessionId, Session, type SessionState } from './session.js';
 import { Utterance } from './utterance.js';
@@ -28,8 +29,7 @@ export interface SessionsOptions {
   /** Frame rate of a session that names none. */
   fps: number;
   lingerMs: number;
-  publicHosts: string[];
-  icePortRange: [number, number] | undefined;
+  transport: TransportHost;
   logLevel: string;
   clock: Clock;
   log: Log;
@@ -186,17 +186,17 @@ export class Sessions {
     sessionId: string,
     offerSdp: string,
   ): Promise<{ peerId: string; answerSdp: string; etag: string }> {
-    const { id, answerSdp, etag } = await this.#find(sessionId).addPeer(offerSdp);
+    const { id, answerSdp, etag } = this.#find(sessionId).addPeer(offerSdp);
     return { peerId: id, answerSdp, etag };
   }
 
   /** Trickled candidates. @throws session-not-found, peer-not-found, sdp-invalid */
   async patchPeer(sessionId: string, peerId: string, fragment: string): Promise<void> {
-    await this.#find(sessionId).peer(peerId).addCandidates(fragment);
+    this.#find(sessionId).peer(peerId).addCandidates(fragment);
   }
 
   async removePeer(sessionId: string, peerId: string): Promise<void> {
-    await this.#find(sessionId).removePeer(peerId);
+    this.#find(sessionId).removePeer(peerId);
   }
 
   mjpeg(sessionId: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
@@ -234,15 +234,9 @@ export class Sessions {
     onKeyframeNeeded(): void;
     onConnected(): void;
     onClosed(reason: string): void;
-  }): Promise<Peer> {
-    const { publicHosts, icePortRange, log } = this.#options;
-    return Peer.create({
-      ...options,
-      id: randomUUID(),
-      log,
-      publicHosts,
-      ...(icePortRange ? { icePortRange } : {}),
-    });
+  }): Peer {
+    const { transport, clock, log } = this.#options;
+    return new Peer({ ...options, id: randomUUID(), transport, clock, log });
   }
 
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */

@@ -4,6 +4,7 @@ import { AppError } from '../errors.js';
 export interface SdpFragment {
   /** Absent if the sender left the credentials out, as some players do. */
   readonly ufrag: string | undefined;
+  readonly pwd: string | undefined;
   /** Values of `a=candidate` lines: `candidate:...`. */
   readonly candidates: readonly string[];
   readonly endOfCandidates: boolean;
@@ -27,42 +28,41 @@ export function readSdpFragment(fragment: string): SdpFragment {
     );
   }
   const attributes = lines.filter((line) => line.startsWith('a=')).map((line) => line.slice(2));
-  const ufrags = new Set(
-    attributes.filter((line) => line.startsWith('ice-ufrag:')).map((line) => line.slice('ice-ufrag:'.length)),
-  );
-  if (ufrags.size > 1) throw new AppError('sdp-invalid', 'the fragment names several ICE user fragments');
+  const only = (name: string, what: string): string | undefined => {
+    const found = new Set(
+      attributes.filter((line) => line.startsWith(`${name}:`)).map((line) => line.slice(name.length + 1)),
+    );
+    if (found.size > 1) throw new AppError('sdp-invalid', `the fragment names several ICE ${what}`);
+    return [...found][0];
+  };
   return {
-    ufrag: [...ufrags][0],
+    ufrag: only('ice-ufrag', 'user fragments'),
+    pwd: only('ice-pwd', 'passwords'),
     candidates: attributes.filter((line) => CANDIDATE.test(line)).slice(0, MAX_CANDIDATES),
     endOfCandidates: attributes.includes('end-of-candidates'),
   };
 }
 
-/**
- * The answer with, for each host candidate that is not a loopback one, a twin for each public address that a
- * one-to-one NAT maps to this machine. The twins have a higher priority, as the private addresses reach no outsider.
- */
-export function addPublicHosts(sdp: string, publicHosts: readonly string[]): string {
-  if (publicHosts.length === 0) return sdp;
-  const seen = new Set<string>();
-  return sdp
-    .split('\r\n')
-    .flatMap((line) => {
-      const found = /^a=candidate:(\S+) (\d+) (\S+) (\d+) (\S+) (\d+) typ host(.*)$/.exec(line);
-      if (found === null) {
-        if (line.startsWith('m=')) seen.clear();
-        return [line];
-      }
-      const [, foundation, component, transport, priority, address = '', port, rest] = found;
-      if (address.startsWith('127.') || address === '::1') return [line];
-      const twins = publicHosts
-        .filter((host) => host.includes(':') === address.includes(':'))
-        .map((host, at) => {
-          const raised = Math.min(2 ** 31 - 1, Number(priority) + 256 * (at + 1));
-          return `a=candidate:${foundation}${at}n ${component} ${transport} ${raised} ${host} ${port} typ host${rest ?? ''}`;
-        })
-        .filter((twin) => !seen.has(twin) && seen.add(twin));
-      return [...twins, line];
-    })
-    .join('\r\n');
+/** The answer to an ICE restart: our new credentials and all candidates, under the bundle's m-line. */
+export function writeSdpFragment(options: {
+  readonly kind: string;
+  readonly mid: string | undefined;
+  readonly ufrag: string;
+  readonly pwd: string;
+  readonly lite: boolean;
+  readonly candidates: readonly string[];
+}): string {
+  const { kind, mid, ufrag, pwd, lite, candidates } = options;
+  const lines = [
+    ...(lite ? ['a=ice-lite'] : []),
+    ...(mid === undefined ? [] : [`a=group:BUNDLE ${mid}`]),
+    'a=ice-options:trickle ice2',
+    `a=ice-ufrag:${ufrag}`,
+    `a=ice-pwd:${pwd}`,
+    `m=${kind} 9 UDP/TLS/RTP/SAVPF 0`,
+    ...(mid === undefined ? [] : [`a=mid:${mid}`]),
+    ...candidates.map((line) => `a=${line}`),
+    'a=end-of-candidates',
+  ];
+  return `${lines.join('\r\n')}\r\n`;
 }

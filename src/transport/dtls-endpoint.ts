@@ -1,0 +1,222 @@
+/**
+ * The only file that knows the WebRTC library (werift, pinned): its DTLS 1.2 server and its SRTCP. ICE, RTP and SDP are
+ * our own, since one socket has to serve all viewers and one picture has to be cheap to send to each.
+ */
+import { createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
+import {
+  CipherContext,
+  DtlsServer,
+  HashAlgorithm,
+  NamedCurveAlgorithm,
+  SignatureAlgorithm,
+  SrtcpSession,
+} from 'werift';
+import { AppError } from '../errors.js';
+import { closeNotifyRecord } from './dtls-close.js';
+
+export type SrtpProfile = 'AEAD_AES_128_GCM' | 'AES_CM_128_HMAC_SHA1_80';
+
+/** What the handshake agreed on for the media that we send (RFC 5764 section 4.2). */
+export interface SrtpKeys {
+  readonly profile: SrtpProfile;
+  /** 16 bytes. */
+  readonly masterKey: Buffer;
+  /** 12 bytes with GCM, 14 with CM. */
+  readonly masterSalt: Buffer;
+}
+
+/** Our certificate: made once for the process, told to viewers by its fingerprint. */
+export interface DtlsIdentity {
+  readonly certPem: string;
+  readonly keyPem: string;
+  /** SHA-256, upper-case hex with colons. */
+  readonly fingerprint: string;
+}
+
+export interface Fingerprint {
+  /** As in SDP: `sha-256`. */
+  readonly algorithm: string;
+  readonly value: string;
+}
+
+export interface DtlsEndpointOptions {
+  readonly identity: DtlsIdentity;
+  /** The viewer's certificate must have one of these. */
+  readonly fingerprints: readonly Fingerprint[];
+  send(record: Buffer): void;
+  onConnected(keys: SrtpKeys): void;
+  /** Once: the viewer closed, the handshake failed, or the certificate was a wrong one. Not called after `close`. */
+  onClosed(reason: string): void;
+}
+
+const PROFILES: Record<number, { name: SrtpProfile; saltBytes: number }> = {
+  7: { name: 'AEAD_AES_128_GCM', saltBytes: 12 },
+  1: { name: 'AES_CM_128_HMAC_SHA1_80', saltBytes: 14 },
+};
+const KEY_BYTES = 16;
+const ECDSA_SHA256 = { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 };
+const RECORD = { alert: 21, handshake: 22 } as const;
+const CLIENT_HELLO = 1;
+const CERTIFICATE_VERIFY = 15;
+/** Ends the library's repeating of a flight, which has no end of its own for half a minute. */
+const NO_FLIGHT = 99;
+const HASHES: Record<string, string> = { 'sha-256': 'sha256', 'sha-384': 'sha384', 'sha-512': 'sha512' };
+
+export async function createIdentity(): Promise<DtlsIdentity> {
+  const { certPem, keyPem } = await CipherContext.createSelfSignedCertificateWithKey(
+    ECDSA_SHA256,
+    NamedCurveAlgorithm.secp256r1_23,
+  );
+  return { certPem, keyPem, fingerprint: fingerprintOf(new X509Certificate(certPem).raw, 'sha256') };
+}
+
+export class DtlsEndpoint {
+  readonly #options: DtlsEndpointOptions;
+  readonly #server: DtlsServer;
+  /** The library puts its handler into `onData`. */
+  readonly #incoming: { onData(record: Buffer): void };
+  #srtcp: SrtcpSession | undefined;
+  #state: 'handshake' | 'connected' | 'closed' = 'handshake';
+
+  constructor(options: DtlsEndpointOptions) {
+    this.#options = options;
+    const transport = {
+      type: 'udp',
+      address: { address: '127.0.0.1', port: 0, family: 'IPv4' },
+      closed: false,
+      onData: (_record: Buffer): void => {},
+      send: (record: Buffer) => {
+        if (this.#state !== 'closed') options.send(record);
+        return Promise.resolve();
+      },
+      close: () => Promise.resolve(),
+    };
+    this.#incoming = transport;
+    this.#server = new DtlsServer({
+      transport,
+      cert: options.identity.certPem,
+      key: options.identity.keyPem,
+      signatureHash: ECDSA_SHA256,
+      srtpProfiles: [7, 1],
+      extendedMasterSecret: true,
+      certificateRequest: true,
+    });
+    this.#server.onConnect.once(() => this.#connected());
+    this.#server.onClose.subscribe(() => this.#lose("the viewer's encryption was closed"));
+    this.#server.onError.subscribe((error) => this.#lose(`the DTLS handshake failed: ${String(error)}`));
+  }
+
+  get state(): 'handshake' | 'connected' | 'closed' {
+    return this.#state;
+  }
+
+  /** A datagram whose first byte is 20 to 63. */
+  receive(data: Buffer): void {
+    if (this.#state === 'closed' || data.length < 14) return;
+    const plain = data.readUInt16BE(3) === 0;
+    // Once keys are there, nothing that anybody could have written may start over or end the association.
+    if (this.#state === 'connected' && plain) {
+      if (data[0] === RECORD.alert || (data[0] === RECORD.handshake && data[13] === CLIENT_HELLO)) return;
+    }
+    try {
+      this.#incoming.onData(data);
+    } catch {
+      // A record that cannot be parsed; DTLS drops it (RFC 6347 section 4.1.2.7).
+    }
+  }
+
+  /** Throws if it is no SRTCP of this association. */
+  unprotectRtcp(packet: Buffer): Buffer {
+    if (this.#srtcp === undefined) throw new AppError('internal', 'no keys yet');
+    return this.#srtcp.decrypt(packet);
+  }
+
+  protectRtcp(packet: Buffer): Buffer {
+    if (this.#srtcp === undefined) throw new AppError('internal', 'no keys yet');
+    return this.#srtcp.encrypt(packet);
+  }
+
+  /** Tells the viewer, twice as a datagram may get lost. */
+  close(): void {
+    if (this.#state === 'connected') {
+      for (let copy = 0; copy < 2; copy++) {
+        const record = closeNotifyRecord(this.#server);
+        if (record !== undefined) this.#options.send(record);
+      }
+    }
+    this.#end();
+  }
+
+  #connected(): void {
+    if (this.#state !== 'handshake') return;
+    const fault = this.#faultOfViewer();
+    const profile = PROFILES[this.#server.srtp.srtpProfile ?? 0];
+    if (fault !== undefined || profile === undefined) {
+      this.#lose(fault ?? 'the viewer agreed on no SRTP profile');
+      return;
+    }
+    this.#state = 'connected';
+    const { localKey, localSalt, remoteKey, remoteSalt } = this.#server.extractSessionKeys(
+      KEY_BYTES,
+      profile.saltBytes,
+    );
+    this.#srtcp = new SrtcpSession({
+      keys: {
+        localMasterKey: localKey,
+        localMasterSalt: localSalt,
+        remoteMasterKey: remoteKey,
+        remoteMasterSalt: remoteSalt,
+      },
+      profile: this.#server.srtp.srtpProfile ?? 0,
+    });
+    this.#options.onConnected({ profile: profile.name, masterKey: localKey, masterSalt: localSalt });
+  }
+
+  /** The library asks for a certificate but checks neither whose it is nor that the viewer holds its key. */
+  #faultOfViewer(): string | undefined {
+    const certificate = this.#server.remoteCertificate;
+    if (certificate === undefined) return 'the viewer sent no certificate';
+    const matches = this.#options.fingerprints.some(({ algorithm, value }) => {
+      const hash = HASHES[algorithm.toLowerCase()];
+      return hash !== undefined && fingerprintOf(certificate, hash) === value.toUpperCase();
+    });
+    if (!matches) return "the viewer's certificate is not the one of its offer";
+    if (!this.#holdsKeyOf(certificate)) return 'the viewer does not hold the key of its certificate';
+    return undefined;
+  }
+
+  /** RFC 5246 section 7.4.8: a signature over all handshake messages before it. */
+  #holdsKeyOf(certificate: Buffer): boolean {
+    const messages = this.#server.dtls.sortedHandshakeCache;
+    const at = messages.findIndex((message) => message.msg_type === CERTIFICATE_VERIFY);
+    const proof = messages[at]?.fragment;
+    if (proof === undefined || proof.length < 5) return false;
+    const signed = Buffer.concat(messages.slice(0, at).map((message) => message.serialize()));
+    const hash = { 4: 'sha256', 5: 'sha384', 6: 'sha512' }[proof[0] ?? 0];
+    const signature = proof.subarray(4, 4 + proof.readUInt16BE(2));
+    try {
+      const key = createPublicKey(
+        new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'pem' }),
+      );
+      return hash !== undefined && verify(hash, signed, key, signature);
+    } catch {
+      return false;
+    }
+  }
+
+  #lose(reason: string): void {
+    if (this.#state === 'closed') return;
+    this.#end();
+    this.#options.onClosed(reason);
+  }
+
+  #end(): void {
+    this.#state = 'closed';
+    this.#server.dtls.flight = NO_FLIGHT;
+  }
+}
+
+function fingerprintOf(certificate: Buffer, hash: string): string {
+  const hex = createHash(hash).update(certificate).digest('hex').toUpperCase();
+  return (hex.match(/../g) ?? []).join(':');
+}

@@ -1,0 +1,93 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { DatagramHandler, DatagramPath } from './datagram-path.js';
+
+const RECEIVE_BUFFER_BYTES = 1 << 20;
+/** Holds a key picture for some hundred viewers, which leaves in one burst. */
+const SEND_BUFFER_BYTES = 4 << 20;
+/** Remote addresses remembered; more than viewers, as each may try several. Oldest forgotten first. */
+const MAX_PATHS = 16_384;
+
+export interface UdpPortOptions {
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly priority: number;
+  onDatagram: DatagramHandler;
+}
+
+/** One bound UDP socket for all viewers that come to its address. */
+export class UdpPort {
+  readonly address: string;
+  readonly #socket: Socket;
+  readonly #options: UdpPortOptions;
+  readonly #paths = new Map<string, DatagramPath>();
+
+  private constructor(socket: Socket, options: UdpPortOptions) {
+    this.address = options.address;
+    this.#socket = socket;
+    this.#options = options;
+    socket.on('message', (data, { address, port }) => options.onDatagram(data, this.pathTo(address, port)));
+    // An unreachable viewer must not end the server; its consent runs out instead.
+    socket.on('error', () => {});
+  }
+
+  /** Rejects with the system's error, for example EADDRINUSE. */
+  static async create(options: UdpPortOptions): Promise<UdpPort> {
+    const family = isIPv6(options.address) ? 6 : 4;
+    const socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      ipv6Only: family === 6,
+      recvBufferSize: RECEIVE_BUFFER_BYTES,
+      sendBufferSize: SEND_BUFFER_BYTES,
+      // Addresses are numbers here; without this each send goes through the resolver and waits for the next tick.
+      lookup: (host, _options, callback) => callback(null, host, family),
+    });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind({ address: options.address, port: options.port }, () => {
+        socket.off('error', reject);
+        resolve();
+      });
+    });
+    return new UdpPort(socket, options);
+  }
+
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
+  /** The same object for the same remote address. */
+  pathTo(remoteAddress: string, remotePort: number): DatagramPath {
+    const key = `${remoteAddress} ${remotePort}`;
+    const known = this.#paths.get(key);
+    if (known !== undefined) return known;
+    const socket = this.#socket;
+    const path: DatagramPath = {
+      protocol: 'udp',
+      localAddress: this.address,
+      remoteAddress,
+      remotePort,
+      localPriority: this.#options.priority,
+      send: (data) => {
+        try {
+          socket.send(data, remotePort, remoteAddress);
+        } catch {
+          // Closed, or an address that cannot be used.
+        }
+      },
+    };
+    const [oldest] = this.#paths.keys();
+    if (this.#paths.size >= MAX_PATHS && oldest !== undefined) this.#paths.delete(oldest);
+    this.#paths.set(key, path);
+    return path;
+  }
+
+  forget(path: DatagramPath): void {
+    this.#paths.delete(`${path.remoteAddress} ${path.remotePort}`);
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#socket.close(() => resolve()));
+  }
+}
