@@ -7,14 +7,26 @@ const CHANNELS = 2;
 const GET_LOOKAHEAD = 4027;
 const DEFAULT_BITRATE_BPS = 64_000;
 
+export interface OpusEncoderOptions {
+  /** 6000 .. 510000, default 64 kbit/s. */
+  readonly bitrateBps?: number;
+  /**
+   * Codes the mean of both channels (default false). The packets stay what `opus/48000/2` promises: a decoder plays them
+   * on both sides, and they may follow stereo ones of another encoder.
+   */
+  readonly mono?: boolean;
+}
+
 /**
- * Opus in process: 48 kHz stereo, 20 ms a packet. What a decoder plays lags its packet by the encoder's lookahead
- * (`lookaheadSamples`, 312 at 48 kHz = 6.5 ms); the packet's RTP time stamp accounts for it (see session/peer.ts).
+ * Opus in process: 48 kHz stereo in, 20 ms a packet. What a decoder plays lags its packet by the encoder's lookahead
+ * (`lookaheadSamples`, 312 at 48 kHz = 6.5 ms, in every mode); the packet's RTP time stamp accounts for it (see
+ * session/peer.ts).
  */
 export class OpusEncoder {
   #encoder: Encoder | undefined;
+  #lossPercent = 0;
 
-  constructor(options: { bitrateBps?: number } = {}) {
+  constructor(options: OpusEncoderOptions = {}) {
     const bitrateBps = options.bitrateBps ?? DEFAULT_BITRATE_BPS;
     if (!(bitrateBps >= 6000 && bitrateBps <= 510_000)) {
       throw new AppError('invalid-argument', `an Opus bit rate lies in 6000..510000, got ${bitrateBps}`);
@@ -22,11 +34,29 @@ export class OpusEncoder {
     this.#encoder = new Encoder({ channels: CHANNELS, sample_rate: MEDIA_RATE, application: 'audio' });
     this.#encoder.bitrate = bitrateBps;
     this.#encoder.signal = 'voice';
+    if (options.mono) this.#encoder.force_channels = 1;
   }
 
   /** Media samples by which the decoded sound lags. */
   get lookaheadSamples(): number {
     return this.#open().ctl(GET_LOOKAHEAD);
+  }
+
+  /**
+   * How much of what is sent gets lost, 0..1. Above 0, speech is coded so that each packet carries a coarse copy of the
+   * one before (LBRR, RFC 6716 section 2.1.7), from which a receiver repairs a single loss. The copy is paid out of the
+   * bit rate: libopus then codes speech by SILK below 8 kHz and by CELT above (full band from 32 kbit/s on, 8 kHz only
+   * at 24 kbit/s). Back at 0 the copies end; libopus may stay with SILK for a while, which is not heard.
+   */
+  setExpectedLossShare(share: number): void {
+    if (!(share >= 0 && share <= 1))
+      throw new AppError('invalid-argument', `a share of lost packets lies in 0..1, got ${share}`);
+    const encoder = this.#open();
+    const lossPercent = Math.ceil(share * 100);
+    if (lossPercent === this.#lossPercent) return;
+    this.#lossPercent = lossPercent;
+    encoder.inband_fec = lossPercent > 0;
+    encoder.packet_loss = lossPercent;
   }
 
   /** 960 stereo samples (1920 interleaved values, read only) to one packet in a buffer of the caller's own. */

@@ -118,6 +118,13 @@ export class RawVideoPipe {
     return this.#closing;
   }
 
+  /** Ends ffmpeg at once and drops what is inside, also after `close`. Pending pushes reject; `onFailed` is not called. */
+  abort(): Promise<void> {
+    this.#failed ??= new AppError('session-closed', 'the encoder was given up');
+    this.#closing ??= Promise.resolve();
+    return this.#process.kill();
+  }
+
   async #end(): Promise<void> {
     this.#process.stdin.end();
     const limit = setTimeout(() => void this.#process.kill(), DRAIN_LIMIT_MS);
