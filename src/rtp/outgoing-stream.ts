@@ -93,20 +93,20 @@ export class OutgoingStream {
     this.#put(payload, this.payloadType, this.ssrc, index, nowMs);
   }
 
-  /** Answers a NACK. `roundTripMs` spaces repeats of one packet. True if it was sent. */
-  repeat(sequenceNumber: number, nowMs: number, roundTripMs: number): boolean {
+  /** Answers a NACK. `roundTripMs` spaces repeats of one packet. Returns the payload bytes sent, 0 if it was not. */
+  repeat(sequenceNumber: number, nowMs: number, roundTripMs: number): number {
     const index = this.#index - 1 - ((this.#index - 1 - sequenceNumber) & 0xffff);
     const entry = this.#history[index & (HISTORY - 1)];
     const gapMs = Math.max(MIN_REPEAT_GAP_MS, roundTripMs);
     if (entry?.index !== index || entry.repeats >= MAX_REPEATS || nowMs - entry.repeatedAtMs < gapMs) {
       this.notRepeated += 1;
-      return false;
+      return 0;
     }
     entry.repeats += 1;
     entry.repeatedAtMs = nowMs;
     this.#repeat(entry.payload, index, nowMs);
     this.repeated += 1;
-    return true;
+    return entry.payload.data.length;
   }
 
   /** Sends a copy of the `back`th newest packet, which the viewer only counts: a probe for more room. Returns bytes. */

@@ -1,20 +1,38 @@
 import { systemClock, type Clock } from '../lib/clock.js';
-import type { EncodedPicture } from '../media/frame.js';
+import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { frameToSamples, msToSamples } from '../media/timeline.js';
 import { splitVp8 } from '../rtp/vp8-packetizer.js';
+
+/** One picture in one rendition, cut for packets. */
+export interface PictureParts {
+  readonly rendition: RenditionName;
+  readonly key: boolean;
+  readonly parts: readonly Uint8Array[];
+}
+
+/** One 20 ms packet of sound; `slim` is there while a viewer on a narrow link needs it. */
+export interface SoundPacket {
+  readonly full: Uint8Array;
+  readonly slim?: Uint8Array | undefined;
+}
 
 /** What the fan-out needs of a viewer. */
 export interface FanOutPeer {
   readonly id: string;
   readonly state: 'connecting' | 'connected' | 'closed';
-  sendVideo(parts: readonly Uint8Array[], mediaSamples: number, key: boolean): void;
-  sendAudio(opus: Uint8Array, mediaSamples: number): void;
+  /** The rendition it is sent, and the one it waits for a key picture of; the same when nothing is under way. */
+  readonly rendition: RenditionName;
+  readonly wanted: RenditionName;
+  readonly wantsSlimSound: boolean;
+  /** The renditions of one picture that are there; the peer takes one or none. */
+  sendPicture(renditions: readonly PictureParts[], mediaSamples: number): void;
+  sendSound(sound: SoundPacket, mediaSamples: number): void;
   sendSenderReports(mediaSamples: number, wallMs: number): void;
 }
 
 export interface FanOutOptions {
-  /** Ask the encoder for a key picture; called at most once in `keyframeGapMs`. */
-  onKeyframeNeeded(): void;
+  /** Ask the encoder for a key picture; called at most once in `keyframeGapMs` for each rendition. */
+  onKeyframeNeeded(rendition: RenditionName): void;
   /** A viewer threw; the others were served. */
   onPeerError?(peerId: string, error: unknown): void;
   /** Default 300. */
@@ -27,6 +45,8 @@ const DEFAULT_KEYFRAME_GAP_MS = 300;
 const SECOND_REPORT_MS = 100;
 /** How long the thread may be kept by sending, before others have a turn. */
 const SLICE_MS = 5;
+/** Jobs that may wait: two seconds of pictures and sound. A thread further behind cannot catch up. */
+const MAX_JOBS = 150;
 
 interface Viewer {
   readonly peer: FanOutPeer;
@@ -35,7 +55,7 @@ interface Viewer {
   reportedAtMs: number;
 }
 
-/** Gives every picture and sound, coded and packetized once, to all viewers of a session. */
+/** Gives every picture and sound, coded and cut once, to all viewers of a session. */
 export class FanOut {
   #options: FanOutOptions;
   #clock: Clock;
@@ -44,13 +64,12 @@ export class FanOut {
   readonly #jobs: { action: (viewer: Viewer) => void; viewers: Iterator<Viewer> }[] = [];
   /** The rest of the jobs runs in the next turn of the event loop. */
   #sliced = false;
-  #lastAskedMs = -Infinity;
-  #cancelPending: (() => void) | undefined;
+  readonly #keyframes = new Map<RenditionName, KeyframeWish>();
   #reference: { mediaSamples: number; wallMs: number } | undefined;
   #pictures = 0;
   #keyPictures = 0;
   #sounds = 0;
-  #keyframesAsked = 0;
+  #dropped = 0;
 
   constructor(options: FanOutOptions) {
     this.#options = options;
@@ -70,6 +89,18 @@ export class FanOut {
     return this.#viewers.get(peerId)?.peer;
   }
 
+  /** What connected viewers get or wait for. */
+  get demand(): ReadonlySet<RenditionName> {
+    const demand = new Set<RenditionName>();
+    for (const { peer } of this.#viewers.values())
+      if (peer.state === 'connected') demand.add(peer.rendition).add(peer.wanted);
+    return demand;
+  }
+
+  get wantsSlimSound(): boolean {
+    return [...this.#viewers.values()].some(({ peer }) => peer.wantsSlimSound);
+  }
+
   /** The peer itself asks for a key picture when it connects. */
   add(peer: FanOutPeer): void {
     this.#viewers.set(peer.id, { peer, reports: 0, reportedAtMs: 0 });
@@ -80,24 +111,29 @@ export class FanOut {
     return this.#viewers.delete(peerId);
   }
 
-  sendPicture(picture: EncodedPicture, fps: number): void {
+  /** One picture in all renditions that are there; the index is the same in each. */
+  sendPicture(renditions: readonly EncodedPicture[], fps: number): void {
+    const [first] = renditions;
+    if (first === undefined) return;
     this.#pictures += 1;
-    if (picture.key) {
-      this.#keyPictures += 1;
-      // Everyone who waits gets this one.
-      this.#cancelPending?.();
-      this.#cancelPending = undefined;
-    }
+    if (renditions.some(({ key }) => key)) this.#keyPictures += 1;
+    // Everyone who waits gets this one.
+    for (const { key, rendition = 'high' } of renditions) if (key) this.#wishOf(rendition).granted();
     if (this.#viewers.size === 0) return;
-    const parts = splitVp8(picture.data);
-    const mediaSamples = frameToSamples(picture.index, fps);
-    this.#each((viewer) => viewer.peer.sendVideo(parts, mediaSamples, picture.key));
+    if (this.#jobs.length >= MAX_JOBS) {
+      this.#dropped += 1;
+      for (const { rendition = 'high' } of renditions) this.requestKeyframe(rendition);
+      return;
+    }
+    const cut = renditions.map(({ rendition = 'high', key, data }) => ({ rendition, key, parts: splitVp8(data) }));
+    const mediaSamples = frameToSamples(first.index, fps);
+    this.#each((viewer) => viewer.peer.sendPicture(cut, mediaSamples));
   }
 
-  sendSound(opus: Uint8Array, mediaSamples: number): void {
+  sendSound(sound: SoundPacket, mediaSamples: number): void {
     this.#sounds += 1;
     this.#each((viewer) => {
-      viewer.peer.sendAudio(opus, mediaSamples);
+      viewer.peer.sendSound(sound, mediaSamples);
       if (viewer.reports < 2 && viewer.peer.state === 'connected') this.#reportEarly(viewer);
     });
   }
@@ -112,17 +148,8 @@ export class FanOut {
     });
   }
 
-  /** Any number of wishes become one call in `keyframeGapMs`; one made inside the gap is answered at its end. */
-  requestKeyframe(): void {
-    if (this.#cancelPending !== undefined) return;
-    const waitMs = this.#lastAskedMs + this.#gapMs - this.#clock.now();
-    if (waitMs <= 0) this.#ask();
-    else {
-      this.#cancelPending = this.#clock.after(waitMs, () => {
-        this.#cancelPending = undefined;
-        this.#ask();
-      });
-    }
+  requestKeyframe(rendition: RenditionName): void {
+    this.#wishOf(rendition).ask();
   }
 
   stats(): {
@@ -131,27 +158,31 @@ export class FanOut {
     keyPictures: number;
     sounds: number;
     keyframesAsked: number;
+    /** Pictures that nobody got because sending was too far behind. */
+    dropped: number;
   } {
     return {
       viewers: this.#viewers.size,
       pictures: this.#pictures,
       keyPictures: this.#keyPictures,
       sounds: this.#sounds,
-      keyframesAsked: this.#keyframesAsked,
+      keyframesAsked: [...this.#keyframes.values()].reduce((sum, wish) => sum + wish.asked, 0),
+      dropped: this.#dropped,
     };
   }
 
   /** Forgets the viewers (closing them is their owner's work) and any pending wish. */
   close(): void {
-    this.#cancelPending?.();
-    this.#cancelPending = undefined;
+    for (const wish of this.#keyframes.values()) wish.granted();
     this.#viewers.clear();
   }
 
-  #ask(): void {
-    this.#lastAskedMs = this.#clock.now();
-    this.#keyframesAsked += 1;
-    this.#options.onKeyframeNeeded();
+  #wishOf(rendition: RenditionName): KeyframeWish {
+    const known = this.#keyframes.get(rendition);
+    if (known !== undefined) return known;
+    const wish = new KeyframeWish(this.#clock, this.#gapMs, () => this.#options.onKeyframeNeeded(rendition));
+    this.#keyframes.set(rendition, wish);
+    return wish;
   }
 
   /**
@@ -197,5 +228,45 @@ export class FanOut {
       this.#jobs.shift();
     }
     this.#sliced = false;
+  }
+}
+
+/** Any number of wishes become one call in `gapMs`; one made inside the gap is answered at its end. */
+class KeyframeWish {
+  asked = 0;
+  readonly #clock: Clock;
+  readonly #gapMs: number;
+  readonly #onAsk: () => void;
+  #lastAskedMs = -Infinity;
+  #cancelPending: (() => void) | undefined;
+
+  constructor(clock: Clock, gapMs: number, onAsk: () => void) {
+    this.#clock = clock;
+    this.#gapMs = gapMs;
+    this.#onAsk = onAsk;
+  }
+
+  ask(): void {
+    if (this.#cancelPending !== undefined) return;
+    const waitMs = this.#lastAskedMs + this.#gapMs - this.#clock.now();
+    if (waitMs <= 0) this.#call();
+    else {
+      this.#cancelPending = this.#clock.after(waitMs, () => {
+        this.#cancelPending = undefined;
+        this.#call();
+      });
+    }
+  }
+
+  /** A key picture passed, or nobody waits any more. */
+  granted(): void {
+    this.#cancelPending?.();
+    this.#cancelPending = undefined;
+  }
+
+  #call(): void {
+    this.#lastAskedMs = this.#clock.now();
+    this.asked += 1;
+    this.#onAsk();
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { AppError } from '../errors.js';
 import { systemClock, type Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
+import type { RenditionName } from '../media/frame.js';
 import { ntpTime, OPUS_CLOCK_RATE, rtpTimestamp, VIDEO_CLOCK_RATE } from '../media/timeline.js';
 import { OPUS_LOOKAHEAD_SAMPLES } from '../rtp/opus.js';
 import { OutgoingStream } from '../rtp/outgoing-stream.js';
@@ -14,12 +15,21 @@ import { readSdpFragment, writeSdpFragment } from '../sdp/ice-fragment.js';
 import { readOffer, type Offer, type OfferedSection } from '../sdp/offer.js';
 import { candidateLine } from '../transport/ice-candidate.js';
 import { PeerTransport, type TransportHost } from '../transport/peer-transport.js';
+import type { PictureParts, SoundPacket } from './fan-out.js';
+import { ViewerQuality, type Rung } from './viewer-quality.js';
 
 /** A viewer who has not connected by then is given up. */
 const CONNECT_LIMIT_MS = 15_000;
 const MAX_RTT_MS = 30_000;
 /** Sender reports that a receiver report may refer to. */
 const REPORTS_KEPT = 5;
+const UDP_IP_BYTES = 28;
+/** Repeats may take so much of what is sent in a second, which answers a fifth of all packets lost. */
+const REPEAT_SHARE = 0.3;
+const MIN_REPEAT_BYTES = 20_000;
+/** A probe repeats the newest packets over and over. */
+const PROBE_REACH = 32;
+const MAX_PROBE_PACKETS = 40;
 
 export interface PeerOptions {
   readonly id: string;
@@ -27,8 +37,10 @@ export interface PeerOptions {
   readonly transport: TransportHost;
   readonly log: Log;
   readonly clock?: Clock;
-  /** The viewer connected or lost a picture; may come often. */
-  onKeyframeNeeded(): void;
+  /** What the session can be sent as, best first. */
+  readonly ladder: readonly Rung[];
+  /** The viewer connected or lost a picture, or shall get another rendition; may come often. */
+  onKeyframeNeeded(rendition: RenditionName): void;
   onConnected(): void;
   /** Once, whoever ended it. */
   onClosed(reason: string): void;
@@ -45,6 +57,12 @@ export interface PeerStats {
   readonly picturesSkipped: number;
   readonly keyframesRequested: number;
   readonly packetsRepeated: number;
+  readonly rendition: RenditionName;
+  /** Times that it was moved to another rendition. */
+  readonly moves: number;
+  readonly sentBps: number;
+  /** What the viewer thinks that its link carries. */
+  readonly estimateBps?: number;
   readonly rttMs?: number;
   /** As the viewer reports it, over both tracks. */
   readonly lostPackets?: number;
@@ -71,8 +89,14 @@ export class Peer {
   readonly #video: Track | undefined;
   readonly answerSdp: string;
   #etag = newTag();
+  readonly #quality: ViewerQuality;
   #state: State = 'connecting';
   #keyed = false;
+  #rendition: RenditionName;
+  #asked: RenditionName;
+  #lastSamples = -1;
+  #moves = 0;
+  #repeatBytes = 0;
   #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
   #picturesSent = 0;
   #picturesSkipped = 0;
@@ -92,6 +116,9 @@ export class Peer {
     if (offer.iceLite && lite)
       throw new AppError('sdp-unsupported', 'both sides are ICE-lite, so none would open the connection');
     this.#offer = offer;
+    this.#quality = new ViewerQuality(options.ladder, this.#clock.now());
+    this.#rendition = this.#quality.wanted;
+    this.#asked = this.#rendition;
     const [shortest, longest] = options.playoutDelayMs ?? [0, 0];
     const tracks = new Map<OfferedSection, Track>();
     for (const section of offer.sections) {
@@ -148,12 +175,38 @@ export class Peer {
     return this.#etag;
   }
 
+  get rendition(): RenditionName {
+    return this.#rendition;
+  }
+
+  get wanted(): RenditionName {
+    return this.#quality.wanted;
+  }
+
+  get wantsSlimSound(): boolean {
+    return this.#quality.constrained;
+  }
+
+  setLadder(ladder: readonly Rung[]): void {
+    this.#quality.setLadder(ladder);
+    this.#askForWanted();
+  }
+
+  /** No better rendition than this one. */
+  setTop(rendition: RenditionName | undefined): void {
+    this.#quality.setTop(rendition);
+    this.#askForWanted();
+  }
+
   #connected(keys: SrtpMaster): void {
     if (this.#state !== 'connecting') return;
     this.#stopWaiting();
     const protector = new SrtpProtector(keys);
     for (const track of [this.#audio, this.#video])
-      track?.stream.open(protector, (packet) => this.#transport.send(packet));
+      track?.stream.open(protector, (packet) => {
+        this.#quality.onSent(packet.length + UDP_IP_BYTES, this.#clock.now());
+        this.#transport.send(packet);
+      });
     this.#state = 'connected';
     this.#options.onConnected();
     this.#wantKeyframe();
@@ -162,43 +215,79 @@ export class Peer {
   #wantKeyframe(): void {
     if (this.#state !== 'connected' || this.#video === undefined) return;
     this.#keyframesRequested += 1;
-    this.#options.onKeyframeNeeded();
+    this.#asked = this.#quality.wanted;
+    this.#options.onKeyframeNeeded(this.#asked);
+  }
+
+  /** Another rendition begins with a key picture, which has to be asked for once. */
+  #askForWanted(): void {
+    if (this.#asked !== this.#quality.wanted) this.#wantKeyframe();
   }
 
   /**
-   * One picture's parts (see rtp/vp8-packetizer.ts), not changed, and kept for a while for repeats. Held back until the
-   * viewer is connected and a key picture comes.
+   * One picture in the renditions that are there; parts (see rtp/vp8-packetizer.ts) are not changed, and kept for a
+   * while for repeats. Nothing is sent before a key picture, and the viewer moves to another rendition at one.
    */
-  sendVideo(parts: readonly Uint8Array[], mediaSamples: number, key: boolean): void {
-    const stream = this.#video?.stream;
-    if (stream === undefined) return;
-    if (this.#state !== 'connected' || !(this.#keyed || key)) {
+  sendPicture(renditions: readonly PictureParts[], mediaSamples: number): void {
+    if (this.#video === undefined) return;
+    const picture = this.#choose(renditions);
+    if (picture === undefined || mediaSamples <= this.#lastSamples) {
       this.#picturesSkipped += 1;
       return;
     }
+    if (picture.rendition !== this.#rendition) this.#moves += 1;
+    this.#rendition = picture.rendition;
+    this.#lastSamples = mediaSamples;
     this.#keyed = true;
     this.#picturesSent += 1;
     this.#pictureId = (this.#pictureId + 1) % PICTURE_ID_COUNT;
+    const { stream } = this.#video;
     const timestamp = rtpTimestamp(mediaSamples, stream.clockRate, stream.timestampBase);
     const nowMs = this.#clock.now();
-    const last = parts.length - 1;
-    for (const [at, data] of parts.entries()) {
+    const last = picture.parts.length - 1;
+    for (const [at, data] of picture.parts.entries()) {
       const pictureId = this.#pictureId;
       stream.send({ data, timestamp, marker: at === last, first: at === 0, pictureId }, nowMs);
     }
   }
 
+  #choose(renditions: readonly PictureParts[]): PictureParts | undefined {
+    if (this.#state !== 'connected') return undefined;
+    const wanted = renditions.find(({ rendition }) => rendition === this.#quality.wanted);
+    if (wanted?.key === true) return wanted;
+    const same = renditions.find(({ rendition }) => rendition === this.#rendition);
+    return same !== undefined && (this.#keyed || same.key) ? same : undefined;
+  }
+
   /** One 20 ms packet whose first sample is `mediaSamples`. */
-  sendAudio(opus: Uint8Array, mediaSamples: number): void {
+  sendSound(sound: SoundPacket, mediaSamples: number): void {
+    if (this.#state !== 'connected') return;
+    const nowMs = this.#clock.now();
     const stream = this.#audio?.stream;
-    if (stream === undefined || this.#state !== 'connected') return;
-    // Decoded, the packet begins with what was said a lookahead earlier.
-    const timestamp = rtpTimestamp(
-      mediaSamples - OPUS_LOOKAHEAD_SAMPLES,
-      stream.clockRate,
-      stream.timestampBase,
-    );
-    stream.send({ data: opus, timestamp, marker: stream.packets === 0, first: true }, this.#clock.now());
+    if (stream !== undefined) {
+      const data = this.#quality.constrained ? (sound.slim ?? sound.full) : sound.full;
+      // Decoded, the packet begins with what was said a lookahead earlier.
+      const timestamp = rtpTimestamp(
+        mediaSamples - OPUS_LOOKAHEAD_SAMPLES,
+        stream.clockRate,
+        stream.timestampBase,
+      );
+      stream.send({ data, timestamp, marker: stream.packets === 0, first: true }, nowMs);
+    }
+    this.#everyPacketTime(nowMs);
+  }
+
+  /** Sound comes 50 times a second, which is the pace of all that has to be done now and then. */
+  #everyPacketTime(nowMs: number): void {
+    this.#repeatBytes = Math.max(0, this.#repeatBytes - (REPEAT_SHARE * this.#quality.sentBps(nowMs)) / 400);
+    const stream = this.#video?.stream;
+    let probeBytes = this.#quality.probeBytes(nowMs);
+    for (let back = 0; probeBytes > 0 && stream?.rtxPayloadType !== undefined; back++) {
+      const bytes = back < MAX_PROBE_PACKETS ? stream.probe(back % PROBE_REACH, nowMs) : 0;
+      if (bytes === 0) break;
+      probeBytes -= bytes;
+    }
+    this.#askForWanted();
   }
 
   /**
@@ -228,28 +317,37 @@ export class Peer {
   }
 
   #onRtcp(packet: Buffer): void {
-    const { reports, nacks, wantsKey, bye } = readRtcp(packet);
+    const { reports, nacks, wantsKey, rembBps, bye } = readRtcp(packet);
     if (bye) {
       this.close('the viewer said goodbye');
       return;
     }
-    for (const report of reports) this.#onReport(report);
     const nowMs = this.#clock.now();
-    for (const { ssrc, sequenceNumbers } of nacks) {
-      const stream = this.#video?.stream;
-      if (stream?.ssrc !== ssrc) continue;
-      for (const sequenceNumber of sequenceNumbers) stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
-    }
+    for (const report of reports) this.#onReport(report, nowMs);
+    if (rembBps !== undefined) this.#quality.onRemb(rembBps, nowMs);
+    for (const { ssrc, sequenceNumbers } of nacks)
+      if (ssrc === this.#video?.stream.ssrc) this.#repeat(this.#video.stream, sequenceNumbers, nowMs);
     if (wantsKey !== undefined) this.#wantKeyframe();
+    else this.#askForWanted();
   }
 
-  #onReport(report: ReceptionReport): void {
+  /** Within a share of what is sent anyway: repeats must not fill a link that loses packets because it is full. */
+  #repeat(stream: OutgoingStream, sequenceNumbers: readonly number[], nowMs: number): void {
+    const budget = Math.max(MIN_REPEAT_BYTES, (REPEAT_SHARE * this.#quality.sentBps(nowMs)) / 8);
+    for (const sequenceNumber of sequenceNumbers) {
+      if (this.#repeatBytes > budget) return;
+      this.#repeatBytes += stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
+    }
+  }
+
+  #onReport(report: ReceptionReport, nowMs: number): void {
     const track = [this.#audio, this.#video].find((one) => one?.stream.ssrc === report.ssrc);
     if (track === undefined) return;
     track.lost = report.lostPackets;
+    if (track === this.#video) this.#quality.onLoss(report.lostShare, nowMs);
     const sentAtMs = this.#sentReports.get(report.lastReport);
     if (sentAtMs === undefined) return;
-    const rttMs = this.#clock.now() - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
+    const rttMs = nowMs - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
     if (rttMs < MAX_RTT_MS) this.#rttMs = Math.max(0, rttMs);
   }
 
@@ -305,6 +403,10 @@ export class Peer {
       picturesSkipped: this.#picturesSkipped,
       keyframesRequested: this.#keyframesRequested,
       packetsRepeated: sum(({ stream }) => stream.repeated),
+      rendition: this.#rendition,
+      moves: this.#moves,
+      sentBps: Math.round(this.#quality.sentBps(this.#clock.now())),
+      ...(this.#quality.rembBps === undefined ? {} : { estimateBps: this.#quality.rembBps }),
       ...(this.#rttMs === undefined ? {} : { rttMs: this.#rttMs }),
       ...(reported.length === 0 ? {} : { lostPackets: sum(({ lost }) => lost ?? 0) }),
     };
