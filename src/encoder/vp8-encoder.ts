@@ -4,6 +4,8 @@ import type { EncodedPicture, I420Frame } from '../media/frame.js';
 import { IvfReader } from './ivf-reader.js';
 import { RawVideoPipe } from './raw-video-pipe.js';
 
+const WARM_UP_LIMIT_MS = 10_000;
+
 export interface Vp8EncoderOptions {
   readonly ffmpeg: Ffmpeg;
   /** Of the pictures pushed; even. */
@@ -75,7 +77,7 @@ export class Vp8Encoder {
     });
   }
 
-  /** @throws ffmpeg-failed if ffmpeg does not code the warm-up picture. */
+  /** @throws ffmpeg-failed or timeout if ffmpeg does not code the warm-up picture. */
   static async create(options: Vp8EncoderOptions): Promise<Vp8Encoder> {
     let warm = () => {};
     let fail: (error: Error) => void = (error) => options.onFailed(error);
@@ -85,15 +87,22 @@ export class Vp8Encoder {
       (error) => fail(error),
     );
     if (options.warmUp === undefined) return encoder;
+    let limit: NodeJS.Timeout | undefined;
     const coded = new Promise<void>((resolve, reject) => {
       warm = resolve;
       fail = reject;
+      limit = setTimeout(
+        () => reject(new AppError('timeout', `an encoder was not warm within ${WARM_UP_LIMIT_MS} ms`)),
+        WARM_UP_LIMIT_MS,
+      );
     });
     try {
       await Promise.all([coded, encoder.#pipe.push(options.warmUp, 0, false)]);
     } catch (error) {
-      await encoder.close();
+      await encoder.abort();
       throw error;
+    } finally {
+      clearTimeout(limit);
     }
     fail = (error) => options.onFailed(error);
     return encoder;

@@ -1,3 +1,4 @@
+import type { RenditionRequest } from '../encoder/renditions.js';
 import { toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
@@ -41,6 +42,7 @@ export class PictureStream {
   /** 16 kHz samples to drop so that a new stream's sound starts at a picture's start. */
   #trimSamples = 0;
   #closed = false;
+  #renditions: readonly RenditionRequest[] | undefined;
   /** Streams that were lost. */
   lost = 0;
 
@@ -71,6 +73,12 @@ export class PictureStream {
     if (cut < mono.length) this.#current.pushSound(mono.slice(cut));
   }
 
+  /** As WorkerStream.setRenditions; a stream that is opened later gets them, too. */
+  setRenditions(wanted: readonly RenditionRequest[]): void {
+    this.#renditions = wanted;
+    this.#current?.setRenditions(wanted);
+  }
+
   /** Does not wait for a stream that is being opened: that one closes when it is there. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -79,7 +87,9 @@ export class PictureStream {
 
   /** `firstIndex` is asked for when the worker is there, which may take minutes. */
   async #open(firstIndex: () => number): Promise<void> {
-    const { avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, id, log } = this.#options;
+    const { avatarId, fps, onPicture, onJpeg, onStats, id, log } = this.#options;
+    const high = this.#renditions?.find(({ name }) => name === 'high');
+    const bitrateBps = high?.bitrateBps ?? this.#options.bitrateBps;
     const stream = await this.#options.openStream({
       ...{ avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, firstIndex },
       onLost: (reason) => {
@@ -94,6 +104,7 @@ export class PictureStream {
       return;
     }
     this.#current = stream;
+    if (this.#renditions !== undefined) stream.setRenditions(this.#renditions);
     this.#options.onOpened(stream);
   }
 

@@ -1,8 +1,8 @@
 import { BoundedQueue } from '../lib/bounded-queue.js';
-import type { EncodedPicture } from '../media/frame.js';
+import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { frameToSamples } from '../media/timeline.js';
 
-/** The longest stretch of pictures that may wait for their time (the legacy API promises this bound). */
+/** The longest stretch of pictures of one rendition that may wait for their time (the legacy API promises this bound). */
 export const MAX_QUEUED_PICTURES = 30;
 
 export interface PlayoutSinks {
@@ -12,16 +12,17 @@ export interface PlayoutSinks {
 }
 
 /**
- * Lets sound and picture of one media time leave at one wall time. Sound is never held back for a late picture: a
+ * Lets sound and picture of one media time leave at one wall time, in all renditions. Sound is never held back for a late picture: a
  * picture that comes after its time leaves at once, with its own time stamp.
  */
 export class Playout {
   readonly #fps: number;
   readonly #sinks: PlayoutSinks;
   readonly #sound: { opus: Uint8Array; mediaSamples: number }[] = [];
-  readonly #pictures = new BoundedQueue<EncodedPicture>(MAX_QUEUED_PICTURES);
+  readonly #pictures = new Map<RenditionName, BoundedQueue<EncodedPicture>>();
   readonly #jpegs = new BoundedQueue<EncodedPicture>(MAX_QUEUED_PICTURES);
-  /** Pictures that left more than a frame after their time. */
+  #lastPlayed = -1;
+  /** Pictures that left more than a frame after their time; one in several renditions counts once. */
   latePictures = 0;
   playedPictures = 0;
 
@@ -30,12 +31,13 @@ export class Playout {
     this.#sinks = sinks;
   }
 
+  /** In the fullest queue. */
   get queuedPictures(): number {
-    return this.#pictures.size;
+    return Math.max(0, ...[...this.#pictures.values()].map(({ size }) => size));
   }
 
   get droppedPictures(): number {
-    return this.#pictures.dropped;
+    return [...this.#pictures.values()].reduce((sum, { dropped }) => sum + dropped, 0);
   }
 
   /** Sound is fed a bounded lead ahead of the clock (session.ts), so this queue needs no bound of its own. */
@@ -45,9 +47,15 @@ export class Playout {
 
   /** Returns true when a queued picture had to be dropped: the viewers then need a keyframe. */
   pushPicture(picture: EncodedPicture): boolean {
-    const before = this.#pictures.dropped;
-    this.#pictures.push(picture);
-    return this.#pictures.dropped > before;
+    const rendition = picture.rendition ?? 'high';
+    let queue = this.#pictures.get(rendition);
+    if (queue === undefined) {
+      queue = new BoundedQueue(MAX_QUEUED_PICTURES);
+      this.#pictures.set(rendition, queue);
+    }
+    const before = queue.dropped;
+    queue.push(picture);
+    return queue.dropped > before;
   }
 
   pushJpeg(picture: EncodedPicture): void {
@@ -65,20 +73,24 @@ export class Playout {
       this.#sound.shift();
       this.#sinks.sound(next.opus, next.mediaSamples);
     }
-    for (
-      let next = this.#pictures.peek();
-      next && this.#due(next, nowSamples);
-      next = this.#pictures.peek()
-    ) {
-      this.#pictures.shift();
-      this.playedPictures += 1;
-      if (nowSamples >= frameToSamples(next.index + 1, this.#fps)) this.latePictures += 1;
-      this.#sinks.picture(next);
+    for (const queue of this.#pictures.values()) {
+      for (let next = queue.peek(); next && this.#due(next, nowSamples); next = queue.peek()) {
+        queue.shift();
+        this.#count(next.index, nowSamples);
+        this.#sinks.picture(next);
+      }
     }
     for (let next = this.#jpegs.peek(); next && this.#due(next, nowSamples); next = this.#jpegs.peek()) {
       this.#jpegs.shift();
       this.#sinks.jpeg(next);
     }
+  }
+
+  #count(index: number, nowSamples: number): void {
+    if (index <= this.#lastPlayed) return;
+    this.#lastPlayed = index;
+    this.playedPictures += 1;
+    if (nowSamples >= frameToSamples(index + 1, this.#fps)) this.latePictures += 1;
   }
 
   #due(picture: EncodedPicture, nowSamples: number): boolean {

@@ -84,7 +84,10 @@ function handle(message: ToWorker): void {
       streams.get(message.streamId)?.pushSound(message.pcm);
       return;
     case 'keyframe':
-      streams.get(message.streamId)?.requestKeyframe();
+      streams.get(message.streamId)?.requestKeyframe(message.rendition);
+      return;
+    case 'renditions':
+      streams.get(message.streamId)?.setRenditions(message.wanted);
       return;
     case 'jpeg':
       streams.get(message.streamId)?.setJpeg(message.wanted);

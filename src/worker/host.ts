@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { AppError, type ErrorCode } from '../errors.js';
 import type { CostMode } from '../engine/faces/cost-model.js';
 import type { Log } from '../lib/log.js';
-import type { EncodedPicture } from '../media/frame.js';
+import type { RenditionRequest } from '../encoder/renditions.js';
+import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { Rehearsals } from './rehearsals.js';
 import type { FaceReadiness, FromWorker, ToWorker, WorkerSettings } from './protocol.js';
 
@@ -20,14 +21,28 @@ const HEALTHY_MS = 30_000;
 export interface WorkerStreamOptions {
   avatarId: string;
   fps: number;
+  /** Of `high`, with which the stream begins. */
   bitrateBps: number;
   /** Number of the first picture; asked for when the worker is there. */
   firstIndex(): number;
-  onPicture(picture: EncodedPicture): void;
+  /** Of all renditions; within each, indices rise and every picture before the next key picture needs the one before. */
+  onPicture(picture: EncodedPicture & { readonly rendition: RenditionName }): void;
   onJpeg(picture: EncodedPicture): void;
-  onStats(stats: { skipped: number; renderMs: number; encodeMs: number; backlogMs: number }): void;
+  onStats(stats: WorkerStreamStats): void;
   /** The stream is gone (worker died, encoder failed); not called after close(). */
   onLost(reason: string): void;
+}
+
+/** Of about the last second. */
+export interface WorkerStreamStats {
+  skipped: number;
+  renderMs: number;
+  encodeMs: number;
+  backlogMs: number;
+  /** Pictures that renditions beside `high` left out because their encoders were behind. */
+  renditionDrops: number;
+  /** Encoders of such renditions that died or stood still and were started again. */
+  renditionRestarts: number;
 }
 
 /** One session's place in a media worker. */
@@ -36,7 +51,14 @@ export interface WorkerStream {
   readonly heightPx: number;
   readonly lookaheadMs: number;
   pushSound(pcm: Float32Array): void;
-  requestKeyframe(): void;
+  /**
+   * What is encoded from now on (at first: `high`). A rendition that was not wanted before begins with a key picture some
+   * 0.2 s later; one of another size or bit rate goes on without a gap until its new encoder takes over with a key
+   * picture; one that is left out ends.
+   */
+  setRenditions(wanted: readonly RenditionRequest[]): void;
+  /** The next picture of this rendition, or of all, shall be a key picture. */
+  requestKeyframe(rendition?: RenditionName): void;
   setJpeg(wanted: boolean): void;
   /**
    * Makes the faces of a sound file before it plays. Resolves with what `cue` takes; rejects with the worker's reason,
@@ -167,7 +189,9 @@ export class WorkerHost {
     return {
       ...size,
       pushSound: (pcm) => this.#send({ type: 'sound', streamId, pcm }),
-      requestKeyframe: () => this.#send({ type: 'keyframe', streamId }),
+      setRenditions: (wanted) => this.#send({ type: 'renditions', streamId, wanted }),
+      requestKeyframe: (rendition) =>
+        this.#send({ type: 'keyframe', streamId, ...(rendition === undefined ? {} : { rendition }) }),
       setJpeg: (wanted) => this.#send({ type: 'jpeg', streamId, wanted }),
       rehearse: (audioPath, rehearseOptions) =>
         this.#entries.get(streamId)?.rehearsals.start(audioPath, rehearseOptions) ??

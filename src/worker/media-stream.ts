@@ -2,15 +2,17 @@ import { tmpdir } from 'node:os';
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
 import type { AvatarStore } from '../avatar/store.js';
 import { JpegEncoder } from '../encoder/jpeg-encoder.js';
-import { Vp8Encoder } from '../encoder/vp8-encoder.js';
+import type { RenditionRequest } from '../encoder/renditions.js';
 import { toAppError } from '../errors.js';
 import type { AvatarSource, Engine, EngineStream, Take } from '../engine/engine.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
-import { i420SizeBytes } from '../media/frame.js';
+import { i420SizeBytes, type I420Frame, type RenditionName } from '../media/frame.js';
 import { ENGINE_RATE } from '../media/timeline.js';
+import { ExtraRendition } from './extra-rendition.js';
 import { readSpeech } from './read-speech.js';
 import type { FromWorker } from './protocol.js';
+import { RenditionEncoder, type RenditionEncoderOptions } from './rendition-encoder.js';
 
 interface MediaStreamOptions {
   streamId: number;
@@ -29,13 +31,17 @@ interface MediaStreamOptions {
 /** Pictures that may wait to be drawn before some are left out. */
 const MAX_WAITING_PICTURES = 3;
 
-/** One session inside a worker: sound in, pictures drawn, VP8 (and JPEG while wanted) out. */
+/** One session inside a worker: sound in, pictures drawn, VP8 in the renditions that are wanted (and JPEG while it is) out. */
 export class MediaStream {
   readonly widthPx: number;
   readonly heightPx: number;
   readonly #options: MediaStreamOptions;
   readonly #engine: EngineStream;
-  readonly #vp8: Vp8Encoder;
+  readonly #encoding: RenditionEncoderOptions;
+  /** `high` sets the pace of the drawing, and the stream ends with it; the others must not disturb either. */
+  #high: RenditionEncoder | undefined;
+  readonly #extras = new Map<RenditionName, ExtraRendition>();
+  readonly #leaving = new Set<Promise<void>>();
   readonly #scope: Scope;
   readonly #avatar: AvatarSource;
   readonly #rehearsals = new Map<number, { abort: AbortController; take: Promise<Take> }>();
@@ -47,21 +53,22 @@ export class MediaStream {
   #busy = false;
   #closed = false;
   #nextIndex: number;
-  #keyWanted = false;
   #jpeg: JpegEncoder | undefined;
   #jpegWanted = false;
-  #stats = { frames: 0, skipped: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
+  #stats = newStats();
 
   private constructor(
     options: MediaStreamOptions,
     engine: EngineStream,
-    vp8: Vp8Encoder,
+    encoding: RenditionEncoderOptions,
+    high: RenditionEncoder,
     avatar: AvatarSource,
     scope: Scope,
   ) {
     this.#options = options;
     this.#engine = engine;
-    this.#vp8 = vp8;
+    this.#encoding = encoding;
+    this.#high = high;
     this.#scope = scope;
     this.#nextIndex = options.firstIndex;
     this.#avatar = avatar;
@@ -78,20 +85,16 @@ export class MediaStream {
       const engine = await options.engine.open(avatar, { fps });
       scope.defer(() => engine.close());
       const { widthPx, heightPx } = avatar;
-      const first = new Uint8Array(i420SizeBytes(widthPx, heightPx));
-      avatar.readFrame(0, first);
-      const vp8 = await Vp8Encoder.create({
-        warmUp: { widthPx, heightPx, data: first },
-        ffmpeg: options.ffmpeg,
-        widthPx,
-        heightPx,
-        fps,
-        bitrateBps: options.bitrateBps,
-        onPicture: ({ index, key, data }) => send({ type: 'picture', streamId, index, key, data }),
-        onFailed: (error) => send({ type: 'stream-failed', streamId, message: error.message }),
-      });
-      scope.defer(() => vp8.close());
-      return new MediaStream(options, engine, vp8, avatar, scope);
+      const encoding: RenditionEncoderOptions = {
+        ...{ ffmpeg: options.ffmpeg, widthPx, heightPx, fps, log: options.log },
+        warmUp: () => firstPicture(avatar),
+        onPicture: ({ rendition = 'high', index, key, data }) =>
+          send({ type: 'picture', streamId, rendition, index, key, data }),
+        onLost: (error) => send({ type: 'stream-failed', streamId, message: error.message }),
+      };
+      const { bitrateBps } = options;
+      const high = await RenditionEncoder.open(encoding, { name: 'high', widthPx, heightPx, bitrateBps });
+      return new MediaStream(options, engine, encoding, high, avatar, scope);
     } catch (error) {
       await scope.close();
       throw error;
@@ -111,8 +114,34 @@ export class MediaStream {
     if (!this.#busy) this.#running = this.#drain();
   }
 
-  requestKeyframe(): void {
-    this.#keyWanted = true;
+  /** What is encoded from now on; see WorkerStream.setRenditions. */
+  setRenditions(wanted: readonly RenditionRequest[]): void {
+    if (this.#closed) return;
+    const requests = new Map(wanted.map((request) => [request.name, request]));
+    const high = requests.get('high');
+    requests.delete('high');
+    if (high === undefined) {
+      this.#leave(this.#high?.close());
+      this.#high = undefined;
+    } else if (this.#high === undefined) this.#high = RenditionEncoder.start(this.#encoding, high);
+    else this.#high.change(high);
+    for (const [name, extra] of this.#extras) {
+      if (requests.has(name)) continue;
+      this.#extras.delete(name);
+      this.#leave(extra.close());
+    }
+    for (const [name, request] of requests) {
+      const extra = this.#extras.get(name);
+      if (extra === undefined) this.#extras.set(name, new ExtraRendition(this.#encoding, request));
+      else extra.change(request);
+    }
+  }
+
+  /** The next picture of this rendition, or of all, shall be a key picture. */
+  requestKeyframe(rendition?: RenditionName): void {
+    if (rendition === undefined || rendition === 'high') this.#high?.requestKeyframe();
+    for (const [name, extra] of this.#extras)
+      if (rendition === undefined || rendition === name) extra.requestKeyframe();
   }
 
   setJpeg(wanted: boolean): void {
@@ -190,10 +219,8 @@ export class MediaStream {
           if (this.#closed) return;
           const drawn = performance.now();
           const index = this.#nextIndex++;
-          const key = this.#keyWanted;
-          this.#keyWanted = false;
-          await this.#vp8.push(frame, index, key);
-          await this.#pushJpeg(frame, index);
+          for (const extra of this.#extras.values()) extra.push(frame, index);
+          await Promise.all([this.#high?.push(frame, index), this.#pushJpeg(frame, index)]);
           this.#count(drawn - mark, performance.now() - drawn);
           mark = performance.now();
         }
@@ -229,11 +256,10 @@ export class MediaStream {
     this.#stats.skipped += behind;
   }
 
-  async #pushJpeg(frame: Parameters<Vp8Encoder['push']>[0], index: number): Promise<void> {
+  async #pushJpeg(frame: I420Frame, index: number): Promise<void> {
     if (!this.#jpegWanted) {
-      const old = this.#jpeg;
+      this.#leave(this.#jpeg?.close());
       this.#jpeg = undefined;
-      await old?.close();
       return;
     }
     const { streamId, fps, ffmpeg, send, log } = this.#options;
@@ -269,8 +295,27 @@ export class MediaStream {
       renderMs: stats.renderMs / stats.frames,
       encodeMs: stats.encodeMs / stats.frames,
       backlogMs: (this.#pendingSamples * 1000) / ENGINE_RATE,
+      ...this.#extraStats(),
     });
-    this.#stats = { frames: 0, skipped: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
+    this.#stats = newStats();
+  }
+
+  #extraStats(): { renditionDrops: number; renditionRestarts: number } {
+    const sum = { renditionDrops: 0, renditionRestarts: 0 };
+    for (const extra of this.#extras.values()) {
+      sum.renditionDrops += extra.dropped;
+      sum.renditionRestarts += extra.restarts;
+      extra.dropped = 0;
+      extra.restarts = 0;
+    }
+    return sum;
+  }
+
+  /** Lets an encoder end in its own time; `close` waits for it. */
+  #leave(end: Promise<void> | undefined): void {
+    if (end === undefined) return;
+    const left = end.catch(() => {}).finally(() => this.#leaving.delete(left));
+    this.#leaving.add(left);
   }
 
   async close(): Promise<void> {
@@ -279,8 +324,19 @@ export class MediaStream {
     for (const id of [...this.#rehearsals.keys()]) this.dropRehearsal(id);
     // Both at once: what draws may wait for a face, which the engine's stream gives up when it is closed.
     await Promise.allSettled([this.#engine.close(), this.#running]);
-    await this.#jpeg?.close();
-    this.#jpeg = undefined;
+    for (const encoder of [this.#jpeg, this.#high, ...this.#extras.values()]) this.#leave(encoder?.close());
+    await Promise.all(this.#leaving);
     await this.#scope.close();
   }
+}
+
+function newStats() {
+  return { frames: 0, skipped: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
+}
+
+function firstPicture(avatar: AvatarSource): I420Frame {
+  const { widthPx, heightPx } = avatar;
+  const data = new Uint8Array(i420SizeBytes(widthPx, heightPx));
+  avatar.readFrame(0, data);
+  return { widthPx, heightPx, data };
 }

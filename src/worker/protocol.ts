@@ -1,6 +1,8 @@
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import type { CostDecision } from '../engine/faces/cost-model.js';
 import type { FaceBasis } from '../engine/face-basis.js';
+import type { RenditionRequest } from '../encoder/renditions.js';
+import type { RenditionName } from '../media/frame.js';
 
 /**
  * Messages between the server and a media worker (child process, advanced serialization). Down go avatars' ids and
@@ -31,11 +33,14 @@ export interface FaceReadiness {
 }
 
 export type ToWorker =
+  /** The stream begins with `high` at full size and this bit rate. */
   | { type: 'open'; streamId: number; avatarId: string; fps: number; bitrateBps: number; firstIndex: number }
   /** 16 kHz mono, -1..1, contiguous media time. */
   | { type: 'sound'; streamId: number; pcm: Float32Array }
-  /** The next picture to be encoded shall be a keyframe. */
-  | { type: 'keyframe'; streamId: number }
+  /** The renditions to be encoded from now on, at most one of each name. */
+  | { type: 'renditions'; streamId: number; wanted: readonly RenditionRequest[] }
+  /** The next picture to be encoded shall be a keyframe, in this rendition or in all. */
+  | { type: 'keyframe'; streamId: number; rendition?: RenditionName }
   /** Starts or ends JPEG encoding beside VP8. */
   | { type: 'jpeg'; streamId: number; wanted: boolean }
   /** Makes the faces of a whole sound file before it plays. */
@@ -54,7 +59,14 @@ export type FromWorker =
   | { type: 'unusable'; code: string; message: string }
   | { type: 'opened'; streamId: number; widthPx: number; heightPx: number; lookaheadMs: number }
   | { type: 'open-failed'; streamId: number; code: string; message: string }
-  | { type: 'picture'; streamId: number; index: number; key: boolean; data: Uint8Array }
+  | {
+      type: 'picture';
+      streamId: number;
+      rendition: RenditionName;
+      index: number;
+      key: boolean;
+      data: Uint8Array;
+    }
   | { type: 'jpeg'; streamId: number; index: number; data: Uint8Array }
   /** Once a second while something was drawn. */
   | {
@@ -65,6 +77,9 @@ export type FromWorker =
       renderMs: number;
       encodeMs: number;
       backlogMs: number;
+      /** Pictures that renditions beside `high` left out, and encoders of theirs that were started again. */
+      renditionDrops: number;
+      renditionRestarts: number;
     }
   | { type: 'rehearsing'; streamId: number; rehearsalId: number; fraction: number }
   | { type: 'rehearsed'; streamId: number; rehearsalId: number; code?: string; message?: string }

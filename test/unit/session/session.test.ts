@@ -50,6 +50,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
         heightPx: 64,
         lookaheadMs: 100,
         pushSound: (pcm) => stream.pcm.push(pcm),
+        setRenditions: () => {},
         requestKeyframe: () => (stream.keyframes += 1),
         setJpeg: (wanted) => (stream.jpeg = wanted),
         rehearse: (audioPath, { onProgress, signal }) => {
