@@ -24,6 +24,8 @@ export interface FanOutPeer {
   readonly rendition: RenditionName;
   readonly wanted: RenditionName;
   readonly wantsSlimSound: boolean;
+  /** Share of packets that it misses, as it reports. */
+  readonly lossShare: number;
   /** The renditions of one picture that are there; the peer takes one or none. */
   sendPicture(renditions: readonly PictureParts[], mediaSamples: number): void;
   sendSound(sound: SoundPacket, mediaSamples: number): void;
@@ -101,6 +103,12 @@ export class FanOut {
     return [...this.#viewers.values()].some(({ peer }) => peer.wantsSlimSound);
   }
 
+  get worstLossShare(): number {
+    let worst = 0;
+    for (const { peer } of this.#viewers.values()) worst = Math.max(worst, peer.lossShare);
+    return worst;
+  }
+
   /** The peer itself asks for a key picture when it connects. */
   add(peer: FanOutPeer): void {
     this.#viewers.set(peer.id, { peer, reports: 0, reportedAtMs: 0 });
@@ -125,7 +133,11 @@ export class FanOut {
       for (const { rendition = 'high' } of renditions) this.requestKeyframe(rendition);
       return;
     }
-    const cut = renditions.map(({ rendition = 'high', key, data }) => ({ rendition, key, parts: splitVp8(data) }));
+    const cut = renditions.map(({ rendition = 'high', key, data }) => ({
+      rendition,
+      key,
+      parts: splitVp8(data),
+    }));
     const mediaSamples = frameToSamples(first.index, fps);
     this.#each((viewer) => viewer.peer.sendPicture(cut, mediaSamples));
   }

@@ -97,6 +97,8 @@ export class Peer {
   #lastSamples = -1;
   #moves = 0;
   #repeatBytes = 0;
+  /** Smoothed: one report covers few packets. */
+  #lossShare = 0;
   #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
   #picturesSent = 0;
   #picturesSkipped = 0;
@@ -119,7 +121,6 @@ export class Peer {
     this.#quality = new ViewerQuality(options.ladder, this.#clock.now());
     this.#rendition = this.#quality.wanted;
     this.#asked = this.#rendition;
-    const [shortest, longest] = options.playoutDelayMs ?? [0, 0];
     const tracks = new Map<OfferedSection, Track>();
     for (const section of offer.sections) {
       const { codec } = section;
@@ -133,13 +134,13 @@ export class Peer {
           ...(codec.name === 'opus' ? {} : extension('playoutDelay', codec.extensions.get(PLAYOUT_DELAY))),
         },
       });
-      stream.playoutDelay = [Math.round(shortest / 10), Math.round(longest / 10)];
       tracks.set(section, { stream, lost: undefined });
     }
     const ofKind = (kind: string): Track | undefined =>
       [...tracks].find(([section]) => section.kind === kind)?.[1];
     this.#audio = ofKind('audio');
     this.#video = ofKind('video');
+    this.setPlayoutDelay(options.playoutDelayMs ?? [0, 0]);
     this.#transport = new PeerTransport({
       host: options.transport,
       remote: offer.ice,
@@ -185,6 +186,15 @@ export class Peer {
 
   get wantsSlimSound(): boolean {
     return this.#quality.constrained;
+  }
+
+  get lossShare(): number {
+    return this.#lossShare;
+  }
+
+  setPlayoutDelay([shortest, longest]: readonly [number, number]): void {
+    if (this.#video !== undefined)
+      this.#video.stream.playoutDelay = [Math.round(shortest / 10), Math.round(longest / 10)];
   }
 
   setLadder(ladder: readonly Rung[]): void {
@@ -344,11 +354,12 @@ export class Peer {
     const track = [this.#audio, this.#video].find((one) => one?.stream.ssrc === report.ssrc);
     if (track === undefined) return;
     track.lost = report.lostPackets;
-    if (track === this.#video) this.#quality.onLoss(report.lostShare, nowMs);
+    this.#lossShare += 0.3 * (report.lostShare - this.#lossShare);
     const sentAtMs = this.#sentReports.get(report.lastReport);
-    if (sentAtMs === undefined) return;
-    const rttMs = nowMs - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
-    if (rttMs < MAX_RTT_MS) this.#rttMs = Math.max(0, rttMs);
+    const rttMs =
+      sentAtMs === undefined ? undefined : nowMs - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
+    if (rttMs !== undefined && rttMs < MAX_RTT_MS) this.#rttMs = Math.max(0, rttMs);
+    if (track === this.#video) this.#quality.onReport(report.lostShare, rttMs, nowMs);
   }
 
   /** A trickled fragment. @throws sdp-invalid; not-supported if it is of another ICE session; peer-not-found */

@@ -1,24 +1,26 @@
 import { BoundedQueue } from '../lib/bounded-queue.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { frameToSamples } from '../media/timeline.js';
+import type { SoundPacket } from './fan-out.js';
 
 /** The longest stretch of pictures of one rendition that may wait for their time (the legacy API promises this bound). */
 export const MAX_QUEUED_PICTURES = 30;
 
 export interface PlayoutSinks {
-  sound(opus: Uint8Array, mediaSamples: number): void;
-  picture(picture: EncodedPicture): void;
+  sound(sound: SoundPacket, mediaSamples: number): void;
+  /** All renditions of one picture that are there; one that comes later comes alone. */
+  picture(renditions: readonly EncodedPicture[]): void;
   jpeg(picture: EncodedPicture): void;
 }
 
 /**
- * Lets sound and picture of one media time leave at one wall time, in all renditions. Sound is never held back for a late picture: a
- * picture that comes after its time leaves at once, with its own time stamp.
+ * Lets sound and picture of one media time leave at one wall time, in all renditions. Sound is never held back for
+ * a late picture: a picture that comes after its time leaves at once, with its own time stamp.
  */
 export class Playout {
   readonly #fps: number;
   readonly #sinks: PlayoutSinks;
-  readonly #sound: { opus: Uint8Array; mediaSamples: number }[] = [];
+  readonly #sound: { packet: SoundPacket; mediaSamples: number }[] = [];
   readonly #pictures = new Map<RenditionName, BoundedQueue<EncodedPicture>>();
   readonly #jpegs = new BoundedQueue<EncodedPicture>(MAX_QUEUED_PICTURES);
   #lastPlayed = -1;
@@ -41,8 +43,8 @@ export class Playout {
   }
 
   /** Sound is fed a bounded lead ahead of the clock (session.ts), so this queue needs no bound of its own. */
-  pushSound(opus: Uint8Array, mediaSamples: number): void {
-    this.#sound.push({ opus, mediaSamples });
+  pushSound(packet: SoundPacket, mediaSamples: number): void {
+    this.#sound.push({ packet, mediaSamples });
   }
 
   /** Returns true when a queued picture had to be dropped: the viewers then need a keyframe. */
@@ -63,27 +65,38 @@ export class Playout {
   }
 
   /** Replaces the sound from `fromSamples` on that waits; `silence` is asked for one packet after the other. */
-  hush(fromSamples: number, silence: () => Uint8Array): void {
-    for (const packet of this.#sound) if (packet.mediaSamples >= fromSamples) packet.opus = silence();
+  hush(fromSamples: number, silence: () => SoundPacket): void {
+    for (const waiting of this.#sound) if (waiting.mediaSamples >= fromSamples) waiting.packet = silence();
   }
 
   /** Sends everything whose media time is `nowSamples` or earlier. */
   advance(nowSamples: number): void {
     for (let next = this.#sound[0]; next && next.mediaSamples <= nowSamples; next = this.#sound[0]) {
       this.#sound.shift();
-      this.#sinks.sound(next.opus, next.mediaSamples);
+      this.#sinks.sound(next.packet, next.mediaSamples);
     }
-    for (const queue of this.#pictures.values()) {
-      for (let next = queue.peek(); next && this.#due(next, nowSamples); next = queue.peek()) {
-        queue.shift();
-        this.#count(next.index, nowSamples);
-        this.#sinks.picture(next);
-      }
+    for (let group = this.#nextGroup(nowSamples); group.length > 0; group = this.#nextGroup(nowSamples)) {
+      this.#count(group[0]?.index ?? 0, nowSamples);
+      this.#sinks.picture(group);
     }
     for (let next = this.#jpegs.peek(); next && this.#due(next, nowSamples); next = this.#jpegs.peek()) {
       this.#jpegs.shift();
       this.#sinks.jpeg(next);
     }
+  }
+
+  /** The earliest picture that is due, in every rendition that has it. */
+  #nextGroup(nowSamples: number): EncodedPicture[] {
+    const queues = [...this.#pictures.values()];
+    const heads = queues.map((queue) => queue.peek()).filter((head) => head !== undefined);
+    const due = heads.filter((head) => this.#due(head, nowSamples));
+    const index = Math.min(...due.map((head) => head.index));
+    return queues.flatMap((queue) => {
+      const head = queue.peek();
+      if (head?.index !== index || due.length === 0) return [];
+      queue.shift();
+      return [head];
+    });
   }
 
   #count(index: number, nowSamples: number): void {

@@ -3,7 +3,7 @@ import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import { Emitter } from '../lib/emitter.js';
 import type { Log } from '../lib/log.js';
-import type { OpusEncoder } from '../encoder/opus-encoder.js';
+import { OpusEncoder } from '../encoder/opus-encoder.js';
 import { Downsampler48To16 } from '../media/resample.js';
 import {
   frameToSamples,
@@ -14,12 +14,13 @@ import {
   samplesToMs,
 } from '../media/timeline.js';
 import type { WorkerStream, WorkerStreamOptions } from '../worker/host.js';
-import { FanOut } from './fan-out.js';
+import { FanOut, type SoundPacket } from './fan-out.js';
 import { JpegWatchers } from './jpeg-watchers.js';
-import type { Peer } from './peer.js';
+import type { Peer, PeerOptions } from './peer.js';
 import { PictureStream } from './picture-stream.js';
 import { Playout } from './playout.js';
 import { RenderAhead } from './render-ahead.js';
+import { SessionRenditions, SLIM_SOUND_BPS, type PictureSettings } from './session-renditions.js';
 import { SpeechQueue } from './speech-queue.js';
 import type { Utterance } from './utterance.js';
 
@@ -34,6 +35,10 @@ const MAX_WAITING = 32;
 const FIRST_VIEWER_WAIT_MS = 3_000;
 /** A pause of the whole process longer than this is skipped instead of being caught up in a burst. */
 const STALL_MS = 1_000;
+/** How often it is looked at what the viewers' links carry. */
+const DEMAND_EVERY_MS = 100;
+/** Repair data for more loss than this would cost more sound than it saves. */
+const MAX_EXPECTED_LOSS = 0.2;
 
 export interface SessionOptions {
   id: string;
@@ -44,15 +49,15 @@ export interface SessionOptions {
   /** The faces of an utterance are made before it plays. */
   rehearses?: boolean;
   openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
-  openPeer(options: {
-    offerSdp: string;
-    onKeyframeNeeded(): void;
-    onConnected(): void;
-    onClosed(reason: string): void;
-  }): Peer;
+  openPeer(options: Omit<PeerOptions, 'id' | 'transport' | 'clock' | 'log'>): Peer;
   opus: OpusEncoder;
   clock: Clock;
   log: Log;
+}
+
+export interface SessionSettings extends PictureSettings {
+  /** Range of the delay that players shall add, ms. */
+  readonly playoutDelayMs: readonly [number, number];
 }
 
 export type SessionState = 'idle' | 'speaking' | 'ended';
@@ -92,6 +97,11 @@ export class Session {
   #lastReportMs = -Infinity;
   #lastTickMs: number;
   #lonelySinceMs: number;
+  #renditions: SessionRenditions | undefined;
+  #slim: OpusEncoder | undefined;
+  #slimWanted = false;
+  #lastDemandMs = -Infinity;
+  #playoutDelayMs: readonly [number, number] = [0, 0];
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #ahead: RenderAhead;
@@ -119,7 +129,7 @@ export class Session {
     });
     this.#fanOut = new FanOut({
       clock: options.clock,
-      onKeyframeNeeded: () => this.#pictures.current?.requestKeyframe(),
+      onKeyframeNeeded: (rendition) => this.#pictures.current?.requestKeyframe(rendition),
       onPeerError: (peer, error) =>
         options.log.warn({ session: options.id, peer, err: error }, 'sending to a viewer failed'),
     });
@@ -129,7 +139,7 @@ export class Session {
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
       onPicture: (picture) => {
-        if (this.#playout.pushPicture(picture)) this.#fanOut.requestKeyframe();
+        if (this.#playout.pushPicture(picture)) this.#fanOut.requestKeyframe(picture.rendition);
         this.#playout.advance(this.#nowSamples());
       },
       onJpeg: (picture) => this.#playout.pushJpeg(picture),
@@ -139,8 +149,8 @@ export class Session {
       },
     });
     this.#playout = new Playout(options.fps, {
-      sound: (opus, mediaSamples) => this.#fanOut.sendSound(opus, mediaSamples),
-      picture: (picture) => this.#fanOut.sendPicture(picture, options.fps),
+      sound: (sound, mediaSamples) => this.#fanOut.sendSound(sound, mediaSamples),
+      picture: (renditions) => this.#fanOut.sendPicture(renditions, options.fps),
       jpeg: (picture) => this.#watchers.push(picture.data),
     });
   }
@@ -239,7 +249,7 @@ export class Session {
     // The encoder itself says what silence is after the speech that it coded last: packets coded apart would end in a
     // click where its own begin again.
     const silence = new Int16Array(OPUS_FRAME_SAMPLES * 2);
-    this.#playout.hush(stopSamples, () => this.#options.opus.encode(silence));
+    this.#playout.hush(stopSamples, () => this.#encode(silence));
     this.#pictures.current?.cut();
     const dropped = await this.#speech.clear(stopSamples);
     for (const { utterance, heardSamples } of dropped) this.#tellEnd(utterance.id, heardSamples, true);
@@ -249,15 +259,47 @@ export class Session {
   /** @throws sdp-invalid, sdp-unsupported, session-closed */
   addPeer(offerSdp: string): Peer {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    const renditions = this.#renditions;
     const peer: Peer = this.#options.openPeer({
       offerSdp,
-      onKeyframeNeeded: () => this.#fanOut.requestKeyframe(),
+      ladder: renditions?.ladder ?? [],
+      playoutDelayMs: this.#playoutDelayMs,
+      onKeyframeNeeded: (rendition) => {
+        // One that is not encoded yet begins with a key picture by itself.
+        this.#serveDemand();
+        this.#fanOut.requestKeyframe(rendition);
+      },
       onConnected: () => {},
       onClosed: (reason) => this.#dropPeer(peer, reason),
     });
+    if (renditions !== undefined) peer.setTop(renditions.top);
     this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
     return peer;
+  }
+
+  get settings(): SessionSettings {
+    return { ...this.#renditions?.settings, playoutDelayMs: this.#playoutDelayMs };
+  }
+
+  /** Takes hold without a visible break; viewers who join later get the play-out delay. */
+  configure(settings: Partial<SessionSettings>): void {
+    const renditions = this.#renditions;
+    const { playoutDelayMs, ...picture } = settings;
+    this.#playoutDelayMs = playoutDelayMs ?? this.#playoutDelayMs;
+    if (renditions === undefined) return;
+    renditions.configure(picture);
+    for (const peer of this.#peers.values()) {
+      peer.setLadder(renditions.ladder);
+      peer.setTop(renditions.top);
+      peer.setPlayoutDelay(this.#playoutDelayMs);
+    }
+    this.#serveDemand();
+  }
+
+  #serveDemand(): void {
+    this.#renditions?.serve(this.#fanOut.demand, this.#options.clock.now());
+    this.#slimWanted = this.#fanOut.wantsSlimSound;
   }
 
   peer(id: string): Peer {
@@ -306,6 +348,11 @@ export class Session {
       this.#lastReportMs = nowMs;
       this.#fanOut.sendSenderReports(now, this.#options.clock.wall());
     }
+    if (nowMs - this.#lastDemandMs >= DEMAND_EVERY_MS) {
+      this.#lastDemandMs = nowMs;
+      this.#serveDemand();
+      this.#options.opus.setExpectedLossShare(Math.min(MAX_EXPECTED_LOSS, this.#fanOut.worstLossShare));
+    }
     this.#watchLoneliness(nowMs);
     if (!this.#closing) this.#stopTimer = this.#options.clock.after(TICK_MS, () => this.#tick());
   }
@@ -314,16 +361,28 @@ export class Session {
   #feed(nowMs: number): void {
     const spoke = this.#speech.feed(this.#pcm, this.#fedSamples, this.viewers > 0, nowMs);
     if (!spoke) this.#pcm.fill(0);
-    this.#playout.pushSound(this.#options.opus.encode(this.#pcm), this.#fedSamples);
+    this.#playout.pushSound(this.#encode(this.#pcm), this.#fedSamples);
     this.#pictures.pushSound(this.#downsampler.push(this.#pcm));
     this.#fedSamples += OPUS_FRAME_SAMPLES;
   }
 
+  #encode(pcm: Int16Array): SoundPacket {
+    const full = this.#options.opus.encode(pcm);
+    if (!this.#slimWanted) return { full };
+    this.#slim ??= new OpusEncoder({ bitrateBps: SLIM_SOUND_BPS, mono: true });
+    return { full, slim: this.#slim.encode(pcm) };
+  }
+
   #streamOpened(stream: WorkerStream): void {
+    const { fps, bitrateBps } = this.#options;
+    this.#renditions ??= new SessionRenditions(
+      { widthPx: stream.widthPx, heightPx: stream.heightPx, fps, bitrateBps },
+      (wanted) => this.#pictures.setRenditions(wanted),
+    );
     this.#leadSamples = msToSamples(stream.lookaheadMs + DRAW_MARGIN_MS);
     if (this.#watchers.count > 0) stream.setJpeg(true);
     this.#ahead.streamChanged();
-    this.#fanOut.requestKeyframe();
+    for (const rendition of this.#fanOut.demand) this.#fanOut.requestKeyframe(rendition);
   }
 
   #retireSpoken(now: number): void {
@@ -358,6 +417,7 @@ export class Session {
     for (const peer of [...this.#peers.values()]) peer.close('the session ended');
     await Promise.allSettled([this.#pictures.close(), this.#speech.clear(this.#nowSamples())]);
     this.#options.opus.close();
+    this.#slim?.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
     this.events.emit('ended', { reason });
   }

@@ -14,7 +14,7 @@ import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import { Peer } from './peer.js';
-import { newSessionId, Session, type SessionState } from './session.js';
+import { newSessionId, Session, type SessionOptions, type SessionState } from './session.js';
 import { Utterance } from './utterance.js';
 
 export interface SessionsOptions {
@@ -229,12 +229,7 @@ export class Sessions {
     return new Utterance(randomUUID(), (signal) => decodeAudio(this.#options.ffmpeg, audioPath, { signal }));
   }
 
-  #openPeer(options: {
-    offerSdp: string;
-    onKeyframeNeeded(): void;
-    onConnected(): void;
-    onClosed(reason: string): void;
-  }): Peer {
+  #openPeer(options: Parameters<SessionOptions['openPeer']>[0]): Peer {
     const { transport, clock, log } = this.#options;
     return new Peer({ ...options, id: randomUUID(), transport, clock, log });
   }

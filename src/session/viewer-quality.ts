@@ -1,12 +1,14 @@
 import type { RenditionName } from '../media/frame.js';
 
 /**
- * Which of a session's renditions one viewer's link carries. Down at once when the viewer's estimate (REMB) falls below
- * what it is sent, or when much is lost; up after a probe: for a moment copies of packets fill the link to the next
- * rendition's rate, and if neither the estimate nor the loss minds, the viewer moves.
+ * Which of a session's renditions one viewer's link carries. Down when the link shows that it is full: the viewer's
+ * estimate (REMB) falls below what it is sent, much is lost, or reports come back late because a queue grew. Up after a
+ * probe: for a moment copies of packets fill the link to the next rendition's rate, and if nothing of that shows, the
+ * viewer moves.
  *
- * The estimate is compared with what was really sent, not with a rendition's nominal rate: libwebrtc lets it grow to
- * 1.5 times what arrives and no further, and cuts it to 0.85 times that when its queue grows.
+ * Only a falling estimate counts, not a low one: libwebrtc cuts it to 0.85 times what arrives when its queue grows, lets
+ * it rise by 8 % a second, and does not let it rise above 1.5 times what arrives, so after a narrow stretch it says
+ * little about the room that is there.
  */
 
 /** What a rendition takes on the wire, all told: pictures, sound, headers. Best first in a ladder. */
@@ -15,12 +17,16 @@ export interface Rung {
   readonly bps: number;
 }
 
-/** Below this share of what was sent, the estimate means a queue that grows: 0.85 with room for noise. */
-const CONGESTED_SHARE = 0.9;
+/** The estimate fell, not just wavered. */
+const FALL_SHARE = 0.95;
 /** Loss that is no accident any more; random loss up to 15 % is left to repeats. */
 const HEAVY_LOSS = 0.2;
-/** An estimate so far above the next rung needs no probe. */
-const CLEAR_SHARE = 1.3;
+/** What a probe may add to the loss that was there before. */
+const PROBE_LOSS = 0.08;
+/** A queue that grew: reports take so much longer than at best. */
+const LATE_MS = 120;
+/** Of what gets through a full link, as a queue has to drain first. */
+const DRAIN_SHARE = 0.85;
 const PROBE_MS = 1000;
 /** Time for the viewer's word on the end of a probe. */
 const VERDICT_MS = 500;
@@ -29,6 +35,8 @@ const FIRST_PAUSE_MS = 1500;
 const AFTER_SUCCESS_MS = 800;
 /** The longest wait for a link that recovered: two probes must fit into ten seconds. */
 const MAX_PAUSE_MS = 5000;
+/** After a step down or a probe the link speaks of what was before. */
+const DEAF_MS = 800;
 const METER_SLOT_MS = 100;
 const METER_SLOTS = 10;
 
@@ -41,7 +49,10 @@ export class ViewerQuality {
   #lossShare = 0;
   #pauseMs = FIRST_PAUSE_MS;
   #nextProbeMs = 0;
-  #probe: { startedMs: number; sentBytes: number } | undefined;
+  #deafUntilMs = 0;
+  #probe: { startedMs: number; sentBytes: number; lossBefore: number } | undefined;
+  #bestRttMs = Infinity;
+  #late = 0;
   readonly #slots = new Float64Array(METER_SLOTS);
   #slotAt = 0;
   #meteredSinceMs: number;
@@ -98,22 +109,30 @@ export class ViewerQuality {
   /** Average of the last second, or of what there is of it. */
   sentBps(nowMs: number): number {
     this.#turn(nowMs);
-    const coveredMs = Math.min(METER_SLOTS * METER_SLOT_MS, Math.max(METER_SLOT_MS, nowMs - this.#meteredSinceMs));
+    const coveredMs = Math.min(
+      METER_SLOTS * METER_SLOT_MS,
+      Math.max(METER_SLOT_MS, nowMs - this.#meteredSinceMs),
+    );
     return (this.#slots.reduce((sum, bytes) => sum + bytes, 0) * 8000) / coveredMs;
   }
 
   onRemb(bps: number, nowMs: number): void {
+    const fell = bps < FALL_SHARE * (this.#rembBps ?? bps);
     this.#rembBps = bps;
-    // Half a second of sending says nothing yet.
-    if (nowMs - this.#meteredSinceMs < 500) return;
-    if (bps < CONGESTED_SHARE * this.sentBps(nowMs) * (1 - this.#lossShare)) this.#congested(bps, nowMs);
+    if (fell && bps < this.sentBps(nowMs)) this.#congested(bps, nowMs);
   }
 
-  /** Of the pictures' stream, since the report before. */
-  onLoss(share: number, nowMs: number): void {
-    const twice = share > HEAVY_LOSS && this.#lossShare > HEAVY_LOSS;
-    this.#lossShare = share;
-    if (twice) this.#congested(this.sentBps(nowMs) * (1 - share), nowMs);
+  /** Loss of the pictures' stream since the report before; the round trip where it is known. */
+  onReport(lossShare: number, rttMs: number | undefined, nowMs: number): void {
+    const lossBefore = this.#lossShare;
+    this.#lossShare = lossShare;
+    if (rttMs !== undefined) this.#bestRttMs = Math.min(this.#bestRttMs, rttMs);
+    const late = rttMs !== undefined && rttMs > this.#bestRttMs + LATE_MS;
+    this.#late = late ? this.#late + 1 : 0;
+    const lossy = lossShare > HEAVY_LOSS && lossBefore > HEAVY_LOSS;
+    const spoilt = this.#probe !== undefined && (late || lossShare > this.#probe.lossBefore + PROBE_LOSS);
+    const throughBps = this.sentBps(nowMs) * (1 - lossShare) * DRAIN_SHARE;
+    if (spoilt || lossy || this.#late >= 2) this.#congested(throughBps, nowMs);
   }
 
   /** Called every 20 ms: bytes that should be sent as a probe now. May move the viewer up. */
@@ -125,11 +144,7 @@ export class ViewerQuality {
     }
     if (this.#probe === undefined) {
       if (nowMs < this.#nextProbeMs || this.#lossShare > HEAVY_LOSS) return 0;
-      if ((this.#rembBps ?? 0) > CLEAR_SHARE * next.bps) {
-        this.#up(nowMs);
-        return 0;
-      }
-      this.#probe = { startedMs: nowMs, sentBytes: 0 };
+      this.#probe = { startedMs: nowMs, sentBytes: 0, lossBefore: this.#lossShare };
     }
     const probe = this.#probe;
     const elapsedMs = nowMs - probe.startedMs;
@@ -146,15 +161,23 @@ export class ViewerQuality {
   }
 
   #congested(roomBps: number, nowMs: number): void {
+    this.#late = 0;
     if (this.#probe !== undefined) {
+      // What the probe filled the link with is gone with it; what the viewer gets fitted before.
       this.#probe = undefined;
       this.#pauseMs = Math.min(MAX_PAUSE_MS, this.#pauseMs * 2);
+      this.#nextProbeMs = nowMs + this.#pauseMs;
+      this.#deafUntilMs = nowMs + DEAF_MS;
+      return;
     }
     this.#nextProbeMs = nowMs + this.#pauseMs;
+    // The same full queue speaks several times; a step down shows only when it has drained.
+    if (nowMs < this.#deafUntilMs) return;
     const fitting = this.#ladder.findIndex(({ bps }, at) => at >= this.#top && bps <= roomBps);
     const at = fitting < 0 ? this.#ladder.length - 1 : fitting;
     if (at <= this.#at) return;
     this.#at = at;
+    this.#deafUntilMs = nowMs + DEAF_MS;
     this.downs += 1;
   }
 

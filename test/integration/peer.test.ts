@@ -40,7 +40,7 @@ class Source {
     this.fanOut = new FanOut({ onKeyframeNeeded: () => (this.#keyWanted = true) });
     onPicture((picture) => {
       if (picture.key) this.keys.push(picture.index);
-      this.fanOut.sendPicture(picture, FPS);
+      this.fanOut.sendPicture([picture], FPS);
     });
     this.#running = this.#run();
   }
@@ -70,7 +70,8 @@ class Source {
       const key = this.#keyWanted;
       this.#keyWanted = false;
       await this.#encoder.push(movingPicture(WIDTH_PX, HEIGHT_PX, index, buffer), index, key);
-      for (; sound < due; sound += 960) this.fanOut.sendSound(this.#opus.encode(tone(sound)), sound);
+      for (; sound < due; sound += 960)
+        this.fanOut.sendSound({ full: this.#opus.encode(tone(sound)) }, sound);
       const elapsedMs = systemClock.now() - startMs;
       if (Math.floor(elapsedMs / 1000) > second) {
         second = Math.floor(elapsedMs / 1000);
@@ -88,7 +89,8 @@ class Source {
     const closed = new Promise<string>((resolve) => (tell = resolve));
     const peer: Peer = new Peer({
       ...{ id: `viewer-${this.fanOut.size}`, log: silentLog, transport: this.transport },
-      onKeyframeNeeded: () => this.fanOut.requestKeyframe(),
+      ladder: [{ name: 'high', bps: 1_000_000 }],
+      onKeyframeNeeded: (rendition) => this.fanOut.requestKeyframe(rendition),
       onConnected() {},
       onClosed: (reason: string) => {
         this.fanOut.remove(peer.id);
@@ -144,7 +146,7 @@ describe('peer', () => {
     const early = new WrtcClient();
     const first = await source.peer(early);
     await early.until('10 pictures', ({ frames }) => frames >= 10);
-    await source.fanOut.sendSound(new Uint8Array([0xfc, 0xff, 0xfe]), 0); // one odd packet harms nobody
+    source.fanOut.sendSound({ full: new Uint8Array([0xfc, 0xff, 0xfe]) }, 0); // one odd packet harms nobody
     const keysBefore = source.keys.length;
     const late = new WrtcClient();
     let connectedAtMs = 0;
@@ -168,12 +170,11 @@ describe('peer', () => {
     const keysBefore = source.keys.length;
     const { keyframesRequested } = peer.stats();
     // A hole: pictures go to everyone else, and this viewer's numbering shows that they are missing.
-    const send = peer.sendVideo.bind(peer);
+    const send = peer.sendPicture.bind(peer);
     let hole = 6;
-    peer.sendVideo = (payloads, mediaSamples, key) => {
-      if (hole-- > 0)
-        send([new Uint8Array([0x01])], mediaSamples, key); // torn bytes in its place
-      else send(payloads, mediaSamples, key);
+    peer.sendPicture = (renditions, mediaSamples) => {
+      const torn = renditions.map((one) => ({ ...one, parts: [new Uint8Array([0x01])] }));
+      send(hole-- > 0 ? torn : renditions, mediaSamples);
     };
     await client.until(
       'a picture after the hole',
@@ -274,6 +275,7 @@ describe('peer', () => {
           id: 'x',
           log: silentLog,
           transport: source.transport,
+          ladder: [],
           offerSdp,
           onKeyframeNeeded() {},
           onConnected() {},

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { Clock } from '../../../src/lib/clock.js';
-import { FanOut, type FanOutPeer } from '../../../src/session/fan-out.js';
+import type { EncodedPicture, RenditionName } from '../../../src/media/frame.js';
+import {
+  FanOut,
+  type FanOutPeer,
+  type PictureParts,
+  type SoundPacket,
+} from '../../../src/session/fan-out.js';
 
 class HandClock implements Clock {
   #nowMs = 0;
@@ -24,16 +30,20 @@ class HandClock implements Clock {
 class FakePeer implements FanOutPeer {
   readonly id: string;
   state: FanOutPeer['state'] = 'connected';
-  video: { payloads: readonly Uint8Array[]; mediaSamples: number; key: boolean }[] = [];
+  rendition: RenditionName = 'high';
+  wanted: RenditionName = 'high';
+  wantsSlimSound = false;
+  lossShare = 0;
+  video: { renditions: readonly PictureParts[]; mediaSamples: number }[] = [];
   audio: number[] = [];
   reports: { mediaSamples: number; wallMs: number }[] = [];
   constructor(id: string) {
     this.id = id;
   }
-  sendVideo(payloads: readonly Uint8Array[], mediaSamples: number, key: boolean): void {
-    this.video.push({ payloads, mediaSamples, key });
+  sendPicture(renditions: readonly PictureParts[], mediaSamples: number): void {
+    this.video.push({ renditions, mediaSamples });
   }
-  sendAudio(_opus: Uint8Array, mediaSamples: number): void {
+  sendSound(_sound: SoundPacket, mediaSamples: number): void {
     this.audio.push(mediaSamples);
   }
   sendSenderReports(mediaSamples: number, wallMs: number): void {
@@ -56,23 +66,22 @@ describe('FanOut', () => {
       onPeerError: (id) => errors.push(id),
     });
   });
-  const picture = (index: number, key = false): { index: number; key: boolean; data: Uint8Array } => ({
-    index,
-    key,
-    data: new Uint8Array(2000),
-  });
+  const picture = (index: number, key = false, rendition: RenditionName = 'high'): EncodedPicture[] => [
+    { index, key, data: new Uint8Array(2000), rendition },
+  ];
+  const sound = { full: new Uint8Array(3) };
   it("packetizes once for all viewers, at the picture's media time", () => {
     const [a, b] = [new FakePeer('a'), new FakePeer('b')];
     fanOut.add(a);
     fanOut.add(b);
     fanOut.sendPicture(picture(30, true), 30);
-    assert.equal(a.video[0]?.payloads, b.video[0]?.payloads);
-    assert.deepEqual([a.video[0]?.mediaSamples, a.video[0]?.key], [48_000, true]);
+    assert.equal(a.video[0]?.renditions, b.video[0]?.renditions);
+    assert.deepEqual([a.video[0]?.mediaSamples, a.video[0]?.renditions[0]?.key], [48_000, true]);
   });
 
   it('asks for a key picture at once, then at most every 300 ms', () => {
     clock.advance(1000);
-    for (let wish = 0; wish < 5; wish++) fanOut.requestKeyframe();
+    for (let wish = 0; wish < 5; wish++) fanOut.requestKeyframe('high');
     assert.deepEqual(asked, [1000]);
     clock.advance(299);
     assert.deepEqual(asked, [1000]);
@@ -80,17 +89,55 @@ describe('FanOut', () => {
     assert.deepEqual(asked, [1000, 1300]); // the wishes inside the gap, as one
     clock.advance(1000);
     assert.deepEqual(asked, [1000, 1300]);
-    fanOut.requestKeyframe();
+    fanOut.requestKeyframe('high');
     assert.deepEqual(asked, [1000, 1300, 2300]);
   });
 
   it('takes a key picture that passes as the answer to a waiting wish', () => {
-    fanOut.requestKeyframe();
-    fanOut.requestKeyframe();
+    fanOut.requestKeyframe('high');
+    fanOut.requestKeyframe('high');
     fanOut.sendPicture(picture(1), 25);
     fanOut.sendPicture(picture(2, true), 25);
     clock.advance(1000);
     assert.deepEqual(asked, [0]);
+  });
+
+  it('asks for each rendition by itself, and knows which ones are needed', () => {
+    const other = new FakePeer('other');
+    other.wanted = 'low';
+    const away = new FakePeer('away');
+    away.state = 'connecting';
+    away.rendition = 'mid';
+    fanOut.add(other);
+    fanOut.add(away);
+    assert.deepEqual([...fanOut.demand], ['high', 'low']);
+    const wishes: string[] = [];
+    fanOut = new FanOut({ clock, onKeyframeNeeded: (rendition) => wishes.push(rendition) });
+    fanOut.requestKeyframe('high');
+    fanOut.requestKeyframe('low');
+    fanOut.requestKeyframe('high');
+    fanOut.sendPicture(picture(1, true, 'low'), 25); // no answer to the wish for `high`
+    clock.advance(300);
+    assert.deepEqual(wishes, ['high', 'low', 'high']);
+  });
+
+  it('serves a large audience in slices, each viewer in order', async () => {
+    const slow = new FanOut({ onKeyframeNeeded() {} });
+    const viewers = Array.from({ length: 20 }, (_, at) => new FakePeer(`v${at}`));
+    for (const viewer of viewers) {
+      const keep = viewer.sendSound.bind(viewer);
+      viewer.sendSound = (packet, mediaSamples) => {
+        for (const untilMs = performance.now() + 1; performance.now() < untilMs;);
+        keep(packet, mediaSamples);
+      };
+      slow.add(viewer);
+    }
+    const startedMs = performance.now();
+    for (const at of [0, 960, 1920]) slow.sendSound(sound, at);
+    assert.ok(performance.now() - startedMs < 20, 'the first slice ends before everyone is served');
+    while (viewers.some(({ audio }) => audio.length < 3))
+      await new Promise((resolve) => setImmediate(resolve));
+    for (const { audio } of viewers) assert.deepEqual(audio, [0, 960, 1920]);
   });
 
   it('gives a newcomer two reports within a moment, on one line of time', () => {
@@ -101,12 +148,12 @@ describe('FanOut', () => {
     const newcomer = new FakePeer('new');
     newcomer.state = 'connecting';
     fanOut.add(newcomer);
-    const sound = (): void => fanOut.sendSound(new Uint8Array(3), 0);
-    sound();
+    const send = (): void => fanOut.sendSound(sound, 0);
+    send();
     assert.equal(newcomer.reports.length, 0);
     newcomer.state = 'connected';
     for (let at = 0; at < 12; at++) {
-      sound();
+      send();
       clock.advance(20);
     }
     assert.deepEqual(newcomer.reports, [
@@ -117,21 +164,21 @@ describe('FanOut', () => {
 
   it('serves the others when one viewer throws', () => {
     const bad = new FakePeer('bad');
-    bad.sendAudio = () => {
+    bad.sendSound = () => {
       throw new Error('broken');
     };
     const good = new FakePeer('good');
     fanOut.add(bad);
     fanOut.add(good);
-    fanOut.sendSound(new Uint8Array(3), 960);
+    fanOut.sendSound(sound, 960);
     assert.deepEqual(good.audio, [960]);
     assert.deepEqual(errors, ['bad']);
   });
 
   it('forgets viewers and wishes when it closes', () => {
     fanOut.add(new FakePeer('a'));
-    fanOut.requestKeyframe();
-    fanOut.requestKeyframe();
+    fanOut.requestKeyframe('high');
+    fanOut.requestKeyframe('high');
     fanOut.close();
     clock.advance(1000);
     assert.deepEqual([fanOut.size, asked.length], [0, 1]);

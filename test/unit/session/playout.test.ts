@@ -8,7 +8,8 @@ function arrange() {
   const sent: string[] = [];
   const playout = new Playout(25, {
     sound: (_opus, mediaSamples) => sent.push(`s${mediaSamples}`),
-    picture: ({ index }) => sent.push(`p${index}`),
+    picture: (renditions) =>
+      sent.push(`p${renditions.map(({ index, rendition }) => `${index}${rendition ?? ''}`).join('+')}`),
     jpeg: ({ index }) => sent.push(`j${index}`),
   });
   const picture = (index: number) => ({ index, key: false, data: new Uint8Array(1) });
@@ -17,7 +18,7 @@ function arrange() {
 
 test('sound and picture of one media time leave together, nothing leaves early', () => {
   const { playout, sent, picture } = arrange();
-  for (const at of [0, 960, 1920]) playout.pushSound(new Uint8Array(1), at);
+  for (const at of [0, 960, 1920]) playout.pushSound({ full: new Uint8Array(1) }, at);
   playout.pushPicture(picture(0));
   playout.pushPicture(picture(1));
   playout.advance(1919);
@@ -28,13 +29,27 @@ test('sound and picture of one media time leave together, nothing leaves early',
 
 test('a late picture leaves at once and is counted; sound did not wait for it', () => {
   const { playout, sent, picture } = arrange();
-  playout.pushSound(new Uint8Array(1), 0);
+  playout.pushSound({ full: new Uint8Array(1) }, 0);
   playout.advance(5000);
   assert.deepEqual(sent, ['s0']);
   playout.pushPicture(picture(0));
   playout.advance(5000);
   assert.deepEqual(sent, ['s0', 'p0']);
   assert.equal(playout.latePictures, 1);
+});
+
+test('renditions of one picture leave together, in the order of the pictures; a late one leaves alone', () => {
+  const { playout, sent, picture } = arrange();
+  playout.pushPicture({ ...picture(0), rendition: 'high' });
+  playout.pushPicture({ ...picture(1), rendition: 'high' });
+  playout.pushPicture({ ...picture(1), rendition: 'low' });
+  playout.pushPicture({ ...picture(2), rendition: 'low' });
+  playout.advance(3 * 1920 - 1);
+  assert.deepEqual(sent, ['p0high', 'p1high+1low', 'p2low']);
+  playout.pushPicture({ ...picture(2), rendition: 'high' });
+  playout.advance(3 * 1920);
+  assert.deepEqual(sent.slice(3), ['p2high']);
+  assert.equal(playout.playedPictures, 3);
 });
 
 test('at most 30 pictures wait; a drop asks for a keyframe', () => {
@@ -48,14 +63,14 @@ test('at most 30 pictures wait; a drop asks for a keyframe', () => {
 test('sound that waits is hushed from a moment on, and only that', () => {
   const sent: number[] = [];
   const playout = new Playout(25, {
-    sound: (opus) => sent.push(opus[0] ?? -1),
+    sound: ({ full }) => sent.push(full[0] ?? -1),
     picture: () => {},
     jpeg: () => {},
   });
-  for (const at of [0, 960, 1920, 2880]) playout.pushSound(Uint8Array.of(7), at);
+  for (const at of [0, 960, 1920, 2880]) playout.pushSound({ full: Uint8Array.of(7) }, at);
   let packet = 0;
-  playout.hush(1500, () => Uint8Array.of((packet += 1)));
-  playout.pushSound(Uint8Array.of(9), 3840);
+  playout.hush(1500, () => ({ full: Uint8Array.of((packet += 1)) }));
+  playout.pushSound({ full: Uint8Array.of(9) }, 3840);
   playout.advance(4000);
   assert.deepEqual(sent, [7, 7, 1, 2, 9]);
 });
@@ -65,8 +80,8 @@ test('what is hushed stays silent to the ear, also where the sound coded later g
   const decoder = new Decoder({ channels: 2, sample_rate: 48_000 });
   const levels: number[] = [];
   const playout = new Playout(25, {
-    sound(opus) {
-      const bytes = decoder.decode(opus);
+    sound({ full }) {
+      const bytes = decoder.decode(full);
       const pcm = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
       levels.push(Math.sqrt(pcm.reduce((sum, value) => sum + value * value, 0) / pcm.length) / 32_768);
     },
@@ -76,9 +91,9 @@ test('what is hushed stays silent to the ear, also where the sound coded later g
   const tone = (k: number) =>
     Int16Array.from({ length: 1920 }, (_, i) => 8000 * Math.sin((k * 1920 + i) / 20));
   const silence = new Int16Array(1920);
-  for (let k = 0; k < 50; k += 1) playout.pushSound(encoder.encode(tone(k)), k * 960);
-  playout.hush(10 * 960, () => encoder.encode(silence));
-  for (let k = 50; k < 70; k += 1) playout.pushSound(encoder.encode(silence), k * 960);
+  for (let k = 0; k < 50; k += 1) playout.pushSound({ full: encoder.encode(tone(k)) }, k * 960);
+  playout.hush(10 * 960, () => ({ full: encoder.encode(silence) }));
+  for (let k = 50; k < 70; k += 1) playout.pushSound({ full: encoder.encode(silence) }, k * 960);
   playout.advance(70 * 960);
   assert.equal(levels.length, 70);
   assert.ok(Math.min(...levels.slice(2, 10)) > 0.1, 'before it, there is sound');
