@@ -13,7 +13,7 @@ const GAP_STEPS = 11;
 export function beepTimesMs(seconds: number): number[] {
   const times: number[] = [];
   let state = 7;
-  for (let at = GAP_MS; at + BEEP_MS < seconds * 1000; ) {
+  for (let at = GAP_MS; at + BEEP_MS < seconds * 1000;) {
     times.push(at);
     state = (Math.imul(1664525, state) + 1013904223) >>> 0;
     at += GAP_MS + GAP_STEP_MS * Math.floor((state / 2 ** 32) * GAP_STEPS);

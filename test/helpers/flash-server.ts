@@ -28,7 +28,7 @@ export class FlashServer {
     options: { flags?: readonly string[]; widthPx?: number; heightPx?: number } = {},
   ): Promise<FlashServer> {
     const { flags = [], widthPx = 512, heightPx = 512 } = options;
-    const server = await startTestServer(flags, 'dist/test/helpers/flash-server-main.js');
+    const server = await startTestServer(flags, 'dist/test/helpers/flash-server-process.js');
     try {
       await storeAvatar(path.join(server.dataDir, 'avatars'), AVATAR, { widthPx, heightPx });
       await writeBeeps(path.join(server.dataDir, BEEPS_FILE), BEEPS_SECONDS);

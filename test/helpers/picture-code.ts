@@ -36,7 +36,8 @@ export function codeBits(facts: PictureFacts): number[] {
 /** undefined where the check does not fit: no such picture, or one that was spoiled. */
 export function readBits(bits: readonly number[]): PictureFacts | undefined {
   const body = bits.slice(0, 56);
-  if (bits.length !== CODE_COLUMNS * CODE_ROWS || numberOf(bits.slice(56)) !== checkOf(body)) return undefined;
+  if (bits.length !== CODE_COLUMNS * CODE_ROWS || numberOf(bits.slice(56)) !== checkOf(body))
+    return undefined;
   const onset = numberOf(body.slice(44));
   return {
     drawnMs: numberOf(body.slice(0, 24)),

@@ -24,7 +24,10 @@ export async function storeAvatar(
   const { widthPx = 4, heightPx = 2 } = facts;
   const folder = path.join(avatarsDir, id);
   await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, FRAMES_FILE), new Uint8Array(frameCount * i420SizeBytes(widthPx, heightPx)));
+  await writeFile(
+    path.join(folder, FRAMES_FILE),
+    new Uint8Array(frameCount * i420SizeBytes(widthPx, heightPx)),
+  );
   await writeFile(path.join(folder, LANDMARKS_FILE), new Uint8Array(frameCount * 1404 * 4));
   const manifest: AvatarManifest = {
     version: 1,
