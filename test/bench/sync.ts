@@ -29,7 +29,8 @@ if (chromiumPath() === undefined) refuse('bench:sync needs Chromium (Debian: apt
 
 /** A line each second at first, then each minute. */
 const isTold = (atS: number) => atS <= 60 || atS % 60 === 0;
-const ms = (value: number) => `${value >= 0 ? '+' : ''}${value.toFixed(1)} ms`;
+const ms = (value: number | undefined) =>
+  value === undefined || Number.isNaN(value) ? '-' : `${value >= 0 ? '+' : ''}${value.toFixed(1)} ms`;
 const round = (value: number) => Number(value.toFixed(2));
 
 const server = await FlashServer.start();
@@ -40,7 +41,7 @@ try {
     onSecond: ({ atS, skewMs, pairs, ownEstimateMs }) => {
       if (isTold(atS))
         say(
-          `${String(atS).padStart(5)} s   skew ${skewMs === undefined ? '-' : ms(skewMs)}   ${pairs} pairs   (the browser believes ${ms(-ownEstimateMs)})`,
+          `${String(atS).padStart(5)} s   skew ${ms(skewMs)}   ${pairs} pairs   (the browser believes ${ms(-ownEstimateMs)})`,
         );
     },
   });

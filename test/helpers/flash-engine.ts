@@ -41,7 +41,6 @@ class FlashStream implements EngineStream {
     this.#background = noise();
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await
   async *push(pcm: Float32Array): AsyncIterable<I420Frame> {
     this.#onsets.push(...this.#ear.push(pcm));
     while (!this.#closed && this.#startOf(this.#next + 1) <= this.#ear.heardSamples) yield this.#draw();

@@ -3,6 +3,7 @@ import { writeBeeps } from './beeps.js';
 import { postJsonTo, startTestServer, type TestServer } from './server.js';
 import { storeAvatar } from './stored-avatar.js';
 
+export const FLASH_FPS = 25;
 const AVATAR = 'flash';
 const BEEPS_FILE = 'beeps.wav';
 /** One utterance; longer sound is this one again and again. */
@@ -41,7 +42,10 @@ export class FlashServer {
 
   /** @throws with the server's answer if there is no session */
   async open(): Promise<FlashSession> {
-    const { status, json } = await postJsonTo(this.server, '/v1/sessions', { avatar: AVATAR });
+    const { status, json } = await postJsonTo(this.server, '/v1/sessions', {
+      avatar: AVATAR,
+      fps: FLASH_FPS,
+    });
     if (status !== 201) throw new Error(`no session: ${status} ${JSON.stringify(json)}`);
     const id = String(json['id']);
     return {

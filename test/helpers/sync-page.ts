@@ -123,7 +123,7 @@ export async function observeSync(page: Page): Promise<number> {
         }
       };
       for (const { track } of pc.getReceivers()) if (track.kind === 'audio') void listen(track);
-      video.muted = false;
+      video.muted = false; // the sound takes its whole way
       return performance.now();
     },
     { columns: CODE_COLUMNS, rows: CODE_ROWS, threshold: BEEP_AMPLITUDE / 2 },

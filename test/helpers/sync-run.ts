@@ -1,13 +1,12 @@
 import type { Browser, Page } from 'playwright-core';
-import { BEEPS_SECONDS, type FlashServer, type FlashSession } from './flash-server.js';
+import { BEEPS_SECONDS, FLASH_FPS, type FlashServer, type FlashSession } from './flash-server.js';
 import { DRAWN_MODULO_MS, readBits } from './picture-code.js';
 import { pairUp, percentile, syncFigures, type Pair, type SyncFigures } from './sync-figures.js';
 import { observeSync, takeObserved, type ShownPicture } from './sync-page.js';
 import { connectViewer, disconnectViewer } from './whep-page.js';
 
 const VIDEO_TICKS = 90_000;
-const FPS = 25;
-const TICKS_PER_PICTURE = VIDEO_TICKS / FPS;
+const TICKS_PER_PICTURE = VIDEO_TICKS / FLASH_FPS;
 /** More beeps are queued while less than this of them is left. */
 const BEEPS_AHEAD_S = 30;
 
@@ -52,7 +51,8 @@ export async function runSync(options: {
   const run = new SyncRun(server, session, page, await observeSync(page));
   for (let atS = 1; atS <= seconds; atS += 1) {
     await run.untilSecond(atS);
-    onSecond?.(await run.take(atS));
+    const second = await run.take(atS);
+    onSecond?.(second);
   }
   const result = run.result();
   await disconnectViewer(page);
@@ -133,7 +133,7 @@ class SyncRun {
     const rtpBase = (rtpTimestamp - index * TICKS_PER_PICTURE) >>> 0;
     this.#rtpBases.set(rtpBase, (this.#rtpBases.get(rtpBase) ?? 0) + 1);
     this.#latenciesMs.push((shownUnixMs - drawnMs) % DRAWN_MODULO_MS);
-    this.#sentToShownMs.push(shownUnixMs - clockStartedMs - (index * 1000) / FPS);
+    this.#sentToShownMs.push(shownUnixMs - clockStartedMs - (index * 1000) / FLASH_FPS);
     if (onsetMs !== undefined) this.#flashes.push({ shownMs, onsetMs, rtpBase });
   }
 
