@@ -14,6 +14,7 @@ export interface FlashSession {
   readonly whepUrl: string;
   /** Queues another minute of beeps behind what is queued. */
   beep(): Promise<void>;
+  end(): Promise<void>;
 }
 
 /** A real server in a process of its own whose sessions flash at every beep (see flash-engine.ts). */
@@ -54,6 +55,9 @@ export class FlashServer {
       beep: async () => {
         const said = await postJsonTo(this.server, `/v1/sessions/${id}/utterances`, { path: BEEPS_FILE });
         if (said.status !== 201) throw new Error(`no beeps: ${said.status} ${JSON.stringify(said.json)}`);
+      },
+      end: async () => {
+        await fetch(`${this.server.url}/v1/sessions/${id}`, { method: 'DELETE' });
       },
     };
   }

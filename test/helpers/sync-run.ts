@@ -57,6 +57,7 @@ export async function runSync(options: {
   const result = run.result();
   await disconnectViewer(page);
   await page.close();
+  await session.end();
   return result;
 }
 
