@@ -34,8 +34,14 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** What tests and benches put in the place of a part; no option of the command line leads here. */
+export interface ServerOverrides {
+  /** See worker/open-engine.ts. */
+  readonly engineModule?: string;
+}
+
 /** @throws AppError when a part cannot start; what had started is closed again. */
-export async function startServer(config: Config): Promise<RunningServer> {
+export async function startServer(config: Config, overrides: ServerOverrides = {}): Promise<RunningServer> {
   const log = createLogger(config.logLevel);
   const scope = new Scope();
   try {
@@ -52,7 +58,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     ]);
 
     const worker = { avatarsDir, modelsDir, logLevel, ffmpeg };
-    const pool = await WorkerPool.create(config.workers, worker, log);
+    const pool = await WorkerPool.create(config.workers, { ...worker, ...overrides }, log);
     scope.defer(() => pool.close());
     const face = faceSettingsOf(config);
 

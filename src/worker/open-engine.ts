@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url';
 import { CpuEngine, loadMouthBasis } from '../engine/cpu/cpu-engine.js';
 import type { Engine } from '../engine/engine.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
@@ -19,15 +20,23 @@ export interface OpenEngineOptions {
   avatarsDir: string;
   /** Absent: the CPU engine. */
   face?: FaceEngineSettings;
+  /** Absolute path of a compiled {@link EngineModule} that is used instead of the CPU engine. */
+  engineModule?: string;
   logLevel: string;
   log: Log;
+}
+
+/** What the file of another engine exports. */
+export interface EngineModule {
+  createEngine(): Promise<Engine>;
 }
 
 /** Builds the engine of a worker or a job; one of generated faces is warmed up and timed first. */
 export async function openEngine(
   options: OpenEngineOptions,
 ): Promise<{ engine: Engine; faces?: FaceReadiness }> {
-  const { modelsDir, avatarsDir, face, logLevel, log } = options;
+  const { modelsDir, avatarsDir, face, engineModule, logLevel, log } = options;
+  if (face === undefined && engineModule !== undefined) return { engine: await importEngine(engineModule) };
   if (face === undefined) return { engine: await CpuEngine.create({ modelsDir, log }) };
   const scope = new Scope();
   try {
@@ -63,6 +72,11 @@ export async function openEngine(
     await scope.close();
     throw error;
   }
+}
+
+async function importEngine(file: string): Promise<Engine> {
+  const { createEngine } = (await import(pathToFileURL(file).href)) as EngineModule;
+  return createEngine();
 }
 
 /** On the GPU where there is one; with the provider `auto` a GPU that cannot be used leaves the CPU. */

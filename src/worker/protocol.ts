@@ -15,6 +15,8 @@ export interface WorkerSettings {
   logLevel: string;
   /** Absent: the CPU engine. */
   face?: FaceEngineSettings;
+  /** A module that takes the CPU engine's place (see open-engine.ts); tests and benches measure the path with it. */
+  engineModule?: string;
   ffmpeg: {
     path: string;
     origin: 'FFMPEG_BIN' | 'ffmpeg-static' | 'PATH' | '@ffmpeg-installer';

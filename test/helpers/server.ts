@@ -16,14 +16,18 @@ export interface TestServer {
 
 const START_LIMIT_MS = 60_000;
 
-export async function startTestServer(flags: readonly string[] = []): Promise<TestServer> {
+/** @param program the server's entry; another one may put a part of its own in (see flash-server.ts). */
+export async function startTestServer(
+  flags: readonly string[] = [],
+  program = 'dist/src/main.js',
+): Promise<TestServer> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'musecast-test-'));
   const mediaRoots = [dataDir, path.resolve('../shared/data'), path.resolve('web/public')].flatMap((root) => [
     '--media-root',
     root,
   ]);
   const args = [
-    'dist/src/main.js',
+    program,
     '--host',
     '127.0.0.1',
     '--port',
