@@ -45,8 +45,9 @@ export class OpusEncoder {
   /**
    * How much of what is sent gets lost, 0..1. Above 0, speech is coded so that each packet carries a coarse copy of the
    * one before (LBRR, RFC 6716 section 2.1.7), from which a receiver repairs a single loss. The copy is paid out of the
-   * bit rate: libopus then codes speech by SILK below 8 kHz and by CELT above (full band from 32 kbit/s on, 8 kHz only
-   * at 24 kbit/s). Back at 0 the copies end; libopus may stay with SILK for a while, which is not heard.
+   * bit rate: below 8 kHz libopus then codes by SILK, above by CELT. In full band that takes 32 kbit/s (mono) or more; at
+   * 24 kbit/s libopus makes copies from 6 % loss on only, and for them cuts at 8 kHz. Back at 0 the copies end; libopus
+   * may stay with SILK for a while, which is not heard.
    */
   setExpectedLossShare(share: number): void {
     if (!(share >= 0 && share <= 1))

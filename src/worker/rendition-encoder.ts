@@ -112,7 +112,7 @@ export class RenditionEncoder {
     await run.encoder?.push(frame, index, key);
   }
 
-  /** Gives the encoder at work up, dead or not, and starts another after a pause. */
+  /** Gives the encoder at work up, dead or not, and starts another after a pause unless one is ready. */
   restart(): void {
     const run = this.#atWork ?? this.#line.at(-1);
     if (run !== undefined) {
@@ -121,14 +121,15 @@ export class RenditionEncoder {
       this.#end(run);
       this.#leave(run.encoder?.abort());
     }
-    this.#again();
+    if (this.#ready === undefined) this.#again();
   }
 
   /** Hands out nothing more. Resolves when every ffmpeg is gone. */
   async close(): Promise<void> {
     this.#closing.abort();
     for (const run of [...this.#line, this.#ready]) this.#leave(run?.encoder?.abort());
-    await Promise.all(this.#leaving);
+    // One that is being warmed ends when it is warm, and leaves then.
+    while (this.#leaving.size > 0) await Promise.all(this.#leaving);
   }
 
   get #atWork(): Run | undefined {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { Decoder } from '@evan/opus';
-import { findFfmpeg, runFfmpeg, type Ffmpeg } from '../../src/adapters/ffmpeg.js';
+import { findFfmpeg, type Ffmpeg } from '../../src/adapters/ffmpeg.js';
 import { JpegEncoder } from '../../src/encoder/jpeg-encoder.js';
 import { OpusEncoder } from '../../src/encoder/opus-encoder.js';
 import { defaultBitrateBps, Vp8Encoder } from '../../src/encoder/vp8-encoder.js';
@@ -9,6 +9,7 @@ import { AppError } from '../../src/errors.js';
 import { silentLog } from '../../src/lib/log.js';
 import type { EncodedPicture } from '../../src/media/frame.js';
 import { OPUS_LOOKAHEAD_SAMPLES } from '../../src/rtp/opus.js';
+import { decodeVp8 } from '../helpers/ivf.js';
 import { movingPicture, tone } from '../helpers/moving-picture.js';
 
 describe('encoders', () => {
@@ -117,17 +118,7 @@ describe('encoders', () => {
     const widthPx = 128;
     const heightPx = 96;
     const pictures = await encode(25, [0, 1, 2, 3, 4], []);
-    const ivf = Buffer.concat([ivfHead(widthPx, heightPx), ...pictures.map((picture) => ivfFrame(picture))]);
-    const run = runFfmpeg(
-      ffmpeg,
-      ['-f', 'ivf', '-i', 'pipe:0', '-f', 'rawvideo', '-pix_fmt', 'yuv420p', 'pipe:1'],
-      { timeLimitMs: 10_000 },
-    );
-    const out: Buffer[] = [];
-    run.stdout.on('data', (bytes: Buffer) => out.push(bytes));
-    run.stdin.end(ivf);
-    await run.done;
-    const decoded = Buffer.concat(out);
+    const decoded = await decodeVp8(pictures, widthPx, heightPx);
     const sizeBytes = (widthPx * heightPx * 3) / 2;
     assert.equal(decoded.length, 5 * sizeBytes);
     for (let index = 0; index < 5; index++) {
@@ -244,22 +235,3 @@ describe('encoders', () => {
     assert.equal(defaultBitrateBps(1280, 720), 1_500_000);
   });
 });
-
-function ivfHead(widthPx: number, heightPx: number): Buffer {
-  const head = Buffer.alloc(32);
-  head.write('DKIF', 0, 'latin1');
-  head.writeUInt16LE(32, 6);
-  head.write('VP80', 8, 'latin1');
-  head.writeUInt16LE(widthPx, 12);
-  head.writeUInt16LE(heightPx, 14);
-  head.writeUInt32LE(25, 16);
-  head.writeUInt32LE(1, 20);
-  return head;
-}
-
-function ivfFrame(picture: EncodedPicture): Buffer {
-  const head = Buffer.alloc(12);
-  head.writeUInt32LE(picture.data.length, 0);
-  head.writeBigUInt64LE(BigInt(picture.index), 4);
-  return Buffer.concat([head, picture.data]);
-}

@@ -60,6 +60,30 @@ test('at most 30 pictures wait; a drop asks for a keyframe', () => {
   assert.equal(playout.droppedPictures, 1);
 });
 
+test('the renditions of a picture leave together, whichever came first; each has its own queue', () => {
+  const sent: string[] = [];
+  const playout = new Playout(25, {
+    sound: () => {},
+    picture: ({ index, rendition }) => sent.push(`${rendition}${index}`),
+    jpeg: () => {},
+  });
+  const push = (rendition: 'high' | 'low', index: number) =>
+    playout.pushPicture({ index, key: false, data: new Uint8Array(1), rendition });
+  push('high', 0);
+  push('high', 1);
+  push('low', 0); // behind a picture of `high` that is not due yet
+  playout.advance(0);
+  assert.deepEqual(sent, ['high0', 'low0']);
+  push('low', 1);
+  playout.advance(1920);
+  assert.deepEqual(sent.slice(2), ['high1', 'low1']);
+  assert.equal(playout.playedPictures, 2, 'a picture in two renditions is one picture');
+  for (let index = 2; index < 2 + MAX_QUEUED_PICTURES; index += 1)
+    assert.equal(push('high', index) || push('low', index), false);
+  assert.equal(push('low', 2 + MAX_QUEUED_PICTURES), true);
+  assert.equal(playout.queuedPictures, MAX_QUEUED_PICTURES);
+});
+
 test('sound that waits is hushed from a moment on, and only that', () => {
   const sent: number[] = [];
   const playout = new Playout(25, {
