@@ -13,7 +13,7 @@ export const VIDEO_BPS = 800_000;
 export const AUDIO_BPS = 56_000;
 const SECONDS = 10;
 /** Enough of it that the encoder needs the whole bit rate, as it does for a face. */
-const NOISE_BITS_DROPPED = 4;
+const NOISE_BITS_DROPPED = 5;
 
 export interface Clip {
   /** VP8; only the first is a key picture, so a key picture is had by beginning again. */

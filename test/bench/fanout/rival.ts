@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AUDIO_BPS, drawPicture, FPS, SIDE_PX, VIDEO_BPS } from './clip.js';
+import { drawPicture, FPS, SIDE_PX, VIDEO_BPS } from './clip.js';
 import { fitLine } from './line.js';
 import { Remote } from './remote.js';
 import { perViewer, Rig } from './rig.js';
@@ -35,7 +35,7 @@ export async function measureRival(
   const folder = await mkdtemp(path.join(tmpdir(), 'musecast-bench-'));
   const file = path.join(folder, 'pictures.i420');
   await writeFile(file, Buffer.concat(Array.from({ length: FPS }, (_, index) => drawPicture(index))));
-  const options = { file, sidePx: SIDE_PX, fps: FPS, videoBps: VIDEO_BPS, audioBps: AUDIO_BPS };
+  const options = { file, sidePx: SIDE_PX, fps: FPS, videoBps: VIDEO_BPS };
   const remote = Remote.program<AiortcMethods>(python, [PROGRAM, JSON.stringify(options)]);
   const sender = {
     pid: remote.pid,
