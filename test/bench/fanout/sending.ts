@@ -1,0 +1,26 @@
+import { Remote } from './remote.js';
+import type { SendingSide } from './rig.js';
+import type { SenderMethods, SenderReading } from './sender.js';
+
+/** The product's sending process. */
+export interface Sender extends SendingSide {
+  readonly bitrates: { readonly videoBps: number; readonly audioBps: number };
+  start(): Promise<void>;
+  mark(): Promise<void>;
+  read(): Promise<SenderReading>;
+  close(): Promise<void>;
+}
+
+/** Resolves when its clip is coded. */
+export async function openSender(): Promise<Sender> {
+  const remote = Remote.module<SenderMethods>('sender.js');
+  return {
+    pid: remote.pid,
+    bitrates: await remote.call('bitrates', null),
+    join: (id, offerSdp) => remote.call('join', { id, offerSdp }),
+    start: () => remote.call('start', null),
+    mark: () => remote.call('mark', null),
+    read: () => remote.call('read', null),
+    close: () => remote.close(),
+  };
+}
