@@ -11,6 +11,13 @@ export interface PlayoutSinks {
   jpeg(picture: EncodedPicture): void;
 }
 
+/** Is told what leaves, just before it does. */
+export interface PlayoutMeter {
+  /** The queues are counted with what leaves. */
+  soundLeaves(mediaSamples: number, queuedSounds: number, queuedPictures: number): void;
+  pictureLeaves(mediaSamples: number): void;
+}
+
 /**
  * Lets sound and picture of one media time leave at one wall time. Sound is never held back for a late picture: a
  * picture that comes after its time leaves at once, with its own time stamp.
@@ -18,6 +25,7 @@ export interface PlayoutSinks {
 export class Playout {
   readonly #fps: number;
   readonly #sinks: PlayoutSinks;
+  readonly #meter: PlayoutMeter | undefined;
   readonly #sound: { opus: Uint8Array; mediaSamples: number }[] = [];
   readonly #pictures = new BoundedQueue<EncodedPicture>(MAX_QUEUED_PICTURES);
   readonly #jpegs = new BoundedQueue<EncodedPicture>(MAX_QUEUED_PICTURES);
@@ -25,9 +33,10 @@ export class Playout {
   latePictures = 0;
   playedPictures = 0;
 
-  constructor(fps: number, sinks: PlayoutSinks) {
+  constructor(fps: number, sinks: PlayoutSinks, meter?: PlayoutMeter) {
     this.#fps = fps;
     this.#sinks = sinks;
+    this.#meter = meter;
   }
 
   get queuedPictures(): number {
@@ -62,6 +71,7 @@ export class Playout {
   /** Sends everything whose media time is `nowSamples` or earlier. */
   advance(nowSamples: number): void {
     for (let next = this.#sound[0]; next && next.mediaSamples <= nowSamples; next = this.#sound[0]) {
+      this.#meter?.soundLeaves(next.mediaSamples, this.#sound.length, this.#pictures.size);
       this.#sound.shift();
       this.#sinks.sound(next.opus, next.mediaSamples);
     }
@@ -73,6 +83,7 @@ export class Playout {
       this.#pictures.shift();
       this.playedPictures += 1;
       if (nowSamples >= frameToSamples(next.index + 1, this.#fps)) this.latePictures += 1;
+      this.#meter?.pictureLeaves(frameToSamples(next.index, this.#fps));
       this.#sinks.picture(next);
     }
     for (let next = this.#jpegs.peek(); next && this.#due(next, nowSamples); next = this.#jpegs.peek()) {

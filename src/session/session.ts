@@ -20,6 +20,14 @@ import type { Peer } from './peer.js';
 import { PictureStream } from './picture-stream.js';
 import { Playout } from './playout.js';
 import { RenderAhead } from './render-ahead.js';
+import type { SessionFigures } from './figures.js';
+import {
+  SessionMetrics,
+  type MeasuredPeer,
+  type PictureCounts,
+  type SessionMediaSummary,
+  type ViewerStats,
+} from './session-metrics.js';
 import { SpeechQueue } from './speech-queue.js';
 import type { Utterance } from './utterance.js';
 
@@ -34,6 +42,8 @@ const MAX_WAITING = 32;
 const FIRST_VIEWER_WAIT_MS = 3_000;
 /** A pause of the whole process longer than this is skipped instead of being caught up in a burst. */
 const STALL_MS = 1_000;
+/** Viewers described one by one. */
+const MAX_VIEWER_STATS = 100;
 
 export interface SessionOptions {
   id: string;
@@ -94,11 +104,13 @@ export class Session {
   #lonelySinceMs: number;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
+  readonly #metrics: SessionMetrics;
   readonly #ahead: RenderAhead;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SessionOptions) {
     this.#options = options;
+    this.#metrics = new SessionMetrics(() => options.clock.now());
     this.id = options.id;
     this.avatarId = options.avatarId;
     this.fps = options.fps;
@@ -135,14 +147,19 @@ export class Session {
       onJpeg: (picture) => this.#playout.pushJpeg(picture),
       onStats: (stats) => {
         this.#workerStats = stats;
+        this.#metrics.workerReported(stats);
         this.#skippedPictures += stats.skipped;
       },
     });
-    this.#playout = new Playout(options.fps, {
-      sound: (opus, mediaSamples) => this.#fanOut.sendSound(opus, mediaSamples),
-      picture: (picture) => this.#fanOut.sendPicture(picture, options.fps),
-      jpeg: (picture) => this.#watchers.push(picture.data),
-    });
+    this.#playout = new Playout(
+      options.fps,
+      {
+        sound: (opus, mediaSamples) => this.#fanOut.sendSound(opus, mediaSamples),
+        picture: (picture) => this.#fanOut.sendPicture(picture, options.fps),
+        jpeg: (picture) => this.#watchers.push(picture.data),
+      },
+      this.#metrics,
+    );
   }
 
   /** Opens the worker's stream and starts the clock. @throws avatar-not-found, worker-died, timeout */
@@ -192,6 +209,31 @@ export class Session {
       backlogMs: Number(this.#workerStats.backlogMs.toFixed(1)),
       workerRestarts: this.#pictures.lost,
       leadMs: Math.round(samplesToMs(this.#leadSamples)),
+    };
+  }
+
+  /** What the session and its viewers measured since they began, for people; computed when asked for. */
+  get media(): { media: SessionMediaSummary; viewerStats: ViewerStats[] } {
+    const viewers: MeasuredPeer[] = [...this.#peers.values()];
+    return {
+      media: this.#metrics.summary(this.#pictureCounts, viewers),
+      viewerStats: viewers
+        .slice(0, MAX_VIEWER_STATS)
+        .map(({ id, state, metrics }) => ({ id, state, ...metrics?.summary() })),
+    };
+  }
+
+  /** The same for Prometheus; the oldest `listedViewers` one by one. */
+  figures(listedViewers: number): SessionFigures {
+    return this.#metrics.figures(this.id, this.#pictureCounts, this.#peers.values(), listedViewers);
+  }
+
+  get #pictureCounts(): PictureCounts {
+    return {
+      sent: this.#playout.playedPictures,
+      late: this.#playout.latePictures,
+      dropped: this.#playout.droppedPictures,
+      skipped: this.#skippedPictures,
     };
   }
 
@@ -288,7 +330,8 @@ export class Session {
   }
 
   #dropPeer(peer: Peer, reason: string): void {
-    this.#peers.delete(peer.id);
+    if (!this.#peers.delete(peer.id)) return;
+    this.#metrics.viewerGone(peer);
     this.#fanOut.remove(peer.id);
     this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
   }
@@ -302,6 +345,7 @@ export class Session {
     const nowMs = this.#options.clock.now();
     const pausedMs = nowMs - this.#lastTickMs;
     this.#lastTickMs = nowMs;
+    this.#metrics.timerCame(pausedMs - TICK_MS);
     if (pausedMs > STALL_MS) {
       // The process was stopped or starved: continue from here rather than send a second of sound in one burst.
       this.#startedMs += pausedMs;
