@@ -15,9 +15,15 @@ export function mediaMetricsLines(sessions: readonly SessionFigures[]): string[]
   return families.lines();
 }
 
+interface Family {
+  readonly lines: string[];
+  /** Of a histogram's buckets. Writing the same fractions for each of hundreds of viewers would be half of the work. */
+  bounds?: readonly string[];
+}
+
 /** All samples of one name must stand together, whichever session they come from. */
 class Families {
-  readonly #byName = new Map<string, string[]>();
+  readonly #byName = new Map<string, Family>();
 
   add(
     labels: Readonly<Record<string, string>>,
@@ -27,31 +33,30 @@ class Families {
     const text = labelText(labels);
     for (const figure of histograms) addHistogram(this.#family(figure, 'histogram'), figure, text);
     for (const figure of numbers)
-      this.#family(figure, figure.type).push(`${figure.name}${text} ${figure.value}`);
+      this.#family(figure, figure.type).lines.push(`${figure.name}${text} ${figure.value}`);
   }
 
   lines(): string[] {
-    return [...this.#byName.values()].flat();
+    return [...this.#byName.values()].flatMap(({ lines }) => lines);
   }
 
-  #family({ name, help }: { name: string; help: string }, type: string): string[] {
-    let lines = this.#byName.get(name);
-    if (lines === undefined) {
-      lines = [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
-      this.#byName.set(name, lines);
+  #family({ name, help }: { name: string; help: string }, type: string): Family {
+    let family = this.#byName.get(name);
+    if (family === undefined) {
+      family = { lines: [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`] };
+      this.#byName.set(name, family);
     }
-    return lines;
+    return family;
   }
 }
 
 /** `labels` has its braces and is not empty. */
-function addHistogram(lines: string[], { name, unit, snapshot }: HistogramFigure, labels: string): void {
+function addHistogram(family: Family, { name, unit, snapshot }: HistogramFigure, labels: string): void {
   const perBaseUnit = unit === 'ms' ? 1000 : 1;
   const open = `${name}_bucket${labels.slice(0, -1)},le="`;
-  snapshot.bounds.forEach((bound, at) =>
-    lines.push(`${open}${bound / perBaseUnit}"} ${snapshot.cumulative[at]!}`),
-  );
-  lines.push(
+  family.bounds ??= snapshot.bounds.map((bound) => String(bound / perBaseUnit));
+  family.bounds.forEach((bound, at) => family.lines.push(`${open}${bound}"} ${snapshot.cumulative[at]!}`));
+  family.lines.push(
     `${open}+Inf"} ${snapshot.count}`,
     `${name}_sum${labels} ${snapshot.sum / perBaseUnit}`,
     `${name}_count${labels} ${snapshot.count}`,
