@@ -1,3 +1,6 @@
+import type { SessionFigures } from '../src/session/figures.js';
+import { mediaMetricsLines } from './media-metrics.js';
+import { labelText } from './metrics-labels.js';
 import type { AvatarInfo, SessionInfo } from './ports.js';
 
 export interface MetricsInput {
@@ -5,12 +8,16 @@ export interface MetricsInput {
   readonly engine: string;
   readonly avatars: readonly AvatarInfo[];
   readonly sessions: readonly SessionInfo[];
+  readonly media: readonly SessionFigures[];
   readonly requests: readonly { method: string; status: string; count: number }[];
 }
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
-/** Prometheus' text format 0.0.4. Session figures are added up, so that the number of series does not grow with use. */
+/**
+ * Prometheus' text format 0.0.4. Counters of a session's `stats` are added up over the sessions; what media measured has series
+ * a session, and a viewer for as many as the caller listed.
+ */
 export function metricsText(input: MetricsInput): string {
   const lines: string[] = [];
   const metric = (
@@ -56,6 +63,7 @@ export function metricsText(input: MetricsInput): string {
     'Answers by method and status.',
     input.requests.map(({ method, status, count }) => [{ method, status }, count]),
   );
+  lines.push(...mediaMetricsLines(input.media));
   return `${lines.join('\n')}\n`;
 }
 
@@ -76,13 +84,4 @@ function sumStats(sessions: readonly SessionInfo[]): Map<string, number> {
     }
   }
   return sums;
-}
-
-function labelText(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escapeLabel(value)}"`);
-  return pairs.length > 0 ? `{${pairs.join(',')}}` : '';
-}
-
-function escapeLabel(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

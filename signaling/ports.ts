@@ -3,6 +3,9 @@
  * implement them with fakes, so no route knows how an avatar or a session is made. Every port refuses with `AppError`.
  */
 
+import type { SessionFigures } from '../src/session/figures.js';
+import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
+
 /** What preparation found out about the footage; structurally the report that an avatar's manifest carries. */
 export interface QualityReport {
   readonly framesUsed: number;
@@ -89,6 +92,13 @@ export interface SessionInfo {
   readonly stats: Readonly<Record<string, number>>;
 }
 
+/** What was measured since the session began. Distributions are estimates from histograms; names end in their unit. */
+export interface SessionMedia {
+  readonly media: SessionMediaSummary;
+  /** The first 100 viewers. */
+  readonly viewerStats: readonly ViewerStats[];
+}
+
 export interface SessionCreateOptions {
   avatarId: string;
   /** Chosen by the port if absent. */
@@ -122,6 +132,10 @@ export interface SessionsPort {
   list(): SessionInfo[];
   /** Throws session-not-found. */
   get(id: string): SessionInfo;
+  /** Costs more than `get`. Throws session-not-found. */
+  media(id: string): SessionMedia;
+  /** For Prometheus: every session, and at most `listedViewers` viewers one by one. */
+  figures(listedViewers: number): SessionFigures[];
   /** Calls back on every event until the session ends; the returned function unsubscribes. Throws session-not-found. */
   subscribe(id: string, listener: (event: SessionEvent) => void): () => void;
   /** Appends an utterance. An upload is owned by the port from here on, also when it refuses. */

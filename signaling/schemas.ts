@@ -157,3 +157,73 @@ export const sessionSchema = z
     urls: z.object({ whep: z.string(), mjpeg: z.string(), utterances: z.string(), events: z.string() }),
   })
   .openapi('Session');
+
+const spreadSchema = z
+  .object({ count: z.number().int(), min: z.number(), p50: z.number(), p95: z.number(), max: z.number() })
+  .openapi('Spread', { description: 'Absent until there is a first value.' });
+
+const viewerStatsSchema = z
+  .object({
+    id: z.string(),
+    state: z.enum(['connecting', 'connected', 'closed']),
+    rendition: z.string().optional(),
+    moves: z.number().int().optional().openapi({ description: 'Times moved to another rendition.' }),
+    sentBps: z.number().optional(),
+    estimateBps: z
+      .number()
+      .optional()
+      .openapi({ description: 'What the viewer says that its link carries.' }),
+    connectedS: z.number().optional(),
+    firstFrameMs: z.number().optional().openapi({ description: 'From the offer to the first picture sent.' }),
+    lastPictureAgoMs: z.number().optional(),
+    lastPictureMediaMs: z.number().optional(),
+    frameGapMs: spreadSchema.optional(),
+    rttMs: z.number().optional(),
+    jitterMs: z.number().optional(),
+    lostShare: z.number().min(0).max(1).optional(),
+    freezes: z.number().int().optional(),
+    freezeMs: z.number().optional(),
+    picturesSent: z.number().int().optional(),
+    keyPicturesSent: z.number().int().optional(),
+    picturesHeldBack: z.number().int().optional(),
+    soundsSent: z.number().int().optional(),
+    keyframesRequested: z
+      .object({ pli: z.number().int(), fir: z.number().int(), join: z.number().int() })
+      .optional(),
+    packetsRetransmitted: z.number().int().optional(),
+    nacksMissed: z.number().int().optional(),
+  })
+  .openapi('ViewerStats');
+
+export const sessionDetailSchema = sessionSchema
+  .extend({
+    media: z.object({
+      skewMs: spreadSchema
+        .optional()
+        .openapi({ description: 'How much later a picture leaves than the sound of the same media time.' }),
+      frameGapMs: spreadSchema.optional(),
+      renderMs: spreadSchema.optional(),
+      encoderDelayMs: spreadSchema.optional(),
+      eventLoopDelayMs: spreadSchema.optional(),
+      queuedPictures: spreadSchema.optional(),
+      queuedSounds: spreadSchema.optional(),
+      pictures: z.object({
+        sent: z.number().int(),
+        late: z.number().int(),
+        dropped: z.number().int(),
+        skipped: z.number().int(),
+      }),
+      freezes: z.number().int(),
+      freezeMs: z.number(),
+      allViewers: z.object({
+        firstFrameMs: spreadSchema.optional(),
+        frameGapMs: spreadSchema.optional(),
+        rttMs: spreadSchema.optional(),
+        lostShare: spreadSchema.optional(),
+        freezes: z.number().int(),
+        freezeMs: z.number(),
+      }),
+    }),
+    viewerStats: z.array(viewerStatsSchema).max(100),
+  })
+  .openapi('SessionDetail');

@@ -6,7 +6,7 @@ import { pathParam } from '../params.js';
 import type { MediaPathsPort, SessionEvent, SessionInfo, SessionsPort } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
 import { mediaTypeOf, readJson } from '../request-body.js';
-import { sessionCreateSchema, sessionSchema, utteranceSchema } from '../schemas.js';
+import { sessionCreateSchema, sessionDetailSchema, sessionSchema, utteranceSchema } from '../schemas.js';
 import { SSE_HEADERS, sseResponse } from '../sse.js';
 import { discard, receiveForm, receiveRaw, type UploadedFile } from '../uploads.js';
 
@@ -80,11 +80,14 @@ export function sessionRoutes(
       tag: 'sessions',
       summary: 'Describe a session',
       status: 200,
-      answer: 'The session',
-      schema: sessionSchema,
+      answer: 'The session, and what it and its viewers measured so far',
+      schema: sessionDetailSchema,
       refusals: [404],
     },
-    (c) => c.json(withUrls(sessions.get(pathParam(c, 'id')))),
+    function describeSession(c) {
+      const id = pathParam(c, 'id');
+      return c.json({ ...withUrls(sessions.get(id)), ...sessions.media(id) });
+    },
   );
 
   route(

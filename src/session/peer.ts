@@ -3,7 +3,7 @@ import { AppError } from '../errors.js';
 import { systemClock, type Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { RenditionName } from '../media/frame.js';
-import { ntpTime, OPUS_CLOCK_RATE, rtpTimestamp, VIDEO_CLOCK_RATE } from '../media/timeline.js';
+import { ntpTime, OPUS_CLOCK_RATE, rtpTimestamp, samplesToMs, VIDEO_CLOCK_RATE } from '../media/timeline.js';
 import { OPUS_LOOKAHEAD_SAMPLES } from '../rtp/opus.js';
 import { OutgoingStream } from '../rtp/outgoing-stream.js';
 import { readRtcp, type ReceptionReport } from '../rtp/rtcp.js';
@@ -16,6 +16,7 @@ import { readOffer, type Offer, type OfferedSection } from '../sdp/offer.js';
 import { candidateLine } from '../transport/ice-candidate.js';
 import { PeerTransport, type TransportHost } from '../transport/peer-transport.js';
 import type { PictureParts, SoundPacket } from './fan-out.js';
+import { ViewerMetrics, type KeyframeReason } from './viewer-metrics.js';
 import { ViewerQuality, type Rung } from './viewer-quality.js';
 
 /** A viewer who has not connected by then is given up. */
@@ -48,32 +49,6 @@ export interface PeerOptions {
   readonly playoutDelayMs?: readonly [number, number];
 }
 
-export interface PeerStats {
-  readonly packetsSent: number;
-  /** Payload bytes. */
-  readonly bytesSent: number;
-  readonly picturesSent: number;
-  /** Pictures held back because the viewer was not connected or had no key picture yet. */
-  readonly picturesSkipped: number;
-  readonly keyframesRequested: number;
-  readonly packetsRepeated: number;
-  readonly rendition: RenditionName;
-  /** Times that it was moved to another rendition. */
-  readonly moves: number;
-  readonly sentBps: number;
-  /** What the viewer thinks that its link carries. */
-  readonly estimateBps?: number;
-  readonly rttMs?: number;
-  /** As the viewer reports it, over both tracks. */
-  readonly lostPackets?: number;
-}
-
-/** A stream and what its viewer says of it. */
-interface Track {
-  readonly stream: OutgoingStream;
-  lost: number | undefined;
-}
-
 type State = 'connecting' | 'connected' | 'closed';
 
 /** One viewer: answers its offer, sends it pictures and sound, hears what it missed. */
@@ -85,24 +60,21 @@ export class Peer {
   readonly #clock: Clock;
   readonly #offer: Offer;
   readonly #transport: PeerTransport;
-  readonly #audio: Track | undefined;
-  readonly #video: Track | undefined;
+  readonly #audio: OutgoingStream | undefined;
+  readonly #video: OutgoingStream | undefined;
   readonly answerSdp: string;
   #etag = newTag();
+  readonly metrics: ViewerMetrics;
   readonly #quality: ViewerQuality;
   #state: State = 'connecting';
   #keyed = false;
   #rendition: RenditionName;
   #asked: RenditionName;
   #lastSamples = -1;
-  #moves = 0;
   #repeatBytes = 0;
   /** Smoothed: one report covers few packets. */
   #lossShare = 0;
   #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
-  #picturesSent = 0;
-  #picturesSkipped = 0;
-  #keyframesRequested = 0;
   #rttMs: number | undefined;
   /** Middle NTP bits of a report -> steady ms at which it left. */
   readonly #sentReports = new Map<number, number>();
@@ -113,6 +85,8 @@ export class Peer {
     this.id = options.id;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.metrics = new ViewerMetrics(() => this.#clock.now());
+    this.metrics.offered();
     const offer = readOffer(options.offerSdp);
     const { ice, identity, lite } = options.transport;
     if (offer.iceLite && lite)
@@ -121,7 +95,7 @@ export class Peer {
     this.#quality = new ViewerQuality(options.ladder, this.#clock.now());
     this.#rendition = this.#quality.wanted;
     this.#asked = this.#rendition;
-    const tracks = new Map<OfferedSection, Track>();
+    const tracks = new Map<OfferedSection, OutgoingStream>();
     for (const section of offer.sections) {
       const { codec } = section;
       if (codec === undefined) continue;
@@ -134,9 +108,9 @@ export class Peer {
           ...(codec.name === 'opus' ? {} : extension('playoutDelay', codec.extensions.get(PLAYOUT_DELAY))),
         },
       });
-      tracks.set(section, { stream, lost: undefined });
+      tracks.set(section, stream);
     }
-    const ofKind = (kind: string): Track | undefined =>
+    const ofKind = (kind: string): OutgoingStream | undefined =>
       [...tracks].find(([section]) => section.kind === kind)?.[1];
     this.#audio = ofKind('audio');
     this.#video = ofKind('video');
@@ -161,7 +135,7 @@ export class Peer {
         lite,
         candidates: ice.candidates.map(candidateLine),
       },
-      new Map([...tracks].map(([section, { stream }]) => [section, stream])),
+      tracks,
       this.#cname,
     );
     this.#stopWaiting = this.#clock.after(CONNECT_LIMIT_MS, () => this.close('the viewer did not connect'));
@@ -194,7 +168,7 @@ export class Peer {
 
   setPlayoutDelay([shortest, longest]: readonly [number, number]): void {
     if (this.#video !== undefined)
-      this.#video.stream.playoutDelay = [Math.round(shortest / 10), Math.round(longest / 10)];
+      this.#video.playoutDelay = [Math.round(shortest / 10), Math.round(longest / 10)];
   }
 
   setLadder(ladder: readonly Rung[]): void {
@@ -212,19 +186,20 @@ export class Peer {
     if (this.#state !== 'connecting') return;
     this.#stopWaiting();
     const protector = new SrtpProtector(keys);
-    for (const track of [this.#audio, this.#video])
-      track?.stream.open(protector, (packet) => {
+    for (const stream of [this.#audio, this.#video])
+      stream?.open(protector, (packet) => {
         this.#quality.onSent(packet.length + UDP_IP_BYTES, this.#clock.now());
         this.#transport.send(packet);
       });
     this.#state = 'connected';
+    this.metrics.connected();
     this.#options.onConnected();
-    this.#wantKeyframe();
+    this.#wantKeyframe('join');
   }
 
-  #wantKeyframe(): void {
+  #wantKeyframe(why?: KeyframeReason): void {
     if (this.#state !== 'connected' || this.#video === undefined) return;
-    this.#keyframesRequested += 1;
+    if (why !== undefined) this.metrics.keyframeRequested(why);
     this.#asked = this.#quality.wanted;
     this.#options.onKeyframeNeeded(this.#asked);
   }
@@ -242,16 +217,16 @@ export class Peer {
     if (this.#video === undefined) return;
     const picture = this.#choose(renditions);
     if (picture === undefined || mediaSamples <= this.#lastSamples) {
-      this.#picturesSkipped += 1;
+      this.metrics.pictureHeldBack();
       return;
     }
-    if (picture.rendition !== this.#rendition) this.#moves += 1;
+    if (picture.rendition !== this.#rendition) this.metrics.moves += 1;
     this.#rendition = picture.rendition;
+    this.metrics.rendition = picture.rendition;
     this.#lastSamples = mediaSamples;
     this.#keyed = true;
-    this.#picturesSent += 1;
     this.#pictureId = (this.#pictureId + 1) % PICTURE_ID_COUNT;
-    const { stream } = this.#video;
+    const stream = this.#video;
     const timestamp = rtpTimestamp(mediaSamples, stream.clockRate, stream.timestampBase);
     const nowMs = this.#clock.now();
     const last = picture.parts.length - 1;
@@ -259,6 +234,7 @@ export class Peer {
       const pictureId = this.#pictureId;
       stream.send({ data, timestamp, marker: at === last, first: at === 0, pictureId }, nowMs);
     }
+    this.metrics.pictureSent(picture.key, samplesToMs(mediaSamples));
   }
 
   #choose(renditions: readonly PictureParts[]): PictureParts | undefined {
@@ -273,7 +249,7 @@ export class Peer {
   sendSound(sound: SoundPacket, mediaSamples: number): void {
     if (this.#state !== 'connected') return;
     const nowMs = this.#clock.now();
-    const stream = this.#audio?.stream;
+    const stream = this.#audio;
     if (stream !== undefined) {
       const data = this.#quality.constrained ? (sound.slim ?? sound.full) : sound.full;
       // Decoded, the packet begins with what was said a lookahead earlier.
@@ -283,6 +259,7 @@ export class Peer {
         stream.timestampBase,
       );
       stream.send({ data, timestamp, marker: stream.packets === 0, first: true }, nowMs);
+      this.metrics.soundSent();
     }
     this.#everyPacketTime(nowMs);
   }
@@ -290,7 +267,7 @@ export class Peer {
   /** Sound comes 50 times a second, which is the pace of all that has to be done now and then. */
   #everyPacketTime(nowMs: number): void {
     this.#repeatBytes = Math.max(0, this.#repeatBytes - (REPEAT_SHARE * this.#quality.sentBps(nowMs)) / 400);
-    const stream = this.#video?.stream;
+    const stream = this.#video;
     let probeBytes = this.#quality.probeBytes(nowMs);
     for (let back = 0; probeBytes > 0 && stream?.rtxPayloadType !== undefined; back++) {
       const bytes = back < MAX_PROBE_PACKETS ? stream.probe(back % PROBE_REACH, nowMs) : 0;
@@ -307,9 +284,8 @@ export class Peer {
   sendSenderReports(mediaSamples: number, wallMs: number): void {
     if (this.#state !== 'connected') return;
     const ntp = ntpTime(wallMs);
-    for (const track of [this.#audio, this.#video]) {
-      if (track === undefined) continue;
-      const { stream } = track;
+    for (const stream of [this.#audio, this.#video]) {
+      if (stream === undefined) continue;
       this.#transport.sendRtcp(
         buildSenderReport({
           ssrc: stream.ssrc,
@@ -336,30 +312,42 @@ export class Peer {
     for (const report of reports) this.#onReport(report, nowMs);
     if (rembBps !== undefined) this.#quality.onRemb(rembBps, nowMs);
     for (const { ssrc, sequenceNumbers } of nacks)
-      if (ssrc === this.#video?.stream.ssrc) this.#repeat(this.#video.stream, sequenceNumbers, nowMs);
-    if (wantsKey !== undefined) this.#wantKeyframe();
+      if (ssrc === this.#video?.ssrc) this.#repeat(this.#video, sequenceNumbers, nowMs);
+    if (wantsKey !== undefined) this.#wantKeyframe(wantsKey);
     else this.#askForWanted();
   }
 
   /** Within a share of what is sent anyway: repeats must not fill a link that loses packets because it is full. */
   #repeat(stream: OutgoingStream, sequenceNumbers: readonly number[], nowMs: number): void {
     const budget = Math.max(MIN_REPEAT_BYTES, (REPEAT_SHARE * this.#quality.sentBps(nowMs)) / 8);
+    const { repeated } = stream;
     for (const sequenceNumber of sequenceNumbers) {
-      if (this.#repeatBytes > budget) return;
+      if (this.#repeatBytes > budget) break;
       this.#repeatBytes += stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
     }
+    this.metrics.packetsRetransmitted(stream.repeated - repeated);
+    this.metrics.nackMissed(sequenceNumbers.length - (stream.repeated - repeated));
   }
 
   #onReport(report: ReceptionReport, nowMs: number): void {
-    const track = [this.#audio, this.#video].find((one) => one?.stream.ssrc === report.ssrc);
-    if (track === undefined) return;
-    track.lost = report.lostPackets;
+    const stream = [this.#audio, this.#video].find((one) => one?.ssrc === report.ssrc);
+    if (stream === undefined) return;
     this.#lossShare += 0.3 * (report.lostShare - this.#lossShare);
     const sentAtMs = this.#sentReports.get(report.lastReport);
     const rttMs =
       sentAtMs === undefined ? undefined : nowMs - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
     if (rttMs !== undefined && rttMs < MAX_RTT_MS) this.#rttMs = Math.max(0, rttMs);
-    if (track === this.#video) this.#quality.onReport(report.lostShare, rttMs, nowMs);
+    const { lostShare, jitterTicks } = report;
+    const jitterMs = (jitterTicks * 1000) / stream.clockRate;
+    this.metrics.report({
+      ...(rttMs === undefined ? {} : { rttMs: Math.max(0, rttMs) }),
+      lostShare,
+      jitterMs,
+    });
+    if (stream !== this.#video) return;
+    this.metrics.sentBps = this.#quality.sentBps(nowMs);
+    this.metrics.estimateBps = this.#quality.rembBps;
+    this.#quality.onReport(lostShare, rttMs, nowMs);
   }
 
   /** A trickled fragment. @throws sdp-invalid; not-supported if it is of another ICE session; peer-not-found */
@@ -401,26 +389,6 @@ export class Peer {
 
   #assertOpen(): void {
     if (this.#state === 'closed') throw new AppError('peer-not-found', `peer ${this.id} is closed`);
-  }
-
-  stats(): PeerStats {
-    const tracks = [this.#audio, this.#video].filter((track) => track !== undefined);
-    const sum = (of: (track: Track) => number): number => tracks.reduce((all, track) => all + of(track), 0);
-    const reported = tracks.filter((track) => track.lost !== undefined);
-    return {
-      packetsSent: sum(({ stream }) => stream.packets),
-      bytesSent: sum(({ stream }) => stream.octets),
-      picturesSent: this.#picturesSent,
-      picturesSkipped: this.#picturesSkipped,
-      keyframesRequested: this.#keyframesRequested,
-      packetsRepeated: sum(({ stream }) => stream.repeated),
-      rendition: this.#rendition,
-      moves: this.#moves,
-      sentBps: Math.round(this.#quality.sentBps(this.#clock.now())),
-      ...(this.#quality.rembBps === undefined ? {} : { estimateBps: this.#quality.rembBps }),
-      ...(this.#rttMs === undefined ? {} : { rttMs: this.#rttMs }),
-      ...(reported.length === 0 ? {} : { lostPackets: sum(({ lost }) => lost ?? 0) }),
-    };
   }
 
   /** Tells the viewer. */

@@ -13,6 +13,13 @@ export interface PlayoutSinks {
   jpeg(picture: EncodedPicture): void;
 }
 
+/** Is told what leaves, just before it does. */
+export interface PlayoutMeter {
+  /** The queues are counted with what leaves. */
+  soundLeaves(mediaSamples: number, queuedSounds: number, queuedPictures: number): void;
+  pictureLeaves(mediaSamples: number): void;
+}
+
 /**
  * Lets sound and picture of one media time leave at one wall time, in all renditions. Sound is never held back for
  * a late picture: a picture that comes after its time leaves at once, with its own time stamp.
@@ -22,15 +29,17 @@ export class Playout {
   readonly #sinks: PlayoutSinks;
   readonly #sound: { packet: SoundPacket; mediaSamples: number }[] = [];
   readonly #pictures = new Map<RenditionName, BoundedQueue<EncodedPicture>>();
+  readonly #meter: PlayoutMeter | undefined;
   readonly #jpegs = new BoundedQueue<EncodedPicture>(MAX_QUEUED_PICTURES);
   #lastPlayed = -1;
   /** Pictures that left more than a frame after their time; one in several renditions counts once. */
   latePictures = 0;
   playedPictures = 0;
 
-  constructor(fps: number, sinks: PlayoutSinks) {
+  constructor(fps: number, sinks: PlayoutSinks, meter?: PlayoutMeter) {
     this.#fps = fps;
     this.#sinks = sinks;
+    this.#meter = meter;
   }
 
   /** In the fullest queue. */
@@ -72,11 +81,13 @@ export class Playout {
   /** Sends everything whose media time is `nowSamples` or earlier. */
   advance(nowSamples: number): void {
     for (let next = this.#sound[0]; next && next.mediaSamples <= nowSamples; next = this.#sound[0]) {
+      this.#meter?.soundLeaves(next.mediaSamples, this.#sound.length, this.queuedPictures);
       this.#sound.shift();
       this.#sinks.sound(next.packet, next.mediaSamples);
     }
     for (let group = this.#nextGroup(nowSamples); group.length > 0; group = this.#nextGroup(nowSamples)) {
       this.#count(group[0]?.index ?? 0, nowSamples);
+      this.#meter?.pictureLeaves(frameToSamples(group[0]?.index ?? 0, this.#fps));
       this.#sinks.picture(group);
     }
     for (let next = this.#jpegs.peek(); next && this.#due(next, nowSamples); next = this.#jpegs.peek()) {

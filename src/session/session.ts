@@ -21,6 +21,14 @@ import { PictureStream } from './picture-stream.js';
 import { Playout } from './playout.js';
 import { RenderAhead } from './render-ahead.js';
 import { SessionRenditions, SLIM_SOUND_BPS, type PictureSettings } from './session-renditions.js';
+import type { SessionFigures } from './figures.js';
+import {
+  SessionMetrics,
+  type MeasuredPeer,
+  type PictureCounts,
+  type SessionMediaSummary,
+  type ViewerStats,
+} from './session-metrics.js';
 import { SpeechQueue } from './speech-queue.js';
 import type { Utterance } from './utterance.js';
 
@@ -39,6 +47,8 @@ const STALL_MS = 1_000;
 const DEMAND_EVERY_MS = 100;
 /** Repair data for more loss than this would cost more sound than it saves. */
 const MAX_EXPECTED_LOSS = 0.2;
+/** Viewers described one by one. */
+const MAX_VIEWER_STATS = 100;
 
 export interface SessionOptions {
   id: string;
@@ -104,11 +114,13 @@ export class Session {
   #playoutDelayMs: readonly [number, number] = [0, 0];
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
+  readonly #metrics: SessionMetrics;
   readonly #ahead: RenderAhead;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SessionOptions) {
     this.#options = options;
+    this.#metrics = new SessionMetrics(() => options.clock.now());
     this.id = options.id;
     this.avatarId = options.avatarId;
     this.fps = options.fps;
@@ -145,14 +157,19 @@ export class Session {
       onJpeg: (picture) => this.#playout.pushJpeg(picture),
       onStats: (stats) => {
         this.#workerStats = stats;
+        this.#metrics.workerReported(stats);
         this.#skippedPictures += stats.skipped;
       },
     });
-    this.#playout = new Playout(options.fps, {
-      sound: (sound, mediaSamples) => this.#fanOut.sendSound(sound, mediaSamples),
-      picture: (renditions) => this.#fanOut.sendPicture(renditions, options.fps),
-      jpeg: (picture) => this.#watchers.push(picture.data),
-    });
+    this.#playout = new Playout(
+      options.fps,
+      {
+        sound: (sound, mediaSamples) => this.#fanOut.sendSound(sound, mediaSamples),
+        picture: (renditions) => this.#fanOut.sendPicture(renditions, options.fps),
+        jpeg: (picture) => this.#watchers.push(picture.data),
+      },
+      this.#metrics,
+    );
   }
 
   /** Opens the worker's stream and starts the clock. @throws avatar-not-found, worker-died, timeout */
@@ -202,6 +219,31 @@ export class Session {
       backlogMs: Number(this.#workerStats.backlogMs.toFixed(1)),
       workerRestarts: this.#pictures.lost,
       leadMs: Math.round(samplesToMs(this.#leadSamples)),
+    };
+  }
+
+  /** What the session and its viewers measured since they began, for people; computed when asked for. */
+  get media(): { media: SessionMediaSummary; viewerStats: ViewerStats[] } {
+    const viewers: MeasuredPeer[] = [...this.#peers.values()];
+    return {
+      media: this.#metrics.summary(this.#pictureCounts, viewers),
+      viewerStats: viewers
+        .slice(0, MAX_VIEWER_STATS)
+        .map(({ id, state, metrics }) => ({ id, state, ...metrics?.summary() })),
+    };
+  }
+
+  /** The same for Prometheus; the oldest `listedViewers` one by one. */
+  figures(listedViewers: number): SessionFigures {
+    return this.#metrics.figures(this.id, this.#pictureCounts, this.#peers.values(), listedViewers);
+  }
+
+  get #pictureCounts(): PictureCounts {
+    return {
+      sent: this.#playout.playedPictures,
+      late: this.#playout.latePictures,
+      dropped: this.#playout.droppedPictures,
+      skipped: this.#skippedPictures,
     };
   }
 
@@ -318,7 +360,8 @@ export class Session {
   }
 
   #dropPeer(peer: Peer, reason: string): void {
-    this.#peers.delete(peer.id);
+    if (!this.#peers.delete(peer.id)) return;
+    this.#metrics.viewerGone(peer);
     this.#fanOut.remove(peer.id);
     this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
   }
@@ -332,6 +375,7 @@ export class Session {
     const nowMs = this.#options.clock.now();
     const pausedMs = nowMs - this.#lastTickMs;
     this.#lastTickMs = nowMs;
+    this.#metrics.timerCame(pausedMs - TICK_MS);
     if (pausedMs > STALL_MS) {
       // The process was stopped or starved: continue from here rather than send a second of sound in one burst.
       this.#startedMs += pausedMs;

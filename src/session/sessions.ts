@@ -13,6 +13,7 @@ import type { Engines, EngineChoice } from '../worker/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
 import type { TransportHost } from '../transport/peer-transport.js';
+import type { SessionFigures } from './figures.js';
 import { Peer } from './peer.js';
 import { newSessionId, Session, type SessionOptions, type SessionState } from './session.js';
 import { Utterance } from './utterance.js';
@@ -133,6 +134,21 @@ export class Sessions {
   get(id: string): SessionView {
     const session = this.#find(id);
     return viewOf(session, this.#sessions.get(id)!.choice);
+  }
+
+  /** What a session and its viewers measured. @throws session-not-found */
+  media(id: string): Session['media'] {
+    return this.#find(id).media;
+  }
+
+  /** The same of all sessions for Prometheus; the first `listedViewers` viewers one by one. */
+  figures(listedViewers: number): SessionFigures[] {
+    let left = listedViewers;
+    return [...this.#sessions.values()].map(({ session }) => {
+      const figures = session.figures(left);
+      left -= figures.viewers.length;
+      return figures;
+    });
   }
 
   /** Calls back while utterances are being rendered before they play, until the session ends. */

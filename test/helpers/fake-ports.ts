@@ -9,9 +9,11 @@ import type {
   SessionCreateOptions,
   SessionEvent,
   SessionInfo,
+  SessionMedia,
   SessionsPort,
 } from '../../signaling/ports.js';
 import { AppError } from '../../src/errors.js';
+import type { SessionFigures } from '../../src/session/figures.js';
 import { deferred } from './deferred.js';
 import { silentLog } from '../../src/lib/log.js';
 
@@ -162,6 +164,27 @@ export class FakeSessions implements SessionsPort {
     const info = this.infos.get(id);
     if (!info) throw new AppError('session-not-found', `there is no session "${id}"`);
     return info;
+  }
+
+  media(id: string): SessionMedia {
+    this.get(id);
+    return {
+      media: {
+        skewMs: { count: 9, min: 0, p50: 0.4, p95: 3.1, max: 4 },
+        pictures: { sent: 9, late: 0, dropped: 0, skipped: 0 },
+        freezes: 0,
+        freezeMs: 0,
+        allViewers: { freezes: 0, freezeMs: 0 },
+      },
+      viewerStats: [{ id: 'p1', state: 'connecting' }],
+    };
+  }
+
+  /** What `figures` answers; a test fills it. */
+  measured: SessionFigures[] = [];
+
+  figures(): SessionFigures[] {
+    return this.measured;
   }
 
   readonly listeners = new Set<(event: SessionEvent) => void>();

@@ -134,8 +134,9 @@ describe('peer', () => {
     assert.ok(Math.max(...row) > 200, 'the bright box is missing');
     assert.ok(Math.abs((lastPicture?.data[WIDTH_PX * HEIGHT_PX] ?? 0) - 110) < 8, 'U is off');
     assert.equal(await client.inbound('video', 'packetsLost'), 0);
-    const stats = peer.stats();
-    assert.ok(stats.packetsSent > 100 && stats.bytesSent > 10_000, JSON.stringify(stats));
+    const stats = peer.metrics.summary();
+    assert.ok(stats.picturesSent > 50 && stats.soundsSent > 50, JSON.stringify(stats));
+    assert.ok((stats.sentBps ?? 0) > 50_000, JSON.stringify(stats));
     peer.close('done');
     assert.equal(await closed, 'done');
     assert.equal(peer.state, 'closed');
@@ -168,7 +169,7 @@ describe('peer', () => {
     const { peer } = await source.peer(client, { offerSdp });
     await client.until('20 pictures', ({ frames }) => frames >= 20);
     const keysBefore = source.keys.length;
-    const { keyframesRequested } = peer.stats();
+    const { keyframesRequested } = peer.metrics.summary();
     // A hole: pictures go to everyone else, and this viewer's numbering shows that they are missing.
     const send = peer.sendPicture.bind(peer);
     let hole = 6;
@@ -181,7 +182,7 @@ describe('peer', () => {
       ({ frames }) => frames >= 50 && source.keys.length > keysBefore,
       8000,
     );
-    assert.ok(peer.stats().keyframesRequested > keyframesRequested);
+    assert.ok(peer.metrics.summary().keyframesRequested.pli > keyframesRequested.pli);
     peer.close();
     client.close();
   });

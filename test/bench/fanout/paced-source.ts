@@ -28,12 +28,12 @@ export class PacedSource {
     let tick = 0;
     let at = 0;
     const send = (): void => {
-      fanOut.sendSound(sounds[tick % sounds.length] ?? new Uint8Array(), tick * OPUS_FRAME_SAMPLES);
+      fanOut.sendSound({ full: sounds[tick % sounds.length] ?? new Uint8Array() }, tick * OPUS_FRAME_SAMPLES);
       if (tick % TICKS_PER_PICTURE === 0) {
         if (this.#keyWanted) at = 0;
         this.#keyWanted = false;
         const data = pictures[at] ?? new Uint8Array();
-        fanOut.sendPicture({ index: tick / TICKS_PER_PICTURE, key: at === 0, data }, FPS);
+        fanOut.sendPicture([{ index: tick / TICKS_PER_PICTURE, key: at === 0, data }], FPS);
         at = (at + 1) % pictures.length;
       }
       if (tick % (1000 / TICK_MS) === 0) {

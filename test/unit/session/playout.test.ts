@@ -64,7 +64,8 @@ test('the renditions of a picture leave together, whichever came first; each has
   const sent: string[] = [];
   const playout = new Playout(25, {
     sound: () => {},
-    picture: ({ index, rendition }) => sent.push(`${rendition}${index}`),
+    picture: (renditions) =>
+      void sent.push(...renditions.map(({ index, rendition }) => `${rendition}${index}`)),
     jpeg: () => {},
   });
   const push = (rendition: 'high' | 'low', index: number) =>

@@ -1,16 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sessionDetailSchema } from '../../../signaling/schemas.js';
 import { OpusEncoder } from '../../../src/encoder/opus-encoder.js';
 import { isAppError } from '../../../src/errors.js';
 import { silentLog } from '../../../src/lib/log.js';
+import type { PictureParts } from '../../../src/session/fan-out.js';
+import type { Peer } from '../../../src/session/peer.js';
 import { Session } from '../../../src/session/session.js';
+import { ViewerMetrics } from '../../../src/session/viewer-metrics.js';
 import { Utterance } from '../../../src/session/utterance.js';
 import type { WorkerStreamOptions } from '../../../src/worker/host.js';
 import { deferred, type Deferred } from '../../helpers/deferred.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
 
 /** A session on a clock moved by hand, with a worker's stream that records and draws nothing. */
-async function arrange(lingerMs = 5000, rehearses = false) {
+async function arrange(
+  lingerMs = 5000,
+  rehearses = false,
+  openPeer: Parameters<typeof Session.create>[0]['openPeer'] = () => assert.fail('no viewer is expected'),
+) {
   const clock = new ManualClock();
   const streams: {
     options: WorkerStreamOptions;
@@ -65,7 +73,7 @@ async function arrange(lingerMs = 5000, rehearses = false) {
         close: async () => void (stream.closed = true),
       };
     },
-    openPeer: () => assert.fail('no viewer is expected'),
+    openPeer,
     opus: new OpusEncoder(),
     clock,
     log: silentLog,
@@ -253,5 +261,72 @@ test('an interrupt ends the rendering of what waited', async () => {
   assert.equal(streams[0]?.cuts, 1);
   assert.deepEqual(session.rendering, []);
   assert.deepEqual(streams[0]?.cues, []);
+  await session.close('test');
+});
+
+/** A viewer that sends nothing and measures what it is told. */
+class MeasuringPeer {
+  readonly id: string;
+  state: 'connecting' | 'connected' | 'closed' = 'connected';
+  readonly metrics: ViewerMetrics;
+  constructor(id: string, nowMs: () => number, onClosed: (reason: string) => void) {
+    this.#onClosed = onClosed;
+    this.id = id;
+    this.metrics = new ViewerMetrics(nowMs);
+    this.metrics.offered();
+    this.metrics.connected();
+  }
+  readonly rendition = 'high';
+  readonly wanted = 'high';
+  readonly wantsSlimSound = false;
+  readonly lossShare = 0;
+  sendPicture = ([picture]: readonly PictureParts[], mediaSamples: number): void =>
+    this.metrics.pictureSent(picture?.key ?? false, mediaSamples / 48);
+  sendSound = (): void => this.metrics.soundSent();
+  setTop = (): void => {};
+  sendSenderReports = (): void => this.metrics.report({ rttMs: 20, lostShare: 0.01, jitterMs: 3 });
+  readonly #onClosed: (reason: string) => void;
+  close = (reason: string): void => this.#onClosed(reason);
+}
+
+test('a session tells what it and its viewers measured, as its page describes it', async () => {
+  let joined = 0;
+  const { clock, session, streams } = await arrange(
+    5000,
+    false,
+    ({ onClosed }) => new MeasuringPeer(`v${(joined += 1)}`, () => clock.now(), onClosed) as unknown as Peer,
+  );
+  for (let i = 0; i < 120; i += 1) session.addPeer('offer');
+  for (let index = 0; index < 50; index += 1) {
+    streams[0]?.options.onPicture({
+      ...{ index, key: index === 0, data: Uint8Array.of(1, 2, 3) },
+      rendition: 'high',
+    });
+    clock.advance(40);
+  }
+  streams[0]?.options.onStats({
+    ...{ skipped: 2, renderMs: 6, encodeMs: 3, backlogMs: 0 },
+    ...{ renditionDrops: 0, renditionRestarts: 0 },
+  });
+  const { media, viewerStats } = session.media;
+  const { media: mediaSchema, viewerStats: viewersSchema } = sessionDetailSchema.shape;
+  assert.deepEqual(mediaSchema.parse(media), media);
+  assert.deepEqual(viewersSchema.parse(viewerStats), viewerStats);
+  assert.equal(viewerStats.length, 100);
+  assert.deepEqual([viewerStats[0]?.id, viewerStats[0]?.picturesSent], ['v1', 50]);
+  assert.deepEqual(media.pictures, { sent: 50, late: 0, dropped: 0, skipped: 2 });
+  assert.deepEqual([media.skewMs?.count, media.skewMs?.max], [50, 0]);
+  assert.equal(media.encoderDelayMs?.p50, 3);
+  assert.ok((media.eventLoopDelayMs?.count ?? 0) > 300);
+  assert.equal(media.allViewers.firstFrameMs?.count, 120);
+
+  session.removePeer('v1');
+  const figures = session.figures(7);
+  assert.deepEqual(
+    figures.viewers.map(({ viewerId }) => viewerId),
+    ['v2', 'v3', 'v4', 'v5', 'v6', 'v7', 'v8'],
+  );
+  const sent = figures.numbers.find(({ name }) => name === 'musecast_all_viewers_pictures_sent_total');
+  assert.equal(sent?.value, 120 * 50, 'the sums keep who left');
   await session.close('test');
 });

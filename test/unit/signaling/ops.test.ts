@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import type { AppOptions } from '../../../signaling/app.js';
 import { RateLimiter } from '../../../signaling/rate-limit.js';
+import { SessionMetrics } from '../../../src/session/session-metrics.js';
+import { ViewerMetrics } from '../../../src/session/viewer-metrics.js';
 import { fakeServer, postJson, type FakeServer } from '../../helpers/fake-ports.js';
 
 describe('operations', () => {
@@ -53,6 +55,47 @@ describe('operations', () => {
       assert.ok(lines.includes(line), line);
     }
     assert.ok(text.endsWith('\n'));
+  });
+
+  it('gives histograms a session and a viewer, in seconds, each family in one block', async () => {
+    const { app, sessions } = await start();
+    const metrics = new SessionMetrics(() => 0);
+    metrics.timerCame(4);
+    metrics.timerCame(30);
+    const viewer = new ViewerMetrics(() => 0);
+    viewer.report({ rttMs: 15, lostShare: 0.03, jitterMs: 2 });
+    const peers = [{ id: 'v"1', state: 'connected', metrics: viewer }] as const;
+    const counts = { sent: 7, late: 1, dropped: 0, skipped: 2 };
+    sessions.measured = ['s1', 's2'].map((id) => metrics.figures(id, counts, peers, 200));
+    const text = await (await app.request('/metrics')).text();
+    const lines = text.trimEnd().split('\n');
+    for (const line of [
+      '# TYPE musecast_event_loop_delay_seconds histogram',
+      'musecast_event_loop_delay_seconds_bucket{session="s1",le="0.003"} 0',
+      'musecast_event_loop_delay_seconds_bucket{session="s1",le="0.005"} 1',
+      'musecast_event_loop_delay_seconds_bucket{session="s1",le="+Inf"} 2',
+      'musecast_event_loop_delay_seconds_sum{session="s1"} 0.034',
+      'musecast_event_loop_delay_seconds_count{session="s1"} 2',
+      'musecast_pictures_late_total{session="s2"} 1',
+      'musecast_viewer_rtt_seconds_bucket{session="s1",viewer="v\\"1",le="0.01"} 0',
+      'musecast_viewer_rtt_seconds_bucket{session="s1",viewer="v\\"1",le="0.02"} 1',
+      'musecast_viewer_lost_ratio_bucket{session="s2",viewer="v\\"1",le="0.05"} 1',
+      'musecast_viewer_jitter_seconds{session="s1",viewer="v\\"1"} 0.002',
+      'musecast_all_viewers_rtt_seconds_count{session="s1"} 1',
+    ]) {
+      assert.ok(lines.includes(line), line);
+    }
+    const families = lines.filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2]!);
+    assert.equal(new Set(families).size, families.length, 'no family begins twice');
+    let family = '';
+    for (const line of lines) {
+      if (line.startsWith('# TYPE')) family = line.split(' ')[2]!;
+      else if (!line.startsWith('#'))
+        assert.match(line, new RegExp(`^${family}(_bucket|_sum|_count)?[ {]`), 'samples follow their family');
+    }
+
+    sessions.measured = [];
+    assert.doesNotMatch(await (await app.request('/metrics')).text(), /s1|v"1/);
   });
 
   it('answers a preflight of any path', async () => {

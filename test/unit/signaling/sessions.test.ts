@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { AppError } from '../../../src/errors.js';
+import { sessionDetailSchema } from '../../../signaling/schemas.js';
 import { fakeServer, postJson, type FakeServer } from '../../helpers/fake-ports.js';
 
 describe('/v1/sessions', () => {
@@ -32,6 +33,15 @@ describe('/v1/sessions', () => {
       events: '/v1/sessions/s1/events',
     });
     assert.deepEqual(server.sessions.created, [{ avatarId: 'anna', fps: 30 }]);
+  });
+
+  it('tells what was measured of one session, and not in the list', async () => {
+    server.sessions.add('s1');
+    const one = (await (await server.app.request('/v1/sessions/s1')).json()) as object;
+    assert.deepEqual(sessionDetailSchema.parse(one), one);
+    const { sessions } = (await (await server.app.request('/v1/sessions')).json()) as { sessions: object[] };
+    assert.equal(sessions.length, 1);
+    for (const key of ['media', 'viewerStats']) assert.ok(key in one && !(key in sessions[0]!), key);
   });
 
   it('speaks at once if asked: a path, or the demo', async () => {

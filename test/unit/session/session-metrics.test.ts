@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { Playout } from '../../../src/session/playout.js';
+import { SessionMetrics, type MeasuredPeer } from '../../../src/session/session-metrics.js';
+import { ViewerMetrics } from '../../../src/session/viewer-metrics.js';
+
+const NONE = { sent: 0, late: 0, dropped: 0, skipped: 0 };
+
+describe('SessionMetrics', () => {
+  let nowMs: number;
+  let metrics: SessionMetrics;
+  beforeEach(() => {
+    nowMs = 500;
+    metrics = new SessionMetrics(() => nowMs);
+  });
+
+  const summary = (viewers: MeasuredPeer[] = []) => metrics.summary(NONE, viewers);
+
+  /** A real playout on a clock that the test moves; sound waits in it from the start. */
+  function play(fps = 25) {
+    const sinks = { sound: () => {}, picture: () => {}, jpeg: () => {} };
+    const playout = new Playout(fps, sinks, metrics);
+    for (let packet = 0; packet < 500; packet += 1)
+      playout.pushSound({ full: new Uint8Array(1) }, packet * 960);
+    const startMs = nowMs;
+    return {
+      picture: (index: number) => playout.pushPicture({ index, key: false, data: new Uint8Array(1) }),
+      to(mediaMs: number) {
+        nowMs = startMs + mediaMs;
+        playout.advance(mediaMs * 48);
+      },
+    };
+  }
+
+  it('finds no skew where sound and picture leave together', () => {
+    const playout = play();
+    for (let i = 0; i < 25; i += 1) playout.picture(i);
+    for (let ms = 0; ms < 1000; ms += 5) playout.to(ms);
+    const { skewMs, frameGapMs, queuedSounds, queuedPictures, freezes } = summary();
+    assert.deepEqual(skewMs, { count: 25, min: 0, p50: 0, p95: 0, max: 0 });
+    assert.deepEqual(frameGapMs, { count: 24, min: 40, p50: 40, p95: 40, max: 40 });
+    assert.deepEqual([queuedSounds?.max, queuedSounds?.min], [500, 451]);
+    assert.deepEqual([queuedPictures?.max, queuedPictures?.min], [25, 0]);
+    assert.equal(freezes, 0);
+  });
+
+  it('shows a late picture as skew against the sound that left in time', () => {
+    const playout = play();
+    for (let ms = 0; ms <= 130; ms += 5) playout.to(ms);
+    playout.picture(1); // due at 40 ms
+    playout.to(130);
+    assert.deepEqual(summary().skewMs, { count: 1, min: 90, p50: 90, p95: 90, max: 90 });
+  });
+
+  it('shows no skew when both were late together', () => {
+    const playout = play();
+    playout.picture(0);
+    playout.picture(1);
+    playout.to(0);
+    playout.to(400);
+    assert.equal(summary().skewMs?.max, 0);
+  });
+
+  it('accounts for a picture that begins within a packet of sound', () => {
+    const playout = play(30);
+    for (let i = 0; i < 30; i += 1) playout.picture(i);
+    for (let ms = 0; ms < 1000; ms += 1) playout.to(ms);
+    // Picture 1 is due at 33.3 ms, within the packet of 20 ms; on a clock of whole milliseconds it leaves at 34.
+    const { skewMs } = summary();
+    assert.equal(skewMs?.count, 30);
+    assert.ok(skewMs.min >= 0 && skewMs.max < 1, `${skewMs.min} to ${skewMs.max} ms`);
+  });
+
+  it('leaves a picture out whose sound is not known any more', () => {
+    const playout = play();
+    playout.to(9000);
+    playout.picture(0);
+    playout.to(9000);
+    assert.equal(summary().skewMs, undefined);
+  });
+
+  it('takes what the worker and the timer say', () => {
+    metrics.workerReported({ renderMs: 8, encodeMs: 4 });
+    metrics.timerCame(-0.5);
+    metrics.timerCame(30);
+    const { renderMs, encoderDelayMs, eventLoopDelayMs } = summary();
+    assert.deepEqual([renderMs?.p50, encoderDelayMs?.p50], [8, 4]);
+    assert.deepEqual([eventLoopDelayMs?.min, eventLoopDelayMs?.max], [0, 30]);
+  });
+
+  function viewer(id: string, firstFrameMs: number): MeasuredPeer {
+    const measured = new ViewerMetrics(() => nowMs);
+    measured.offered();
+    nowMs += firstFrameMs;
+    measured.pictureSent(true, 0);
+    return { id, state: 'connected', metrics: measured };
+  }
+
+  it('adds viewers up, those who left included', () => {
+    const gone = viewer('v1', 100);
+    metrics.viewerGone(gone);
+    const { allViewers } = summary([viewer('v2', 300), { id: 'v3', state: 'connecting' }]);
+    assert.equal(allViewers.firstFrameMs?.count, 2);
+    assert.deepEqual([allViewers.firstFrameMs.min, allViewers.firstFrameMs.max], [100, 300]);
+  });
+
+  it('lists the first viewers one by one; the sums have all', () => {
+    const viewers = ['a', 'b', 'c'].map((id) => viewer(id, 100));
+    const figures = metrics.figures('s', NONE, viewers, 2);
+    assert.deepEqual(
+      figures.viewers.map(({ viewerId }) => viewerId),
+      ['a', 'b'],
+    );
+    const first = figures.histograms.find(({ name }) => name === 'musecast_all_viewers_first_frame_seconds');
+    assert.equal(first?.snapshot.count, 3);
+  });
+});
