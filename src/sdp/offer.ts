@@ -67,6 +67,9 @@ export function readOffer(sdp: string): Offer {
     [session, ...live.map((section) => section.lines)].flat().flatMap((line) => valueOf(line, name));
   for (const needed of ['ice-ufrag', 'ice-pwd', 'fingerprint'])
     if (of(needed).length === 0) throw invalid(`lacks a=${needed}`);
+  // The section's own value, else the session's, else that of another section whose transport it shares.
+  const near = (name: string): string =>
+    [...first.lines, ...session].flatMap((line) => valueOf(line, name))[0] ?? of(name)[0] ?? '';
   checkBundle(session, media);
   for (const section of media) checkSection(section, session);
   for (const kind of ['audio', 'video'] as const) {
@@ -75,7 +78,7 @@ export function readOffer(sdp: string): Offer {
   }
   return {
     sections: sections.map(describe),
-    ice: { ufrag: near(first, session, 'ice-ufrag'), pwd: near(first, session, 'ice-pwd') },
+    ice: { ufrag: near('ice-ufrag'), pwd: near('ice-pwd') },
     ufrags: new Set(of('ice-ufrag')),
     fingerprints: [...new Set(of('fingerprint'))].map((text) => {
       const [algorithm = '', value = ''] = text.trim().split(/\s+/);
@@ -180,7 +183,8 @@ function codecOf(section: Section): OfferedCodec | undefined {
     .filter((found) => found !== null && (found[1] === '*' || Number(found[1]) === payloadType))
     .map((found) => found?.[2] ?? '');
   // Repeats are sent when asked for, so they need the asking.
-  const repeats = rtx !== undefined && /^rtx\//i.test(maps.get(rtx) ?? '') && feedback.includes('nack');
+  const repeats =
+    rtx !== undefined && rtx <= 127 && /^rtx\//i.test(maps.get(rtx) ?? '') && feedback.includes('nack');
   return {
     name,
     payloadType,
@@ -199,11 +203,6 @@ function codecOf(section: Section): OfferedCodec | undefined {
 /** Values of `a=<name>:` lines; the result has none or one entry, for flatMap. */
 function valueOf(line: string, name: string): string[] {
   return line.startsWith(`a=${name}:`) ? [line.slice(name.length + 3)] : [];
-}
-
-/** The section's own value, else the session's, else any other section's. */
-function near(section: Section, session: readonly string[], name: string): string {
-  return [...section.lines, ...session].flatMap((line) => valueOf(line, name))[0] ?? '';
 }
 
 function midOf(section: Section): string | undefined {

@@ -13,6 +13,8 @@ import {
 } from 'werift';
 import { AppError } from '../errors.js';
 import { closeNotifyRecord } from './dtls-close.js';
+import { CONTENT, readRecords, writeRecord, type DtlsRecord } from './dtls-record.js';
+import { HandshakeOrder } from './handshake-order.js';
 
 export type SrtpProfile = 'AEAD_AES_128_GCM' | 'AES_CM_128_HMAC_SHA1_80';
 
@@ -55,9 +57,12 @@ const PROFILES: Record<number, { name: SrtpProfile; saltBytes: number }> = {
 };
 const KEY_BYTES = 16;
 const ECDSA_SHA256 = { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 };
-const RECORD = { alert: 21, handshake: 22 } as const;
-const CLIENT_HELLO = 1;
 const CERTIFICATE_VERIFY = 15;
+const FINISHED = 20;
+const FATAL = 2;
+const CLOSE_NOTIFY = 0;
+/** Explicit nonce and tag around what AES-GCM protects (RFC 5288). */
+const GCM_BYTES = 8 + 16;
 /** Ends the library's repeating of a flight, which has no end of its own for half a minute. */
 const NO_FLIGHT = 99;
 const HASHES: Record<string, string> = { 'sha-256': 'sha256', 'sha-384': 'sha384', 'sha-512': 'sha512' };
@@ -75,6 +80,7 @@ export class DtlsEndpoint {
   readonly #server: DtlsServer;
   /** The library puts its handler into `onData`. */
   readonly #incoming: { onData(record: Buffer): void };
+  readonly #order = new HandshakeOrder((record) => this.#incoming.onData(record));
   #srtcp: SrtcpSession | undefined;
   #state: 'handshake' | 'connected' | 'closed' = 'handshake';
 
@@ -102,7 +108,6 @@ export class DtlsEndpoint {
       certificateRequest: true,
     });
     this.#server.onConnect.once(() => this.#connected());
-    this.#server.onClose.subscribe(() => this.#lose("the viewer's encryption was closed"));
     this.#server.onError.subscribe((error) => this.#lose(`the DTLS handshake failed: ${String(error)}`));
   }
 
@@ -110,19 +115,37 @@ export class DtlsEndpoint {
     return this.#state;
   }
 
-  /** A datagram whose first byte is 20 to 63. */
+  /**
+   * A datagram whose first byte is 20 to 63. Anybody can write plain records under the viewer's address, so they are
+   * only good for a handshake that is under way: no alert among them ends it, and none is read once keys are there.
+   */
   receive(data: Buffer): void {
-    if (this.#state === 'closed' || data.length < 14) return;
-    const plain = data.readUInt16BE(3) === 0;
-    // Once keys are there, nothing that anybody could have written may start over or end the association.
-    if (this.#state === 'connected' && plain) {
-      if (data[0] === RECORD.alert || (data[0] === RECORD.handshake && data[13] === CLIENT_HELLO)) return;
+    for (const record of readRecords(data)) {
+      try {
+        if (this.#state === 'handshake') this.#order.take(record);
+        else if (this.#state === 'connected' && record.epoch === 1) this.#receiveProtected(record);
+      } catch {
+        // It cannot be parsed or is not authentic; DTLS drops it (RFC 6347 section 4.1.2.7).
+      }
     }
-    try {
-      this.#incoming.onData(data);
-    } catch {
-      // A record that cannot be parsed; DTLS drops it (RFC 6347 section 4.1.2.7).
+  }
+
+  /** The library takes alerts without looking whether they are encrypted, and new handshakes; so it sees neither. */
+  #receiveProtected(record: DtlsRecord): void {
+    if (record.type !== CONTENT.alert && record.type !== CONTENT.handshake) return;
+    const plain = this.#decrypt(record);
+    if (record.type === CONTENT.alert) {
+      if (plain[0] === FATAL || plain[1] === CLOSE_NOTIFY) this.#lose("the viewer's encryption was closed");
+    } else if (plain[0] === FINISHED) {
+      // The viewer did not get our last flight; the library sends it again.
+      this.#incoming.onData(writeRecord(record));
     }
+  }
+
+  #decrypt({ type, version, epoch, sequenceNumber, body }: DtlsRecord): Buffer {
+    if (body.length <= GCM_BYTES) throw new AppError('internal', 'no room for a protected record');
+    const header = { type, version, epoch, sequenceNumber };
+    return this.#server.cipher.cipher.decrypt(this.#server.sessionType, body, header);
   }
 
   /** Throws if it is no SRTCP of this association. */

@@ -8,6 +8,9 @@ import { writeStun, type StunMessage } from './stun.js';
  * One viewer's ICE (RFC 8445) as the side that answers: the viewer controls and nominates, so all that is decided here
  * is which of the paths it nominated is used. A full agent also checks the viewer's candidates, which opens the way
  * through a NAT in front of the server, and asks for consent (RFC 7675); a lite one only answers.
+ *
+ * A full agent uses a path only after an answer to its own check came back on it. A viewer could otherwise forge the
+ * sender address of a request and point a stream of pictures at somebody who never asked for them.
  */
 
 /** Without a sign of life for so long the viewer is gone; below the 30 s after which nothing may be sent any more. */
@@ -32,8 +35,8 @@ export interface IceAgentOptions {
   readonly clock: Clock;
   /** Paths to an address, one for each local socket of its family. */
   pathsTo(candidate: RemoteCandidate): DatagramPath[];
-  /** First use of a path by this viewer. */
-  onPath(path: DatagramPath): void;
+  /** First use of a path by this viewer, and again when it has `proven` that it receives there. */
+  onPath(path: DatagramPath, proven: boolean): void;
   /** The first path is there, or another one took over. */
   onSelected(path: DatagramPath): void;
   /** Once: no sign of life, or another reason to give the viewer up. */
@@ -52,14 +55,16 @@ export class IceAgent {
   readonly tag = randomBytes(4).toString('hex');
   readonly #options: IceAgentOptions;
   readonly #tieBreaker = randomBytes(8);
-  readonly #paths = new Set<DatagramPath>();
+  /** Paths of right requests, by key. `wanted` is the priority of a nomination that came before the path was proven. */
+  readonly #paths = new Map<string, { proven: boolean; wanted?: number }>();
+  readonly #probed = new Set<string>();
   readonly #checks = new Map<string, Check>();
   readonly #candidates = new Set<string>();
   readonly #timers = new Set<() => void>();
   #selected: DatagramPath | undefined;
   #selectedPriority = 0;
   /** A path nominated since the selected one was nominated last. */
-  #challenger: DatagramPath | undefined;
+  #challenger: string | undefined;
   #lastSignMs: number;
   #rttMs: number | undefined;
   #closed = false;
@@ -84,7 +89,7 @@ export class IceAgent {
     if (this.#closed || this.#candidates.has(key) || this.#candidates.size >= MAX_REMOTE_CANDIDATES) return;
     this.#candidates.add(key);
     if (this.#options.lite) return;
-    for (const path of this.#options.pathsTo(candidate)) this.#probe(path, 0);
+    for (const path of this.#options.pathsTo(candidate)) this.#probe(path);
   }
 
   /** A request whose user name begins with our fragment. Answers on its path. */
@@ -101,8 +106,9 @@ export class IceAgent {
       path.send(writeStun({ type: 'error', transactionId, error, password: this.local.pwd }));
       return;
     }
-    if (!this.#know(path)) return;
-    this.#lastSignMs = this.#options.clock.now();
+    const known = this.#know(path);
+    if (known === undefined) return;
+    this.#signOfLife(path);
     path.send(
       writeStun({
         type: 'success',
@@ -111,27 +117,42 @@ export class IceAgent {
         password: this.local.pwd,
       }),
     );
-    if (useCandidate) this.#nominate(path, pairPriority(path.localPriority, priority));
+    const rank = pairPriority(path.localPriority, priority);
+    if (known.proven) {
+      if (useCandidate) this.#nominate(path, rank);
+      return;
+    }
+    if (useCandidate) known.wanted = Math.max(rank, known.wanted ?? 0);
+    // Beyond the first round one check for each request, so that a forger gains nothing by us (RFC 8445 section 7.3.1.4).
+    if (this.#probed.has(path.key)) this.#check(path);
+    else this.#probe(path);
   }
 
   /** An answer to one of our checks; unknown ones are ignored. */
   onResponse(response: StunMessage, path: DatagramPath): void {
     const key = response.transactionId.toString('hex');
     const check = this.#checks.get(key);
-    if (this.#closed || check?.path !== path || !response.hasIntegrity(this.#options.remote.pwd)) return;
+    if (this.#closed || check?.path.key !== path.key || !response.hasIntegrity(this.#options.remote.pwd))
+      return;
     this.#checks.delete(key);
-    if (response.type !== 'success' || !this.#know(path)) return;
-    const nowMs = this.#options.clock.now();
-    this.#lastSignMs = nowMs;
-    this.#rttMs = nowMs - check.sentAtMs;
+    const known = response.type === 'success' ? this.#know(path) : undefined;
+    if (known === undefined) return;
+    this.#signOfLife(path);
+    this.#rttMs = this.#options.clock.now() - check.sentAtMs;
+    const { proven, wanted } = known;
+    known.proven = true;
+    delete known.wanted;
+    if (!proven) this.#options.onPath(path, true);
     if (this.#options.remoteIsLite) this.#nominate(path, path.localPriority);
+    else if (wanted !== undefined) this.#nominate(path, wanted);
   }
 
   /** The path cannot be used any more (a TCP connection that ended). */
   forget(path: DatagramPath): void {
-    this.#paths.delete(path);
-    if (this.#challenger === path) this.#challenger = undefined;
-    if (this.#selected === path) {
+    this.#paths.delete(path.key);
+    this.#probed.delete(path.key);
+    if (this.#challenger === path.key) this.#challenger = undefined;
+    if (this.#selected?.key === path.key) {
       this.#selected = undefined;
       this.#selectedPriority = 0;
     }
@@ -143,14 +164,24 @@ export class IceAgent {
     this.#timers.clear();
     this.#checks.clear();
     this.#paths.clear();
+    this.#probed.clear();
   }
 
-  #know(path: DatagramPath): boolean {
-    if (this.#paths.has(path)) return true;
-    if (this.#paths.size >= MAX_PATHS) return false;
-    this.#paths.add(path);
-    this.#options.onPath(path);
-    return true;
+  #know(path: DatagramPath): { proven: boolean; wanted?: number } | undefined {
+    const known = this.#paths.get(path.key);
+    if (known !== undefined) return known;
+    if (this.#paths.size >= MAX_PATHS) return undefined;
+    const { lite } = this.#options;
+    const entry = { proven: lite };
+    this.#paths.set(path.key, entry);
+    this.#options.onPath(path, lite);
+    return entry;
+  }
+
+  /** Once a path is selected only that one counts: media go there. */
+  #signOfLife(path: DatagramPath): void {
+    if (this.#selected === undefined || this.#selected.key === path.key)
+      this.#lastSignMs = this.#options.clock.now();
   }
 
   /**
@@ -158,25 +189,34 @@ export class IceAgent {
    * on. So a worse pair takes over when it is nominated twice with the selected one silent in between.
    */
   #nominate(path: DatagramPath, priority: number): void {
-    if (path === this.#selected) {
+    if (path.key === this.#selected?.key) {
       this.#selectedPriority = Math.max(priority, this.#selectedPriority);
       this.#challenger = undefined;
       return;
     }
     const takesOver =
-      this.#selected === undefined || priority > this.#selectedPriority || this.#challenger === path;
+      this.#selected === undefined || priority > this.#selectedPriority || this.#challenger === path.key;
     if (!takesOver) {
-      this.#challenger = path;
+      this.#challenger = path.key;
       return;
     }
     this.#challenger = undefined;
     this.#selected = path;
     this.#selectedPriority = priority;
+    this.#signOfLife(path);
     this.#options.onSelected(path);
   }
 
-  #probe(path: DatagramPath, attempt: number): void {
-    if (this.#closed || this.#selected !== undefined) return;
+  /** Checks a path until it is proven or hopeless; one whose nomination waits for that goes on after another was selected. */
+  #probe(path: DatagramPath, attempt = 0): void {
+    if (attempt === 0 && this.#probed.has(path.key)) return;
+    this.#probed.add(path.key);
+    const known = this.#paths.get(path.key);
+    const needed = this.#selected === undefined || known?.wanted !== undefined;
+    if (this.#closed || known?.proven === true || !needed) {
+      this.#probed.delete(path.key);
+      return;
+    }
     this.#check(path);
     const pauseMs = CHECK_PAUSES_MS[attempt];
     if (pauseMs !== undefined) this.#after(pauseMs, () => this.#probe(path, attempt + 1));

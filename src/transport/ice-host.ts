@@ -49,7 +49,8 @@ export class IceHost {
   readonly #byUfrag = new Map<string, IceClient>();
   /** By the beginning of the transaction ids of its checks: their answers may come before the path has an owner. */
   readonly #byTag = new Map<string, IceClient>();
-  readonly #byPath = new Map<DatagramPath, IceClient>();
+  /** By the key of the path. */
+  readonly #byPath = new Map<string, { client: IceClient; path: DatagramPath }>();
 
   private constructor(udp: UdpPort[], tcp: TcpPort[], publicHosts: readonly string[]) {
     this.#udp = udp;
@@ -95,18 +96,21 @@ export class IceHost {
     this.#byTag.set(client.agent.tag, client);
   }
 
-  /** The path is this viewer's from now on. */
-  claim(path: DatagramPath, client: IceClient): void {
-    this.#byPath.set(path, client);
+  /**
+   * The path is this viewer's from now on. One that another viewer has is only given away when the new one has `proven`
+   * that it receives there: sender addresses can be forged.
+   */
+  claim(path: DatagramPath, client: IceClient, proven: boolean): void {
+    if (proven || !this.#byPath.has(path.key)) this.#byPath.set(path.key, { client, path });
   }
 
   remove(client: IceClient): void {
     this.#byUfrag.delete(client.agent.local.ufrag);
     this.#byTag.delete(client.agent.tag);
-    for (const [path, owner] of this.#byPath) {
-      if (owner !== client) continue;
-      this.#byPath.delete(path);
-      for (const port of this.#udp) if (port.address === path.localAddress) port.forget(path);
+    for (const [key, owned] of this.#byPath) {
+      if (owned.client !== client) continue;
+      this.#byPath.delete(key);
+      owned.path.close?.();
     }
   }
 
@@ -122,17 +126,18 @@ export class IceHost {
   onDatagram(data: Buffer, path: DatagramPath): void {
     const first = data[0] ?? 255;
     if (first < 4) this.#onStun(data, path);
-    else this.#byPath.get(path)?.onDatagram(data, path);
+    else this.#byPath.get(path.key)?.client.onDatagram(data, path);
   }
 
   onPathGone(path: DatagramPath): void {
-    const client = this.#byPath.get(path);
-    this.#byPath.delete(path);
-    client?.onPathGone(path);
+    const owned = this.#byPath.get(path.key);
+    this.#byPath.delete(path.key);
+    owned?.client.onPathGone(path);
   }
 
   async close(): Promise<void> {
     this.#byUfrag.clear();
+    this.#byTag.clear();
     this.#byPath.clear();
     await Promise.all([...this.#udp, ...this.#tcp].map((port) => port.close()));
   }

@@ -38,6 +38,8 @@ export class PeerTransport {
   /** Credentials of a restart that has no path yet; the running ones stay until it has (RFC 8445 section 2.4). */
   #next: IceClient | undefined;
   #path: DatagramPath | undefined;
+  /** Agreed on, but no path was selected yet. */
+  #keys: SrtpKeys | undefined;
   #closed = false;
 
   constructor(options: PeerTransportOptions) {
@@ -46,7 +48,10 @@ export class PeerTransport {
       identity: options.host.identity,
       fingerprints: options.fingerprints,
       send: (record) => this.#path?.send(record),
-      onConnected: (keys) => options.onConnected(keys),
+      onConnected: (keys) => {
+        this.#keys = keys;
+        this.#announce();
+      },
       onClosed: (reason) => this.#lose(reason),
     });
     this.#client = this.#attach(options.remote);
@@ -102,10 +107,11 @@ export class PeerTransport {
         lite: host.lite,
         clock,
         pathsTo: (candidate) => host.ice.pathsTo(candidate),
-        onPath: (path) => host.ice.claim(path, client),
+        onPath: (path, proven) => host.ice.claim(path, client, proven),
         onSelected: (path) => this.#select(path, client),
         onLost: (reason) => {
           if (client === this.#client) this.#lose(reason);
+          else this.#detach(client);
         },
       }),
       onDatagram: (data, path) => this.#receive(data, path),
@@ -122,20 +128,31 @@ export class PeerTransport {
 
   #select(path: DatagramPath, client: IceClient): void {
     this.#path = path;
-    if (client !== this.#next) return;
-    this.#detach(this.#client);
-    this.#client = client;
-    this.#next = undefined;
+    if (client === this.#next) {
+      this.#detach(this.#client);
+      this.#client = client;
+      this.#next = undefined;
+    }
+    this.#announce();
+  }
+
+  /** Media need both keys and a path that the viewer nominated. */
+  #announce(): void {
+    const keys = this.#keys;
+    if (keys === undefined || this.#client.agent.selected === undefined || this.#closed) return;
+    this.#keys = undefined;
+    this.#options.onConnected(keys);
   }
 
   /** RFC 7983 section 7. */
   #receive(data: Buffer, path: DatagramPath): void {
     const first = data[0] ?? 0;
     if (first >= 20 && first < 64) {
-      // A viewer may begin before it has nominated.
-      if (this.#client.agent.selected === undefined) this.#path = path;
-      if (this.#dtls.state === 'handshake') this.#options.host.pacer.run(() => this.#dtls.receive(data));
-      else this.#dtls.receive(data);
+      if (this.#dtls.state === 'handshake') {
+        // A viewer may begin before it has nominated. What is answered then is little; media wait for a selected path.
+        if (this.#client.agent.selected === undefined) this.#path = path;
+        this.#options.host.pacer.run(() => this.#dtls.receive(data));
+      } else this.#dtls.receive(data);
     } else if (first >= 128 && first < 192 && isRtcp(data) && this.#dtls.state === 'connected') {
       let packet: Buffer;
       try {

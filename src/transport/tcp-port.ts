@@ -62,12 +62,14 @@ export class TcpPort {
     }
     this.#sockets.add(socket);
     const path: DatagramPath = {
+      key: `tcp ${this.address} ${remoteAddress} ${remotePort}`,
       protocol: 'tcp',
       localAddress: this.address,
       remoteAddress,
       remotePort,
       localPriority: this.#options.priority,
       send: (data) => writeFrame(socket, data),
+      close: () => socket.end(),
     };
     let rest: Buffer = Buffer.alloc(0);
     socket.setTimeout(IDLE_LIMIT_MS, () => socket.destroy());
@@ -100,7 +102,7 @@ export class TcpPort {
 
 /** A viewer that stopped reading loses datagrams, as on UDP; it must not make the server keep them. */
 function writeFrame(socket: Socket, data: Uint8Array): void {
-  if (socket.destroyed || socket.writableLength > MAX_WAITING_BYTES) return;
+  if (!socket.writable || socket.writableLength > MAX_WAITING_BYTES) return;
   const frame = Buffer.allocUnsafe(2 + data.length);
   frame.writeUInt16BE(data.length, 0);
   frame.set(data, 2);

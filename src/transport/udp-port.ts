@@ -5,8 +5,6 @@ import type { DatagramHandler, DatagramPath } from './datagram-path.js';
 const RECEIVE_BUFFER_BYTES = 1 << 20;
 /** Holds a key picture for some hundred viewers, which leaves in one burst. */
 const SEND_BUFFER_BYTES = 4 << 20;
-/** Remote addresses remembered; more than viewers, as each may try several. Oldest forgotten first. */
-const MAX_PATHS = 16_384;
 
 export interface UdpPortOptions {
   readonly address: string;
@@ -21,7 +19,6 @@ export class UdpPort {
   readonly address: string;
   readonly #socket: Socket;
   readonly #options: UdpPortOptions;
-  readonly #paths = new Map<string, DatagramPath>();
 
   private constructor(socket: Socket, options: UdpPortOptions) {
     this.address = options.address;
@@ -57,13 +54,10 @@ export class UdpPort {
     return this.#socket.address().port;
   }
 
-  /** The same object for the same remote address. */
   pathTo(remoteAddress: string, remotePort: number): DatagramPath {
-    const key = `${remoteAddress} ${remotePort}`;
-    const known = this.#paths.get(key);
-    if (known !== undefined) return known;
     const socket = this.#socket;
-    const path: DatagramPath = {
+    return {
+      key: `udp ${this.address} ${remoteAddress} ${remotePort}`,
       protocol: 'udp',
       localAddress: this.address,
       remoteAddress,
@@ -77,14 +71,6 @@ export class UdpPort {
         }
       },
     };
-    const [oldest] = this.#paths.keys();
-    if (this.#paths.size >= MAX_PATHS && oldest !== undefined) this.#paths.delete(oldest);
-    this.#paths.set(key, path);
-    return path;
-  }
-
-  forget(path: DatagramPath): void {
-    this.#paths.delete(`${path.remoteAddress} ${path.remotePort}`);
   }
 
   close(): Promise<void> {
