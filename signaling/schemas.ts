@@ -200,7 +200,9 @@ export const sessionDetailSchema = sessionSchema
     media: z.object({
       skewMs: spreadSchema
         .optional()
-        .openapi({ description: 'How much later a picture leaves than the sound of the same media time.' }),
+        .openapi({
+          description: 'How much later a picture leaves than it should after the sound of its media time.',
+        }),
       frameGapMs: spreadSchema.optional(),
       renderMs: spreadSchema.optional(),
       encoderDelayMs: spreadSchema.optional(),

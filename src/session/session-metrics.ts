@@ -7,7 +7,7 @@ import {
   type SessionFigures,
 } from './figures.js';
 import { FreezeRule } from './freeze-rule.js';
-import type { PlayoutMeter } from './playout.js';
+import { SOUND_LEAD_MS, type PlayoutMeter } from './playout.js';
 import type { ViewerMetrics, ViewerSummary } from './viewer-metrics.js';
 import { defined, ViewerTally, type ViewerTallySummary } from './viewer-tally.js';
 
@@ -32,7 +32,7 @@ export interface PictureCounts {
 
 /** In words, for people. What has not been measured yet is absent. */
 export interface SessionMediaSummary {
-  /** How much later a picture leaves than the sound of the same media time; negative: earlier. */
+  /** How much later a picture leaves than it should after the sound of the same media time; negative: earlier. */
   readonly skewMs?: Spread;
   readonly frameGapMs?: Spread;
   readonly renderMs?: Spread;
@@ -99,7 +99,9 @@ export class SessionMetrics implements PlayoutMeter {
     const soundSamples = packet * OPUS_FRAME_SAMPLES;
     // A picture may begin within a packet of sound (30 pictures a second do): that part of it is heard later.
     if (this.#soundSamples[at] === soundSamples)
-      this.#skewMs.add(nowMs - this.#soundLeftMs[at]! - samplesToMs(mediaSamples - soundSamples));
+      this.#skewMs.add(
+        nowMs - this.#soundLeftMs[at]! - SOUND_LEAD_MS - samplesToMs(mediaSamples - soundSamples),
+      );
     if (this.#pictureLeftMs !== undefined) {
       this.#frameGapMs.add(nowMs - this.#pictureLeftMs);
       this.#freezes.add(nowMs - this.#pictureLeftMs);
@@ -184,7 +186,7 @@ export class SessionMetrics implements PlayoutMeter {
       figure(
         'skew_seconds',
         'ms',
-        'How much later a picture leaves than the sound of the same media time; negative if earlier.',
+        'How much later a picture leaves than it should after the sound of its media time; negative if earlier.',
         this.#skewMs,
       ),
       figure('frame_gap_seconds', 'ms', 'Time between two pictures as they leave.', this.#frameGapMs),

@@ -18,7 +18,7 @@ import { FanOut, type SoundPacket } from './fan-out.js';
 import { JpegWatchers } from './jpeg-watchers.js';
 import type { Peer, PeerOptions } from './peer.js';
 import { PictureStream } from './picture-stream.js';
-import { Playout } from './playout.js';
+import { Playout, SOUND_LEAD_MS } from './playout.js';
 import { RenderAhead } from './render-ahead.js';
 import { SessionRenditions, SLIM_SOUND_BPS, type PictureSettings } from './session-renditions.js';
 import type { SessionFigures } from './figures.js';
@@ -35,8 +35,8 @@ import type { Utterance } from './utterance.js';
 /** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
 const DRAW_MARGIN_MS = 80;
 const TICK_MS = 5;
-/** After an interrupt the sound that was fed already is heard this much longer. */
-const FALL_SILENT_MS = 60;
+/** After an interrupt the sound that was fed already is heard this much longer, counted at its media time. */
+const FALL_SILENT_MS = 60 + SOUND_LEAD_MS;
 /** Utterances that wait; each has a decoder that stands by. */
 const MAX_WAITING = 32;
 /** The first utterance waits this long for somebody to listen, so that its first words are not lost. */

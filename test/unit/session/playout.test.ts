@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Decoder } from '@evan/opus';
 import { OpusEncoder } from '../../../src/encoder/opus-encoder.js';
-import { MAX_QUEUED_PICTURES, Playout } from '../../../src/session/playout.js';
+import { MAX_QUEUED_PICTURES, Playout, SOUND_LEAD_MS } from '../../../src/session/playout.js';
 
 function arrange() {
   const sent: string[] = [];
@@ -16,15 +16,19 @@ function arrange() {
   return { playout, sent, picture };
 }
 
-test('sound and picture of one media time leave together, nothing leaves early', () => {
+test('pictures leave at their time, sound a constant lead before; nothing leaves earlier', () => {
   const { playout, sent, picture } = arrange();
-  for (const at of [0, 960, 1920]) playout.pushSound({ full: new Uint8Array(1) }, at);
-  playout.pushPicture(picture(0));
-  playout.pushPicture(picture(1));
+  const leadSamples = SOUND_LEAD_MS * 48;
+  for (let at = 0; at <= leadSamples + 1920; at += 960) playout.pushSound({ full: new Uint8Array(1) }, at);
+  for (const index of [0, 1]) playout.pushPicture(picture(index));
+  playout.advance(-leadSamples);
+  assert.deepEqual(sent, ['s0']);
+  playout.advance(-1);
+  assert.deepEqual(sent.slice(1), ['s960', 's1920']);
   playout.advance(1919);
-  assert.deepEqual(sent, ['s0', 's960', 'p0']);
+  assert.deepEqual(sent.slice(3), ['s2880', 's3840', 'p0']);
   playout.advance(1920);
-  assert.deepEqual(sent.slice(3), ['s1920', 'p1']);
+  assert.deepEqual(sent.slice(6), ['s4800', 'p1']);
 });
 
 test('a late picture leaves at once and is counted; sound did not wait for it', () => {
