@@ -157,6 +157,27 @@ test('an extra encoder that stands still holds nothing up, is counted and replac
 });
 
 test(
+  'one that stands still while it is replaced delays its successor only for a moment',
+  LIMIT,
+  async (t) => {
+    const { media, pictures, encoders, drawUntil } = await arrangeRenditions(t);
+    media.setRenditions([HIGH, LOW]);
+    await drawUntil(() => pictures('low').length >= 5);
+    const seen = pictures('low').length;
+    process.kill((await encoders('extra'))[0]!, 'SIGSTOP');
+    media.setRenditions([HIGH, { ...LOW, bitrateBps: 80_000 }]);
+    await drawUntil(() => pictures('low').length >= seen + 10);
+    const low = pictures('low');
+    assert.equal(keysOf(low).length, 2);
+    assert.ok(
+      low.every(({ index }, at) => at === 0 || index > low[at - 1]!.index),
+      'indices rise',
+    );
+    assertContiguous(pictures('high'), 0);
+  },
+);
+
+test(
   'an extra encoder that dies is replaced; when that of high dies the stream is lost',
   LIMIT,
   async (t) => {
