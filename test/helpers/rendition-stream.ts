@@ -61,10 +61,13 @@ export async function arrangeRenditions(t: TestContext): Promise<ArrangedRenditi
   const stream: EngineStream = {
     lookaheadMs: 0,
     async *push() {
-      yield movingPicture(SOURCE.widthPx, SOURCE.heightPx, drawn, buffer);
-      // The engine draws into its buffer again: nothing may still be read from it.
-      buffer.fill(255);
-      drawn += 1;
+      try {
+        yield movingPicture(SOURCE.widthPx, SOURCE.heightPx, drawn, buffer);
+      } finally {
+        // The engine draws into its buffer again: nothing may still be read from it.
+        buffer.fill(255);
+        drawn += 1;
+      }
     },
     skip: () => {},
     close: () => Promise.resolve(),
