@@ -11,7 +11,6 @@ const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
 /** One that lived this long starts the pauses anew. */
 const HEALTHY_MS = 10_000;
-/** How long the pictures of a new encoder wait for the last ones of the old. */
 const TAKE_OVER_LIMIT_MS = 500;
 
 export interface RenditionEncoderOptions {
@@ -26,6 +25,8 @@ export interface RenditionEncoderOptions {
   onPicture(picture: EncodedPicture): void;
   /** The encoder at work died. What was inside is lost; pictures are ignored until `restart` has another one ready. */
   onLost(error: Error): void;
+  /** Default 500: how long the pictures of a new encoder wait for the last ones of the old. */
+  takeOverLimitMs?: number;
   log: Log;
 }
 
@@ -146,7 +147,8 @@ export class RenditionEncoder {
     this.#line.push(next);
     if (old?.encoder === undefined) return;
     old.retired = true;
-    const limit = setTimeout(() => this.#leave(old.encoder?.abort()), TAKE_OVER_LIMIT_MS);
+    const limitMs = this.#options.takeOverLimitMs ?? TAKE_OVER_LIMIT_MS;
+    const limit = setTimeout(() => this.#leave(old.encoder?.abort()), limitMs);
     this.#leave(
       old.encoder.close().then(() => {
         clearTimeout(limit);

@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
+import type { Ffmpeg } from '../../src/adapters/ffmpeg.js';
 import type { AvatarStore } from '../../src/avatar/store.js';
 import type { EngineStream } from '../../src/engine/engine.js';
 import { silentLog } from '../../src/lib/log.js';
@@ -30,8 +32,10 @@ export interface ArrangedRenditions {
   encoders(kind: 'extra' | 'full'): Promise<number[]>;
 }
 
-/** A real MediaStream over real ffmpegs, whose engine draws a moving picture for every 40 ms of sound. */
-export async function arrangeRenditions(t: TestContext): Promise<ArrangedRenditions> {
+/** An ffmpeg that leaves the ids of its processes, apart for those that scale (`extra`) and those that do not. */
+export async function tracedFfmpeg(
+  t: TestContext,
+): Promise<{ ffmpeg: Ffmpeg; encoders: ArrangedRenditions['encoders'] }> {
   const folder = await temporaryFolder(t);
   const ffmpeg = await testFfmpeg();
   const wrapper = path.join(folder, 'ffmpeg.sh');
@@ -40,6 +44,16 @@ case "$*" in *scale=*) echo $$ >> '${folder}/extra' ;; *) echo $$ >> '${folder}/
 exec '${ffmpeg.path}' "$@"
 `;
   await writeFile(wrapper, script, { mode: 0o755 });
+  return {
+    ffmpeg: { ...ffmpeg, path: wrapper },
+    encoders: async (kind) =>
+      (await readFile(path.join(folder, kind), 'utf8')).trim().split('\n').map(Number),
+  };
+}
+
+/** A real MediaStream over real ffmpegs, whose engine draws a moving picture for every 40 ms of sound. */
+export async function arrangeRenditions(t: TestContext): Promise<ArrangedRenditions> {
+  const { ffmpeg, encoders } = await tracedFfmpeg(t);
   const sent: FromWorker[] = [];
   let drawn = 0;
   let asked = 0;
@@ -47,10 +61,13 @@ exec '${ffmpeg.path}' "$@"
   const stream: EngineStream = {
     lookaheadMs: 0,
     async *push() {
-      yield movingPicture(SOURCE.widthPx, SOURCE.heightPx, drawn, buffer);
-      // The engine draws into its buffer again: nothing may still be read from it.
-      buffer.fill(255);
-      drawn += 1;
+      try {
+        yield movingPicture(SOURCE.widthPx, SOURCE.heightPx, drawn, buffer);
+      } finally {
+        // The engine draws into its buffer again: nothing may still be read from it.
+        buffer.fill(255);
+        drawn += 1;
+      }
     },
     skip: () => {},
     close: () => Promise.resolve(),
@@ -60,14 +77,14 @@ exec '${ffmpeg.path}' "$@"
     ...{ streamId: 1, avatarId: 'a', fps: 25, bitrateBps: HIGH_BPS, firstIndex: 0, log: silentLog },
     store: { open: () => Promise.resolve(avatar) } as unknown as AvatarStore,
     engine: { name: 'cpu', open: () => Promise.resolve(stream), close: () => Promise.resolve() },
-    ffmpeg: { ...ffmpeg, path: wrapper },
+    ffmpeg,
     send: (message) => sent.push(message),
   });
   t.after(() => media.close());
   const draw = async (): Promise<void> => {
     media.pushSound(new Float32Array(640));
     asked += 1;
-    while (drawn < asked) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (drawn < asked) await pause(1, undefined, { signal: t.signal });
   };
   return {
     media,
@@ -80,10 +97,9 @@ exec '${ffmpeg.path}' "$@"
     async drawUntil(condition) {
       while (!condition()) {
         await draw();
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await pause(10, undefined, { signal: t.signal });
       }
     },
-    encoders: async (kind) =>
-      (await readFile(path.join(folder, kind), 'utf8')).trim().split('\n').map(Number),
+    encoders,
   };
 }

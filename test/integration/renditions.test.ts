@@ -156,6 +156,46 @@ test('an extra encoder that stands still holds nothing up, is counted and replac
   await decodeVp8(pictures('high'), SOURCE.widthPx, SOURCE.heightPx);
 });
 
+test('a slow extra encoder codes what was drawn, though the engine draws over it', LIMIT, async (t) => {
+  const { media, pictures, encoders, draw, drawUntil } = await arrangeRenditions(t);
+  media.setRenditions([HIGH, LOW]);
+  await drawUntil(() => pictures('low').length >= 5);
+  const [pid] = await encoders('extra');
+  process.kill(pid!, 'SIGSTOP');
+  for (let k = 0; k < 3; k += 1) await draw();
+  process.kill(pid!, 'SIGCONT');
+  const seen = pictures('low').length;
+  await drawUntil(() => pictures('low').length >= seen + 8);
+  const low = pictures('low');
+  const decoded = await decodeVp8(low, SOURCE.widthPx, SOURCE.heightPx);
+  const off = differences(
+    decoded,
+    low.map(({ index }) => index),
+  );
+  assert.ok(Math.max(...off) < 25, `a picture of low differs by ${Math.max(...off).toFixed(1)}`);
+});
+
+test(
+  'one that stands still while it is replaced delays its successor only for a moment',
+  LIMIT,
+  async (t) => {
+    const { media, pictures, encoders, drawUntil } = await arrangeRenditions(t);
+    media.setRenditions([HIGH, LOW]);
+    await drawUntil(() => pictures('low').length >= 5);
+    const seen = pictures('low').length;
+    process.kill((await encoders('extra'))[0]!, 'SIGSTOP');
+    media.setRenditions([HIGH, { ...LOW, bitrateBps: 80_000 }]);
+    await drawUntil(() => pictures('low').length >= seen + 10);
+    const low = pictures('low');
+    assert.equal(keysOf(low).length, 2);
+    assert.ok(
+      low.every(({ index }, at) => at === 0 || index > low[at - 1]!.index),
+      'indices rise',
+    );
+    assertContiguous(pictures('high'), 0);
+  },
+);
+
 test(
   'an extra encoder that dies is replaced; when that of high dies the stream is lost',
   LIMIT,
