@@ -28,8 +28,8 @@ describe('a lossy line', { skip }, () => {
     const seen = JSON.stringify(watch);
     assert.ok(watch.line.lost > 30, `packets did get lost: ${seen}`);
     // Well above what is measured on a machine that has nothing else to do, well below what a lost picture costs.
-    assert.ok(watch.picture.freezeShare < 0.08, `${watch.picture.freezeShare} of the time frozen: ${seen}`);
-    assert.ok(watch.picture.fps > 18, `${watch.picture.fps} pictures a second: ${seen}`);
+    assert.ok(watch.picture.freezeShare < 0.12, `${watch.picture.freezeShare} of the time frozen: ${seen}`);
+    assert.ok(watch.picture.fps > 15, `${watch.picture.fps} pictures a second: ${seen}`);
     assert.equal(watch.sound.gaps, 0, `sound gaps: ${seen}`);
     assert.ok(watch.stats.retransmittedPacketsReceived > 5, `lost packets were sent again: ${seen}`);
   });
