@@ -125,11 +125,7 @@ describe('ICE agent', () => {
 
   it('answers a wrong password with 401, a missing one too, and learns nothing from it', () => {
     assert.equal(ask(way('a'), { password: 'wrong', useCandidate: true })?.errorCode, 401);
-    const { password: _, ...bare } = {
-      type: 'request',
-      transactionId: randomBytes(12),
-      password: '',
-    } as const;
+    const bare = { type: 'request', transactionId: randomBytes(12) } as const;
     agent.onRequest(readStun(writeStun(bare)) as StunMessage, way('a').path);
     assert.equal(way('a').got.at(-1)?.errorCode, 401);
     assert.deepEqual([owned, selected, way('a').requests.length], [[], [], 0]);
