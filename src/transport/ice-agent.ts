@@ -244,6 +244,7 @@ export class IceAgent {
   #keepConsent(): void {
     const silentMs = this.#options.clock.now() - this.#lastSignMs;
     if (silentMs >= CONSENT_LIMIT_MS) {
+      this.close();
       this.#options.onLost(`the viewer gave no sign of life for ${Math.round(silentMs / 1000)} s`);
       return;
     }

@@ -124,7 +124,8 @@ export class IceHost {
   }
 
   onDatagram(data: Buffer, path: DatagramPath): void {
-    const first = data[0] ?? 255;
+    const [first] = data;
+    if (first === undefined) return;
     if (first < 4) this.#onStun(data, path);
     else this.#byPath.get(path.key)?.client.onDatagram(data, path);
   }
