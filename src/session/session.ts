@@ -58,6 +58,9 @@ export interface SessionOptions {
 export type SessionState = 'idle' | 'speaking' | 'ended';
 
 export type SessionEvents = {
+  state: { state: 'idle' | 'speaking' };
+  /** After the count changed. */
+  viewers: { viewers: number };
   ended: { reason: string };
   /** An utterance is being rendered before it plays: 0..1, and 1 once it waits for its turn. */
   rendering: { utteranceId: string; progress: number };
@@ -94,6 +97,7 @@ export class Session {
   #lonelySinceMs: number;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
+  #toldState: 'idle' | 'speaking' = 'idle';
   readonly #ahead: RenderAhead;
   #closing: Promise<void> | undefined;
 
@@ -123,7 +127,10 @@ export class Session {
       onPeerError: (peer, error) =>
         options.log.warn({ session: options.id, peer, err: error }, 'sending to a viewer failed'),
     });
-    this.#watchers = new JpegWatchers((count) => this.#pictures.current?.setJpeg(count > 0));
+    this.#watchers = new JpegWatchers((count) => {
+      this.#pictures.current?.setJpeg(count > 0);
+      this.events.emit('viewers', { viewers: this.viewers });
+    });
     this.#pictures = new PictureStream({
       ...options,
       fedSamples: () => this.#fedSamples,
@@ -267,6 +274,7 @@ export class Session {
     }
     this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
+    this.events.emit('viewers', { viewers: this.viewers });
     return peer;
   }
 
@@ -290,6 +298,7 @@ export class Session {
   #dropPeer(peer: Peer, reason: string): void {
     this.#peers.delete(peer.id);
     this.#fanOut.remove(peer.id);
+    this.events.emit('viewers', { viewers: this.viewers });
     this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
   }
 
@@ -314,6 +323,7 @@ export class Session {
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#playout.advance(now);
     this.#retireSpoken(now);
+    this.#tellState();
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
       this.#fanOut.sendSenderReports(now, this.#options.clock.wall());
@@ -346,6 +356,11 @@ export class Session {
       }
       this.#tellEnd(utterance.id, heardSamples, false);
     }
+  }
+
+  #tellState(): void {
+    const state = this.#speech.speaking ? 'speaking' : 'idle';
+    if (state !== this.#toldState) this.events.emit('state', { state: (this.#toldState = state) });
   }
 
   #tellEnd(utteranceId: string, heardSamples: number, interrupted: boolean): void {

@@ -35,6 +35,12 @@ export interface SessionsOptions {
   log: Log;
 }
 
+export interface SessionSettings {
+  maxBitrateBps?: number;
+  quality?: 'auto' | 'high' | 'mid' | 'low';
+  playoutDelayMs?: { min: number; max: number };
+}
+
 interface SessionView {
   id: string;
   avatar: string;
@@ -48,6 +54,7 @@ interface SessionView {
   engineMode: EngineChoice['mode'];
   engineReason: string;
   rendering: { utteranceId: string; progress: number }[];
+  settings: SessionSettings;
   stats: Record<string, number>;
 }
 
@@ -142,6 +149,8 @@ export class Sessions {
       events.on('rendering', (data) => listener({ event: 'utterance.rendering', data })),
       events.on('renderingFailed', (data) => listener({ event: 'utterance.rendering-failed', data })),
       events.on('speechEnded', (data) => listener({ event: 'utterance.ended', data })),
+      events.on('state', (data) => listener({ event: 'session.state', data })),
+      events.on('viewers', (data) => listener({ event: 'session.viewers', data })),
       events.on('ended', (data) => listener({ event: 'session.ended', data })),
     ];
     return () => off.forEach((stop) => stop());
@@ -190,9 +199,34 @@ export class Sessions {
     return { peerId: id, answerSdp, etag };
   }
 
-  /** Trickled candidates. @throws session-not-found, peer-not-found, sdp-invalid */
-  async patchPeer(sessionId: string, peerId: string, fragment: string): Promise<void> {
+  /** @throws session-not-found, not-supported */
+  configure(id: string, _settings: Readonly<SessionSettings>): Promise<SessionView> {
+    this.#find(id);
+    return Promise.reject(new AppError('not-supported', 'a running session cannot be configured yet'));
+  }
+
+  /** ETag of the viewer's ICE session; undefined if there is no such viewer. */
+  peerTag(sessionId: string, peerId: string): string | undefined {
+    try {
+      return this.#find(sessionId).peer(peerId).etag;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Trickled candidates. @throws session-not-found, peer-not-found, sdp-invalid, not-supported */
+  async trickle(sessionId: string, peerId: string, fragment: string): Promise<void> {
     await this.#find(sessionId).peer(peerId).addCandidates(fragment);
+  }
+
+  /** @throws session-not-found, peer-not-found, not-supported */
+  async restartIce(
+    sessionId: string,
+    peerId: string,
+    _fragment: string,
+  ): Promise<{ fragment: string; etag: string }> {
+    this.#find(sessionId).peer(peerId);
+    throw new AppError('not-supported', 'ICE restarts are not supported yet: make a new offer');
   }
 
   async removePeer(sessionId: string, peerId: string): Promise<void> {
@@ -277,6 +311,8 @@ export type SessionEvent =
   | { event: 'utterance.rendering'; data: { utteranceId: string; progress: number } }
   | { event: 'utterance.rendering-failed'; data: { utteranceId: string; message: string } }
   | { event: 'utterance.ended'; data: { utteranceId: string; playedMs: number; interrupted: boolean } }
+  | { event: 'session.state'; data: { state: 'idle' | 'speaking' } }
+  | { event: 'session.viewers'; data: { viewers: number } }
   | { event: 'session.ended'; data: { reason: string } };
 
 function viewOf(session: Session, choice: EngineChoice): SessionView {
@@ -294,6 +330,7 @@ function viewOf(session: Session, choice: EngineChoice): SessionView {
     engineMode: choice.mode,
     engineReason: choice.reason,
     rendering,
+    settings: {},
     stats,
   };
 }
