@@ -81,7 +81,7 @@ export function createdRows({ rows }: Endpoint, viewer: Viewer, other: Viewer | 
   rows.judge(
     { row: '201: Location of its own', level: 'MUST', expected: 'differs for each viewer', spec: SET_UP },
     other !== undefined && other.url !== url,
-    url,
+    new URL(url).pathname,
   );
   rows.judge(
     {
