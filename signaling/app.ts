@@ -1,6 +1,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Log } from '../src/lib/log.js';
+import { authorized, type AuthTokens } from './auth.js';
+import type { IceServers } from './ice-servers.js';
 import { cors, observed, rateLimited } from './middleware.js';
 import type { AvatarsPort, MediaPathsPort, SessionsPort } from './ports.js';
 import { HttpRefusal, refusalResponse, toRefusal } from './problem.js';
@@ -31,7 +33,11 @@ export interface AppPorts {
 }
 
 export interface AppOptions {
-  /** POSTs of one client address; false switches the limit off. */
+  readonly auth?: AuthTokens;
+  /** For players. */
+  readonly iceServers?: IceServers;
+  readonly whep?: { readonly lenient?: boolean; readonly redirectUrl?: string };
+  /** POSTs of one client address, and ten times as many changes of viewers; false switches the limits off. */
   readonly rateLimit?: RateLimit | false;
   readonly isReady?: () => boolean;
   /** Pause after which an idle event stream sends a comment. */
@@ -45,17 +51,25 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
   const counts = new RequestCounts();
   const app = new OpenAPIHono();
 
+  const nowMs = options.nowMs ?? Date.now;
+  const { iceServers } = options;
   app.use(
     observed(log, counts),
     cors,
-    rateLimited(options.rateLimit ?? DEFAULT_RATE_LIMIT, options.nowMs ?? Date.now),
+    rateLimited(options.rateLimit ?? DEFAULT_RATE_LIMIT, nowMs),
+    authorized(options.auth ?? { full: [], viewer: [] }),
   );
 
   legacyRoutes(app, ports);
   const keepAliveMs = options.keepAliveMs ?? 15_000;
   avatarRoutes(app, ports, { maxUploadBytes: info.maxUploadBytes, keepAliveMs });
-  sessionRoutes(app, ports, { ...info, keepAliveMs });
-  whepRoutes(app, ports.sessions);
+  sessionRoutes(app, ports, { ...info, keepAliveMs, hasIceServers: iceServers !== undefined });
+  whepRoutes(app, ports.sessions, {
+    ...options.whep,
+    ...(iceServers === undefined ? {} : { iceServers }),
+    keepAliveMs,
+    nowMs,
+  });
   opsRoutes(app, ports, {
     version: info.version,
     engine: info.engine,

@@ -61,6 +61,7 @@ function toConfig(text: RouteText): RouteConfig {
 }
 
 const REFUSAL_TEXT: Readonly<Record<number, string>> = {
+  307: 'Another server may know it: Location',
   400: 'The body is malformed',
   403: 'The path leaves the media roots',
   404: 'No such thing',

@@ -11,12 +11,14 @@ const METHODS = 'OPTIONS, GET, HEAD, POST, PATCH, DELETE';
 /** Every origin may call: there are no cookies here that a foreign page could abuse. */
 export const cors: MiddlewareHandler = async function cors(c, next) {
   if (c.req.method === 'OPTIONS') {
-    return c.body(null, 204, {
+    const whep = whepOptionsHeaders(c.req.path);
+    // The drafts write 200 where an endpoint is asked.
+    return c.body(null, whep === undefined ? 204 : 200, {
       ...CORS_HEADERS,
       'Access-Control-Allow-Methods': METHODS,
       'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Match, Last-Event-ID',
       'Access-Control-Max-Age': '86400',
-      ...whepOptionsHeaders(c.req.path),
+      ...whep,
     });
   }
   await next();
@@ -42,11 +44,19 @@ export function observed(log: Log, counts: RequestCounts): MiddlewareHandler {
   };
 }
 
+/** Making things is limited; changing and ending viewers, too, but a viewer does that more often than it comes. */
 export function rateLimited(limit: RateLimit | false, nowMs: () => number): MiddlewareHandler {
-  const limiter = limit === false ? undefined : new RateLimiter(limit, nowMs);
+  const limiters = limit && {
+    making: new RateLimiter(limit, nowMs),
+    changing: new RateLimiter(
+      { burst: CHANGES_PER_POST * limit.burst, perSecond: CHANGES_PER_POST * limit.perSecond },
+      nowMs,
+    ),
+  };
   return async function rateLimited(c, next) {
-    if (limiter && c.req.method === 'POST') {
-      const waitS = limiter.take(clientAddress(c));
+    const kind = limitedKind(c);
+    if (limiters && kind !== undefined) {
+      const waitS = limiters[kind].take(clientAddress(c));
       if (waitS > 0) {
         throw new HttpRefusal(429, 'too-many-requests', `too many requests: try again in ${waitS} s`, {
           headers: { 'Retry-After': String(waitS) },
@@ -55,6 +65,14 @@ export function rateLimited(limit: RateLimit | false, nowMs: () => number): Midd
     }
     await next();
   };
+}
+
+const CHANGES_PER_POST = 10;
+
+function limitedKind(c: Context): 'making' | 'changing' | undefined {
+  const { method, path } = c.req;
+  if (method === 'POST') return 'making';
+  return path.startsWith('/whep/') && (method === 'PATCH' || method === 'DELETE') ? 'changing' : undefined;
 }
 
 /** Headers such as X-Forwarded-For are not read: any client can write them. */

@@ -88,6 +88,8 @@ export interface SessionInfo {
   readonly engineReason: string;
   /** Utterances that are being rendered before they play; progress 0..1. */
   readonly rendering: readonly { readonly utteranceId: string; readonly progress: number }[];
+  /** What was asked for with `configure`; what is absent is the server's own choice. */
+  readonly settings: SessionSettings;
   /** Counters and gauges; names are camelCase and end in their unit. */
   readonly stats: Readonly<Record<string, number>>;
 }
@@ -97,6 +99,16 @@ export interface SessionMedia {
   readonly media: SessionMediaSummary;
   /** The first 100 viewers. */
   readonly viewerStats: readonly ViewerStats[];
+}
+
+/** What may change while a session runs. */
+export interface SessionSettings {
+  /** Ceiling of the picture's bitrate for each viewer. */
+  readonly maxBitrateBps?: number;
+  /** `auto` follows each viewer's line; the others are the best that a viewer is given. */
+  readonly quality?: 'auto' | 'high' | 'mid' | 'low';
+  /** What viewers are told about their own buffer (the playout-delay header extension). */
+  readonly playoutDelayMs?: { readonly min: number; readonly max: number };
 }
 
 export interface SessionCreateOptions {
@@ -124,6 +136,9 @@ export type SessionEvent =
   | EventOf<'utterance.rendering', { utteranceId: string; progress: number }>
   | EventOf<'utterance.rendering-failed', { utteranceId: string; message: string }>
   | EventOf<'utterance.ended', { utteranceId: string; playedMs: number; interrupted: boolean }>
+  | EventOf<'session.state', { state: 'idle' | 'speaking' }>
+  /** After the count changed; a viewer that left is unknown by then. */
+  | EventOf<'session.viewers', { viewers: number }>
   | EventOf<'session.ended', { reason: string }>;
 
 export interface SessionsPort {
@@ -144,10 +159,29 @@ export interface SessionsPort {
   interrupt?(id: string): Promise<{ playedMs: number }>;
   /** Ends the session. Throws session-not-found. */
   stop(id: string): Promise<void>;
-  /** Throws session-not-found, sdp-invalid, sdp-unsupported, no-capacity. `etag` is quoted. */
+  /** Changes what is given and keeps the rest. Throws session-not-found, session-closed, not-supported. */
+  configure(id: string, settings: SessionSettings): Promise<SessionInfo>;
+  /**
+   * Answers with every candidate in. `etag` is strong and quoted. Throws session-not-found, session-closed, sdp-invalid,
+   * sdp-unsupported, no-capacity.
+   */
   addPeer(sessionId: string, offerSdp: string): Promise<{ peerId: string; answerSdp: string; etag: string }>;
-  /** Trickled candidates; the caller has checked `ifMatch`. Throws peer-not-found, sdp-invalid, sdp-unsupported. */
-  patchPeer(sessionId: string, peerId: string, fragment: string, ifMatch?: string): Promise<void>;
+  /** ETag of the peer's present ICE session; undefined if there is no such peer. */
+  peerTag(sessionId: string, peerId: string): string | undefined;
+  /**
+   * Candidates of the present ICE session; ones that cannot be used are dropped. The caller has checked the ETag. Throws
+   * peer-not-found, sdp-invalid, sdp-unsupported, not-supported.
+   */
+  trickle(sessionId: string, peerId: string, fragment: string): Promise<void>;
+  /**
+   * The viewer's new credentials, against ours and our candidates, with the new ETag. Throws as `trickle`; the ICE session
+   * that runs is kept then.
+   */
+  restartIce(
+    sessionId: string,
+    peerId: string,
+    fragment: string,
+  ): Promise<{ fragment: string; etag: string }>;
   /** Throws session-not-found, peer-not-found. */
   removePeer(sessionId: string, peerId: string): Promise<void>;
   /**

@@ -31,7 +31,9 @@ export const STATUS_OF: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
 };
 
 const TITLE_OF: Readonly<Record<number, string>> = {
+  307: 'Temporary Redirect',
   400: 'Bad Request',
+  401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
@@ -78,6 +80,8 @@ export class HttpRefusal extends Error {
 }
 
 const RETRY_AFTER_S = 5;
+/** A session that is ending is gone for good in a moment, or there again under its old id. */
+const RETRY_CLOSED_AFTER_S = 2;
 
 /** Any thrown value as what the client may know. The text of an internal fault stays in the log. */
 export function toRefusal(error: unknown): HttpRefusal {
@@ -85,7 +89,10 @@ export function toRefusal(error: unknown): HttpRefusal {
   const known = toAppError(error);
   const status = STATUS_OF[known.code];
   const detail = known.code === 'internal' ? 'The server failed; its log says why.' : known.message;
-  const headers: Record<string, string> = status === 503 ? { 'Retry-After': String(RETRY_AFTER_S) } : {};
+  const retryAfterS =
+    known.code === 'session-closed' ? RETRY_CLOSED_AFTER_S : status === 503 ? RETRY_AFTER_S : undefined;
+  const headers: Record<string, string> =
+    retryAfterS === undefined ? {} : { 'Retry-After': String(retryAfterS) };
   return new HttpRefusal(status, known.code, detail, { headers });
 }
 

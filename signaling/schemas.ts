@@ -139,6 +139,22 @@ export const sessionCreateSchema = z
   })
   .openapi('SessionCreate');
 
+const playoutDelayMs = z.number().int().min(0).max(40_950);
+
+/** The delay's range is that of the playout-delay header extension: 12 bits of 10 ms. */
+export const sessionSettingsSchema = z
+  .object({
+    maxBitrateBps: z.number().int().min(100_000).max(8_000_000).optional(),
+    quality: z.enum(['auto', 'high', 'mid', 'low']).optional(),
+    playoutDelayMs: z
+      .object({ min: playoutDelayMs, max: playoutDelayMs })
+      .strict()
+      .refine(({ min, max }) => min <= max, { message: 'min must not exceed max' })
+      .optional(),
+  })
+  .strict()
+  .openapi('SessionSettings');
+
 export const sessionSchema = z
   .object({
     id: z.string(),
@@ -153,8 +169,15 @@ export const sessionSchema = z
     engineMode: z.enum(['live', 'prerendered']),
     engineReason: z.string(),
     rendering: z.array(z.object({ utteranceId: z.string(), progress: z.number().min(0).max(1) })),
+    settings: sessionSettingsSchema,
     stats: z.record(z.string(), z.number()),
-    urls: z.object({ whep: z.string(), mjpeg: z.string(), utterances: z.string(), events: z.string() }),
+    urls: z.object({
+      whep: z.string(),
+      mjpeg: z.string(),
+      utterances: z.string(),
+      events: z.string(),
+      iceServers: z.string().optional(),
+    }),
   })
   .openapi('Session');
 
@@ -198,11 +221,9 @@ const viewerStatsSchema = z
 export const sessionDetailSchema = sessionSchema
   .extend({
     media: z.object({
-      skewMs: spreadSchema
-        .optional()
-        .openapi({
-          description: 'How much later a picture leaves than it should after the sound of its media time.',
-        }),
+      skewMs: spreadSchema.optional().openapi({
+        description: 'How much later a picture leaves than it should after the sound of its media time.',
+      }),
       frameGapMs: spreadSchema.optional(),
       renderMs: spreadSchema.optional(),
       encoderDelayMs: spreadSchema.optional(),

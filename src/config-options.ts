@@ -8,6 +8,10 @@ export interface Option {
   readonly defaultText: string;
   /** A flag that may stand alone (`--reload`) or be given more than once. */
   readonly kind?: 'switch' | 'list';
+  /** Between the values of a list in the environment; the path delimiter if absent. */
+  readonly separator?: string;
+  /** Its value is not repeated in messages. */
+  readonly secret?: boolean;
 }
 
 export const OPTIONS: readonly Option[] = [
@@ -113,6 +117,80 @@ export const OPTIONS: readonly Option[] = [
     kind: 'switch',
     defaultText: 'false',
     help: 'only answer connectivity checks: for a server that every viewer can reach',
+  },
+  {
+    flag: '--ice-server',
+    env: 'MUSECAST_ICE_SERVERS',
+    key: 'iceServers',
+    kind: 'list',
+    separator: ',',
+    defaultText: 'none',
+    help: 'STUN or TURN server that players are told: stun:host:3478, turn:host:3478?transport=udp, turns:host:5349; repeatable (environment: separated by commas)',
+  },
+  {
+    flag: '--turn-secret',
+    env: 'MUSECAST_TURN_SECRET',
+    key: 'turnSecret',
+    secret: true,
+    defaultText: 'none',
+    help: "secret shared with the TURN server (coturn's static-auth-secret): each player gets credentials of its own, for a time",
+  },
+  {
+    flag: '--turn-ttl-s',
+    env: 'MUSECAST_TURN_TTL_S',
+    key: 'turnTtlS',
+    defaultText: '86400',
+    help: 'seconds that credentials made with --turn-secret are good for',
+  },
+  {
+    flag: '--turn-username',
+    env: 'MUSECAST_TURN_USERNAME',
+    key: 'turnUsername',
+    defaultText: 'none',
+    help: 'user name for TURN, the same for all players, where there is no shared secret',
+  },
+  {
+    flag: '--turn-credential',
+    env: 'MUSECAST_TURN_CREDENTIAL',
+    key: 'turnCredential',
+    secret: true,
+    defaultText: 'none',
+    help: 'password to --turn-username',
+  },
+  {
+    flag: '--auth-token',
+    env: 'MUSECAST_AUTH_TOKENS',
+    key: 'authTokens',
+    kind: 'list',
+    separator: ',',
+    secret: true,
+    defaultText: 'none, everything is open',
+    help: 'bearer token that every API call needs; repeatable (environment, which no process list shows: separated by commas)',
+  },
+  {
+    flag: '--viewer-token',
+    env: 'MUSECAST_VIEWER_TOKENS',
+    key: 'viewerTokens',
+    kind: 'list',
+    separator: ',',
+    secret: true,
+    defaultText: 'none',
+    help: 'bearer token that may only watch: WHEP, motion JPEG, the description and events of a session; repeatable, needs --auth-token',
+  },
+  {
+    flag: '--whep-lenient',
+    env: 'MUSECAST_WHEP_LENIENT',
+    key: 'whepLenient',
+    kind: 'switch',
+    defaultText: 'off',
+    help: 'take trickled candidates without If-Match, which some players leave out, instead of answering 428',
+  },
+  {
+    flag: '--whep-redirect',
+    env: 'MUSECAST_WHEP_REDIRECT',
+    key: 'whepRedirect',
+    defaultText: 'off, 404',
+    help: 'base URL of the servers that may hold a session which is unknown here: offers for it are answered with 307',
   },
   {
     flag: '--reload',

@@ -31,6 +31,9 @@ const toggle = (byDefault: boolean) =>
 const text = z.string().min(1, 'must not be empty');
 const oneOf = (names: string) => ({ error: `must be ${names}` });
 
+/** What RFC 6750 lets a bearer token be made of; shorter ones could be guessed. */
+const token = z.string().regex(/^[A-Za-z0-9._~+/-]{8,}=*$/, 'must be at least 8 of A-Z a-z 0-9 . _ ~ + / -');
+
 const schema = z
   .object({
     host: z.string().min(1, 'must not be empty').default('0.0.0.0'),
@@ -63,6 +66,30 @@ const schema = z
       .optional(),
     iceTcp: toggle(true),
     iceLite: toggle(false),
+    iceServers: z
+      .array(
+        z
+          .string()
+          .regex(
+            /^(stuns?:[^\s?<>",]+|turns?:[^\s?<>",]+(\?transport=(udp|tcp))?)$/,
+            'must be stun:HOST:PORT, turn:HOST:PORT?transport=udp or turns:HOST:PORT',
+          ),
+      )
+      .default([]),
+    turnSecret: text.optional(),
+    turnTtlS: integer(60, 2_592_000).default(86_400),
+    turnUsername: text.optional(),
+    turnCredential: text.optional(),
+    authTokens: z.array(token).default([]),
+    viewerTokens: z.array(token).default([]),
+    whepLenient: toggle(false),
+    whepRedirect: z
+      .string()
+      .refine(
+        (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+        'must be an http(s) URL',
+      )
+      .optional(),
     reload: toggle(false),
     engine: z
       .enum(['auto', 'cpu', 'musetalk', 'wav2lip'], oneOf('auto, cpu, musetalk or wav2lip'))
@@ -111,6 +138,27 @@ const schema = z
   .refine(({ audioPaddingLeft, audioPaddingRight }) => audioPaddingLeft + audioPaddingRight === 4, {
     path: ['audioPaddingLeft'],
     message: 'must be 4 together with --audio_padding_length_right: the UNet hears ten rows of sound',
+  })
+  .refine(
+    ({ iceServers, turnSecret, turnUsername }) =>
+      turnSecret !== undefined ||
+      turnUsername !== undefined ||
+      !iceServers.some((url) => url.startsWith('turn')),
+    {
+      path: ['iceServers'],
+      message: 'a TURN server needs --turn-secret, or --turn-username and --turn-credential',
+    },
+  )
+  .refine(
+    ({ turnUsername, turnCredential }) => (turnUsername === undefined) === (turnCredential === undefined),
+    {
+      path: ['turnUsername'],
+      message: 'goes together with --turn-credential',
+    },
+  )
+  .refine(({ authTokens, viewerTokens }) => viewerTokens.length === 0 || authTokens.length > 0, {
+    path: ['viewerTokens'],
+    message: 'needs an --auth-token besides',
   });
 
 type Parsed = z.infer<typeof schema>;
@@ -146,7 +194,9 @@ export function readConfig(
     if (value === undefined || value === '') continue;
     given.set(
       option.key,
-      option.kind === 'list' ? value.split(path.delimiter).filter((part) => part !== '') : value,
+      option.kind === 'list'
+        ? value.split(option.separator ?? path.delimiter).filter((part) => part !== '')
+        : value,
     );
   }
   readFlags(argv, given, problems);
@@ -154,9 +204,8 @@ export function readConfig(
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const option = OPTIONS.find(({ key }) => key === issue.path[0]);
-      problems.push(
-        `${option?.flag ?? String(issue.path[0])}: ${issue.message}, got ${JSON.stringify(given.get(String(issue.path[0])))}`,
-      );
+      const got = option?.secret ? 'something else' : JSON.stringify(given.get(String(issue.path[0])));
+      problems.push(`${option?.flag ?? String(issue.path[0])}: ${issue.message}, got ${got}`);
     }
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);

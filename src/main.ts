@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { createApp } from '../signaling/app.js';
+import { createApp, type AppOptions, type AppPorts } from '../signaling/app.js';
 import { listen } from '../signaling/server.js';
 import { findFfmpeg } from './adapters/ffmpeg.js';
 import { AVATAR_FPS } from './avatar/manifest.js';
@@ -124,7 +124,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     const { version } = createRequire(import.meta.url)(path.join(projectRoot(), 'package.json')) as {
       version: string;
     };
-    const app = createApp({
+    const ports: AppPorts = {
       avatars,
       sessions,
       paths: {
@@ -140,7 +140,8 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
         demoAudioPath: path.join(demoDir, 'speech.wav'),
         webDir: path.join(web, 'dist'),
       },
-    });
+    };
+    const app = createApp(ports, httpOptionsOf(config));
     const server = await listen(app, { host: config.host, port: config.port });
     // Together: streams that never end would hold the server up, and it must take no request meanwhile.
     scope.defer(() => Promise.all([server.close(), sessions.close()]));
@@ -149,6 +150,26 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     await scope.close().catch(() => {});
     throw error;
   }
+}
+
+function httpOptionsOf(config: Config): AppOptions {
+  const { turnSecret: secret, turnTtlS: ttlS, turnUsername: username, turnCredential: credential } = config;
+  const turn =
+    secret !== undefined
+      ? { secret, ttlS }
+      : username !== undefined && credential !== undefined
+        ? { username, credential }
+        : undefined;
+  return {
+    auth: { full: config.authTokens, viewer: config.viewerTokens },
+    whep: {
+      lenient: config.whepLenient,
+      ...(config.whepRedirect === undefined ? {} : { redirectUrl: config.whepRedirect }),
+    },
+    ...(config.iceServers.length === 0
+      ? {}
+      : { iceServers: { urls: config.iceServers, ...(turn === undefined ? {} : { turn }) } }),
+  };
 }
 
 async function main(): Promise<void> {

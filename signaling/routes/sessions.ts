@@ -6,7 +6,13 @@ import { pathParam } from '../params.js';
 import type { MediaPathsPort, SessionEvent, SessionInfo, SessionsPort } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
 import { mediaTypeOf, readJson } from '../request-body.js';
-import { sessionCreateSchema, sessionDetailSchema, sessionSchema, utteranceSchema } from '../schemas.js';
+import {
+  sessionCreateSchema,
+  sessionDetailSchema,
+  sessionSchema,
+  sessionSettingsSchema,
+  utteranceSchema,
+} from '../schemas.js';
 import { SSE_HEADERS, sseResponse } from '../sse.js';
 import { discard, receiveForm, receiveRaw, type UploadedFile } from '../uploads.js';
 
@@ -14,6 +20,8 @@ export interface SessionRoutesOptions {
   readonly maxUploadBytes: number;
   readonly demoAudioPath: string;
   readonly keepAliveMs: number;
+  /** Players are told ICE servers by the WHEP endpoint. */
+  readonly hasIceServers: boolean;
 }
 
 const binary = z.string().openapi({ format: 'binary' });
@@ -93,6 +101,32 @@ export function sessionRoutes(
   route(
     app,
     {
+      method: 'patch',
+      path: '/v1/sessions/{id}',
+      tag: 'sessions',
+      summary: 'Change the settings that are given; a running picture does not break',
+      body: { 'application/json': sessionSettingsSchema },
+      status: 200,
+      answer: 'The session',
+      schema: sessionSchema,
+      refusals: [400, 404, 409, 415, 422, 501],
+    },
+    async function configure(c) {
+      const id = pathParam(c, 'id');
+      sessions.get(id);
+      const { maxBitrateBps, quality, playoutDelayMs } = await readJson(c, sessionSettingsSchema);
+      const info = await sessions.configure(id, {
+        ...(maxBitrateBps !== undefined ? { maxBitrateBps } : {}),
+        ...(quality !== undefined ? { quality } : {}),
+        ...(playoutDelayMs !== undefined ? { playoutDelayMs } : {}),
+      });
+      return c.json(withUrls(info));
+    },
+  );
+
+  route(
+    app,
+    {
       method: 'delete',
       path: '/v1/sessions/{id}',
       tag: 'sessions',
@@ -158,7 +192,7 @@ export function sessionRoutes(
       method: 'get',
       path: '/v1/sessions/{id}/events',
       tag: 'sessions',
-      summary: 'Follow a session: rendering ahead, ends of utterances, its own end',
+      summary: 'Follow a session: its state, its viewers, rendering ahead, ends of utterances, its own end',
       status: 200,
       answer: 'Server-sent events; each is named and carries JSON',
       answerType: 'text/event-stream',
@@ -218,14 +252,16 @@ export function sessionRoutes(
       `an utterance is JSON, a form with a file, or a sound file, not "${mediaType}"`,
     );
   }
-}
 
-function withUrls(info: SessionInfo): SessionInfo & { urls: Record<string, string> } {
-  const urls = {
-    whep: `/whep/${info.id}`,
-    mjpeg: `/api/stream/${info.id}`,
-    utterances: `/v1/sessions/${info.id}/utterances`,
-    events: `/v1/sessions/${info.id}/events`,
-  };
-  return { ...info, urls };
+  function withUrls(info: SessionInfo): SessionInfo & { urls: Record<string, string> } {
+    const urls = {
+      whep: `/whep/${info.id}`,
+      mjpeg: `/api/stream/${info.id}`,
+      utterances: `/v1/sessions/${info.id}/utterances`,
+      events: `/v1/sessions/${info.id}/events`,
+      // A HEAD there names them in its Links, before an offer is made.
+      ...(options.hasIceServers ? { iceServers: `/whep/${info.id}` } : {}),
+    };
+    return { ...info, urls };
+  }
 }

@@ -1,20 +1,38 @@
+import { randomUUID } from 'node:crypto';
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { isAppError } from '../../src/errors.js';
+import { AppError, isAppError } from '../../src/errors.js';
+import { tokenQuery } from '../auth.js';
 import { route } from '../describe.js';
+import { iceServerLinks, type IceServers } from '../ice-servers.js';
 import { pathParam } from '../params.js';
-import { PeerTags } from '../peer-tags.js';
-import type { SessionsPort } from '../ports.js';
+import type { SessionInfo, SessionsPort } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
-import { mediaTypeOf, readBody } from '../request-body.js';
+import {
+  createdHeaders,
+  ICE_FRAGMENT,
+  readIcePatch,
+  readOfferBody,
+  SDP,
+  unsupportedAs422,
+} from '../sdp-http.js';
+import { WhepEventStreams } from '../whep-event-streams.js';
+import { eventsLink, whepEventRoutes } from './whep-events.js';
 
-const SDP = 'application/sdp';
-const FRAGMENT = 'application/trickle-ice-sdpfrag';
-const MAX_SDP_BYTES = 65_536;
+export interface WhepOptions {
+  /** A PATCH without If-Match is taken for one with the right ETag, as some players send none. */
+  readonly lenient?: boolean;
+  /** Where offers for sessions that are unknown here are sent: the URL that `/whep/…` is appended to. */
+  readonly redirectUrl?: string;
+  readonly iceServers?: IceServers;
+  readonly keepAliveMs: number;
+  readonly nowMs: () => number;
+}
 
 /** WHEP (draft-ietf-wish-whep): the viewer offers, we answer with every candidate already in. */
-export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
-  const tags = new PeerTags();
+export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort, options: WhepOptions): void {
+  const linksFor = (name: string): string[] =>
+    options.iceServers === undefined ? [] : iceServerLinks(options.iceServers, name, options.nowMs());
 
   route(
     app,
@@ -25,25 +43,20 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
       summary: 'Watch a session over WebRTC',
       body: { [SDP]: z.string() },
       status: 201,
-      answer: 'The SDP answer; Location names the viewer, ETag its ICE session',
+      answer:
+        'The SDP answer; Location names the viewer, ETag its ICE session, Link the ICE servers and the event streams',
       answerType: SDP,
-      refusals: [400, 404, 409, 413, 415, 422, 429, 503],
+      refusals: [307, 400, 404, 409, 413, 415, 422, 429, 503],
     },
     async function watch(c) {
-      assertMediaType(c, SDP);
-      const sessionId = pathParam(c, 'session');
-      sessions.get(sessionId);
-      const offer = await readText(c);
-      if (!/^v=0\r?\n/.test(offer) || !/^m=/m.test(offer)) throw malformed('the body is not an SDP offer');
-      const peer = await sessions.addPeer(sessionId, offer);
-      tags.set(sessionId, peer.peerId, peer.etag);
-      return c.body(peer.answerSdp, 201, {
-        'Content-Type': SDP,
-        Location: `/whep/${encodeURIComponent(sessionId)}/${encodeURIComponent(peer.peerId)}`,
-        ETag: peer.etag,
-        'Accept-Patch': FRAGMENT,
-        'Cache-Control': 'no-store',
-      });
+      const { id, state } = sessionOf(c);
+      const offer = await readOfferBody(c);
+      if (state === 'ended') throw new AppError('session-closed', `session ${id} has ended`);
+      const peer = await sessions.addPeer(id, offer);
+      const location = `/whep/${encodeURIComponent(id)}/${encodeURIComponent(peer.peerId)}`;
+      const links = [...linksFor(peer.peerId), eventsLink(`${location}/events${tokenQuery(c)}`)];
+      const headers = createdHeaders({ location: location + tokenQuery(c), etag: peer.etag, links });
+      return c.body(peer.answerSdp, 201, headers);
     },
   );
 
@@ -53,14 +66,20 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
       method: 'get',
       path: '/whep/{session}',
       tag: 'whep',
-      summary: 'Ask whether the session can be watched',
+      summary: 'Ask whether the session can be watched, and by way of which ICE servers',
       status: 200,
-      answer: 'It can; no content',
-      refusals: [404],
+      answer: 'It can; no content; Link names the ICE servers, for players that need them before they offer',
+      refusals: [307, 404],
     },
     function discover(c) {
-      sessions.get(pathParam(c, 'session'));
-      return c.body(null, 200, { 'Content-Type': SDP, 'Accept-Post': SDP, 'Cache-Control': 'no-store' });
+      sessionOf(c);
+      const links = linksFor(randomUUID());
+      return c.body(null, 200, {
+        'Content-Type': SDP,
+        'Accept-Post': SDP,
+        'Cache-Control': 'no-store',
+        ...(links.length > 0 ? { Link: links } : {}),
+      });
     },
   );
 
@@ -77,9 +96,8 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
     },
     function peekPeer(c) {
       const { sessionId, peerId } = peerOf(c);
-      sessions.get(sessionId);
       knownTag(sessionId, peerId);
-      return c.body(null, 204, { 'Cache-Control': 'no-store' });
+      return c.body(null, 204, { 'Accept-Patch': ICE_FRAGMENT, 'Cache-Control': 'no-store' });
     },
   );
 
@@ -89,39 +107,27 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
       method: 'patch',
       path: '/whep/{session}/{peer}',
       tag: 'whep',
-      summary: 'Trickle ICE candidates',
-      body: { [FRAGMENT]: z.string() },
-      status: 204,
-      answer: 'Taken',
-      refusals: [400, 404, 412, 413, 415, 422, 428],
+      summary:
+        'Trickle ICE candidates (204), or restart ICE (If-Match: *; 200 with our new credentials and a new ETag)',
+      body: { [ICE_FRAGMENT]: z.string() },
+      status: 200,
+      answer: 'Restarted',
+      answerType: ICE_FRAGMENT,
+      refusals: [400, 404, 412, 413, 415, 422, 428, 429],
     },
-    async function trickle(c) {
-      assertMediaType(c, FRAGMENT);
+    async function patchIce(c) {
       const { sessionId, peerId } = peerOf(c);
-      const tag = knownTag(sessionId, peerId);
-      const ifMatch = c.req.header('if-match');
-      if (ifMatch === undefined)
-        throw new HttpRefusal(
-          428,
-          'precondition-required',
-          'If-Match with the ETag of the viewer is required',
-        );
-      if (ifMatch.trim() === '*') {
-        // The running ICE session is left as it is, as the draft demands of a restart that cannot be satisfied.
-        throw new HttpRefusal(
-          422,
-          'not-supported',
-          'ICE restarts are not supported: end this viewer and make a new offer',
-        );
+      const { kind, fragment } = await readIcePatch(c, knownTag(sessionId, peerId), options.lenient ?? false);
+      if (kind === 'trickle') {
+        await unsupportedAs422(sessions.trickle(sessionId, peerId, fragment));
+        return c.body(null, 204);
       }
-      // Strong comparison (RFC 9110): a weak tag never matches, and a list matches if one of its tags does.
-      if (!ifMatch.split(',').some((one) => one.trim() === tag))
-        throw new HttpRefusal(412, 'precondition-failed', `If-Match ${ifMatch} is stale`);
-      const fragment = await readText(c);
-      if (!/^a=(candidate:|end-of-candidates|ice-ufrag:)/m.test(fragment))
-        throw malformed('the body is not an ICE fragment');
-      await forgetIfGone(sessionId, peerId, () => sessions.patchPeer(sessionId, peerId, fragment, tag));
-      return c.body(null, 204);
+      const restarted = await unsupportedAs422(sessions.restartIce(sessionId, peerId, fragment));
+      return c.body(restarted.fragment, 200, {
+        'Content-Type': ICE_FRAGMENT,
+        ETag: restarted.etag,
+        'Cache-Control': 'no-store',
+      });
     },
   );
 
@@ -134,59 +140,53 @@ export function whepRoutes(app: OpenAPIHono, sessions: SessionsPort): void {
       summary: 'Stop watching',
       status: 200,
       answer: 'Ended',
-      refusals: [404],
+      refusals: [404, 429],
     },
     async function stopWatching(c) {
       const { sessionId, peerId } = peerOf(c);
-      await forgetIfGone(sessionId, peerId, () => sessions.removePeer(sessionId, peerId));
-      tags.delete(sessionId, peerId);
+      await sessions.removePeer(sessionId, peerId);
       return c.body(null, 200, { 'Cache-Control': 'no-store' });
     },
   );
 
-  function knownTag(sessionId: string, peerId: string): string {
-    const tag = tags.get(sessionId, peerId);
-    if (tag === undefined)
-      throw new HttpRefusal(404, 'peer-not-found', `session ${sessionId} has no viewer ${peerId}`);
-    return tag;
+  whepEventRoutes(app, new WhepEventStreams(sessions), {
+    keepAliveMs: options.keepAliveMs,
+    assertKnown: (c) => void knownTag(peerOf(c).sessionId, peerOf(c).peerId),
+  });
+
+  /** @throws HttpRefusal 307 where another server may know the session; AppError session-not-found */
+  function sessionOf(c: Context): SessionInfo {
+    const id = pathParam(c, 'session');
+    try {
+      return sessions.get(id);
+    } catch (error) {
+      if (options.redirectUrl === undefined || !isAppError(error, 'session-not-found')) throw error;
+      // The query goes along: it may hold the token, which a browser takes out of the headers on its way elsewhere.
+      const { search } = new URL(c.req.url);
+      const there = `${options.redirectUrl.replace(/\/$/, '')}/whep/${encodeURIComponent(id)}${search}`;
+      throw new HttpRefusal(307, 'elsewhere', `session ${id} may be known elsewhere`, {
+        headers: { Location: there },
+      });
+    }
   }
 
-  async function forgetIfGone(sessionId: string, peerId: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (isAppError(error, 'peer-not-found') || isAppError(error, 'session-not-found'))
-        tags.delete(sessionId, peerId);
-      throw error;
-    }
+  function knownTag(sessionId: string, peerId: string): string {
+    const tag = sessions.peerTag(sessionId, peerId);
+    if (tag === undefined)
+      throw new AppError('peer-not-found', `session ${sessionId} has no viewer ${peerId}`);
+    return tag;
   }
 }
 
-/** What a preflight or a plain OPTIONS of this path may say beyond CORS. */
-export function whepOptionsHeaders(path: string): Record<string, string> {
-  if (/^\/whep\/[^/]+$/.test(path)) return { 'Accept-Post': SDP };
-  if (/^\/whep\/[^/]+\/[^/]+$/.test(path)) return { 'Accept-Patch': FRAGMENT };
-  return {};
+/** What a preflight or a plain OPTIONS of this path may say beyond CORS; undefined outside of WHEP. */
+export function whepOptionsHeaders(path: string): Record<string, string> | undefined {
+  const [, root, ...rest] = path.split('/');
+  if (root !== 'whep') return undefined;
+  if (rest.length === 1) return { 'Accept-Post': SDP };
+  if (rest.length === 2) return { 'Accept-Patch': ICE_FRAGMENT };
+  return rest.length === 3 ? { 'Accept-Post': 'application/json' } : {};
 }
 
 function peerOf(c: Context): { sessionId: string; peerId: string } {
   return { sessionId: pathParam(c, 'session'), peerId: pathParam(c, 'peer') };
-}
-
-function assertMediaType(c: Context, wanted: string): void {
-  const got = mediaTypeOf(c);
-  if (got === wanted) return;
-  const header: Record<string, string> =
-    wanted === SDP ? { 'Accept-Post': SDP } : { 'Accept-Patch': FRAGMENT };
-  throw new HttpRefusal(415, 'unsupported-media-type', `expected ${wanted}, got "${got}"`, {
-    headers: header,
-  });
-}
-
-async function readText(c: Context): Promise<string> {
-  return (await readBody(c, MAX_SDP_BYTES)).toString('utf8');
-}
-
-function malformed(sentence: string): HttpRefusal {
-  return new HttpRefusal(400, 'sdp-invalid', sentence);
 }

@@ -157,6 +157,7 @@ else {
     render: 'dist/src/cli/render.js',
     import: 'dist/src/cli/import.js',
     models: 'dist/src/cli/models.js',
+    conformance: 'dist/src/cli/conformance.js',
   };
   const entry = entries[verb] ?? verb;
   process.argv.splice(1, 2, path.join(root, entry));

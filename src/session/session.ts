@@ -73,6 +73,9 @@ export interface SessionSettings extends PictureSettings {
 export type SessionState = 'idle' | 'speaking' | 'ended';
 
 export type SessionEvents = {
+  state: { state: 'idle' | 'speaking' };
+  /** After the count changed. */
+  viewers: { viewers: number };
   ended: { reason: string };
   /** An utterance is being rendered before it plays: 0..1, and 1 once it waits for its turn. */
   rendering: { utteranceId: string; progress: number };
@@ -115,6 +118,7 @@ export class Session {
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #metrics: SessionMetrics;
+  #toldState: 'idle' | 'speaking' = 'idle';
   readonly #ahead: RenderAhead;
   #closing: Promise<void> | undefined;
 
@@ -145,7 +149,10 @@ export class Session {
       onPeerError: (peer, error) =>
         options.log.warn({ session: options.id, peer, err: error }, 'sending to a viewer failed'),
     });
-    this.#watchers = new JpegWatchers((count) => this.#pictures.current?.setJpeg(count > 0));
+    this.#watchers = new JpegWatchers((count) => {
+      this.#pictures.current?.setJpeg(count > 0);
+      this.events.emit('viewers', { viewers: this.viewers });
+    });
     this.#pictures = new PictureStream({
       ...options,
       fedSamples: () => this.#fedSamples,
@@ -317,6 +324,7 @@ export class Session {
     if (renditions !== undefined) peer.setTop(renditions.top);
     this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
+    this.events.emit('viewers', { viewers: this.viewers });
     return peer;
   }
 
@@ -344,8 +352,13 @@ export class Session {
     this.#slimWanted = this.#fanOut.wantsSlimSound;
   }
 
+  findPeer(id: string): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** @throws peer-not-found */
   peer(id: string): Peer {
-    const peer = this.#peers.get(id);
+    const peer = this.findPeer(id);
     if (peer === undefined) throw new AppError('peer-not-found', `session ${this.id} has no viewer ${id}`);
     return peer;
   }
@@ -363,6 +376,7 @@ export class Session {
     if (!this.#peers.delete(peer.id)) return;
     this.#metrics.viewerGone(peer);
     this.#fanOut.remove(peer.id);
+    this.events.emit('viewers', { viewers: this.viewers });
     this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
   }
 
@@ -388,6 +402,7 @@ export class Session {
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#playout.advance(now);
     this.#retireSpoken(now);
+    this.#tellState();
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
       this.#fanOut.sendSenderReports(now, this.#options.clock.wall());
@@ -437,6 +452,11 @@ export class Session {
       }
       this.#tellEnd(utterance.id, heardSamples, false);
     }
+  }
+
+  #tellState(): void {
+    const state = this.#speech.speaking ? 'speaking' : 'idle';
+    if (state !== this.#toldState) this.events.emit('state', { state: (this.#toldState = state) });
   }
 
   #tellEnd(utteranceId: string, heardSamples: number, interrupted: boolean): void {

@@ -36,6 +36,12 @@ export interface SessionsOptions {
   log: Log;
 }
 
+export interface SessionSettings {
+  maxBitrateBps?: number;
+  quality?: 'auto' | 'high' | 'mid' | 'low';
+  playoutDelayMs?: { min: number; max: number };
+}
+
 interface SessionView {
   id: string;
   avatar: string;
@@ -49,6 +55,7 @@ interface SessionView {
   engineMode: EngineChoice['mode'];
   engineReason: string;
   rendering: { utteranceId: string; progress: number }[];
+  settings: SessionSettings;
   stats: Record<string, number>;
 }
 
@@ -158,6 +165,8 @@ export class Sessions {
       events.on('rendering', (data) => listener({ event: 'utterance.rendering', data })),
       events.on('renderingFailed', (data) => listener({ event: 'utterance.rendering-failed', data })),
       events.on('speechEnded', (data) => listener({ event: 'utterance.ended', data })),
+      events.on('state', (data) => listener({ event: 'session.state', data })),
+      events.on('viewers', (data) => listener({ event: 'session.viewers', data })),
       events.on('ended', (data) => listener({ event: 'session.ended', data })),
     ];
     return () => off.forEach((stop) => stop());
@@ -206,9 +215,37 @@ export class Sessions {
     return { peerId: id, answerSdp, etag };
   }
 
-  /** Trickled candidates. @throws session-not-found, peer-not-found, sdp-invalid */
-  async patchPeer(sessionId: string, peerId: string, fragment: string): Promise<void> {
+  /** Takes hold without a visible break. @throws session-not-found */
+  configure(id: string, settings: Readonly<SessionSettings>): Promise<SessionView> {
+    const { playoutDelayMs, ...picture } = settings;
+    this.#find(id).configure({
+      ...picture,
+      ...(playoutDelayMs === undefined
+        ? {}
+        : { playoutDelayMs: [playoutDelayMs.min, playoutDelayMs.max] as const }),
+    });
+    return Promise.resolve(this.get(id));
+  }
+
+  /** ETag of the viewer's ICE session; undefined if there is no such viewer. */
+  peerTag(sessionId: string, peerId: string): string | undefined {
+    return this.#sessions.get(sessionId)?.session.findPeer(peerId)?.etag;
+  }
+
+  /** Trickled candidates. @throws session-not-found, peer-not-found, sdp-invalid, not-supported */
+  async trickle(sessionId: string, peerId: string, fragment: string): Promise<void> {
     this.#find(sessionId).peer(peerId).addCandidates(fragment);
+  }
+
+  /** The running ICE session is kept until the new one works. @throws session-not-found, peer-not-found, sdp-invalid */
+  async restartIce(
+    sessionId: string,
+    peerId: string,
+    fragment: string,
+  ): Promise<{ fragment: string; etag: string }> {
+    const peer = this.#find(sessionId).peer(peerId);
+    const answer = peer.restartIce(fragment);
+    return { fragment: answer, etag: peer.etag };
   }
 
   async removePeer(sessionId: string, peerId: string): Promise<void> {
@@ -282,7 +319,18 @@ export type SessionEvent =
   | { event: 'utterance.rendering'; data: { utteranceId: string; progress: number } }
   | { event: 'utterance.rendering-failed'; data: { utteranceId: string; message: string } }
   | { event: 'utterance.ended'; data: { utteranceId: string; playedMs: number; interrupted: boolean } }
+  | { event: 'session.state'; data: { state: 'idle' | 'speaking' } }
+  | { event: 'session.viewers'; data: { viewers: number } }
   | { event: 'session.ended'; data: { reason: string } };
+
+function settingsOf(session: Session): SessionSettings {
+  const { maxBitrateBps, quality, playoutDelayMs } = session.settings;
+  return {
+    ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
+    quality: quality ?? 'auto',
+    playoutDelayMs: { min: playoutDelayMs[0], max: playoutDelayMs[1] },
+  };
+}
 
 function viewOf(session: Session, choice: EngineChoice): SessionView {
   const { id, avatarId, state, fps, viewers, widthPx, heightPx, rendering, stats } = session;
@@ -299,6 +347,7 @@ function viewOf(session: Session, choice: EngineChoice): SessionView {
     engineMode: choice.mode,
     engineReason: choice.reason,
     rendering,
+    settings: settingsOf(session),
     stats,
   };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,6 +11,7 @@ import type {
   SessionEvent,
   SessionInfo,
   SessionMedia,
+  SessionSettings,
   SessionsPort,
 } from '../../signaling/ports.js';
 import { AppError } from '../../src/errors.js';
@@ -19,12 +21,54 @@ import { silentLog } from '../../src/lib/log.js';
 
 const CREATED_AT_UNIX_S = 1_234_567_890.123;
 
-export const OFFER =
-  'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=recvonly\r\n';
-export const ANSWER =
-  'v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=sendonly\r\n';
-export const FRAGMENT =
-  'a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 5000 typ host\r\n';
+const FINGERPRINT = `a=fingerprint:sha-256 ${Array.from({ length: 32 }, () => 'AB').join(':')}`;
+
+/** A whole section of each kind under one transport; `ufrag` and `pwd` are the sender's. */
+function sdp(direction: string, setup: string, ufrag: string, candidates: readonly string[]): string {
+  const section = (kind: string, mid: number, codec: string): string[] => [
+    `m=${kind} 9 UDP/TLS/RTP/SAVPF 96`,
+    'c=IN IP4 0.0.0.0',
+    `a=mid:${mid}`,
+    `a=${direction}`,
+    'a=rtcp-mux',
+    `a=rtpmap:96 ${codec}`,
+    ...(direction === 'sendonly' ? ['a=msid:stream track'] : []),
+    `a=ice-ufrag:${ufrag}`,
+    `a=ice-pwd:${ufrag.padEnd(22, '0')}`,
+    FINGERPRINT,
+    `a=setup:${setup}`,
+    ...candidates,
+  ];
+  return [
+    'v=0',
+    'o=- 1 1 IN IP4 127.0.0.1',
+    's=-',
+    't=0 0',
+    'a=group:BUNDLE 0 1',
+    ...section('audio', 0, 'opus/48000/2'),
+    ...section('video', 1, 'VP8/90000'),
+    '',
+  ].join('\r\n');
+}
+
+const CANDIDATE = 'a=candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host';
+export const OFFER = sdp('recvonly', 'actpass', 'abcd', []);
+const answer = (ufrag: string): string =>
+  sdp('sendonly', 'passive', ufrag, [CANDIDATE, 'a=end-of-candidates']);
+export const ANSWER = answer('gen1');
+const fragment = (ufrag: string): string =>
+  [
+    'a=group:BUNDLE 0 1',
+    'a=ice-options:trickle ice2',
+    `a=ice-ufrag:${ufrag}`,
+    `a=ice-pwd:${ufrag.padEnd(22, '0')}`,
+    'm=audio 9 UDP/TLS/RTP/SAVPF 96',
+    'a=mid:0',
+    CANDIDATE,
+    '',
+  ].join('\r\n');
+export const FRAGMENT = fragment('abcd');
+export const RESTART_FRAGMENT = fragment('efgh');
 
 /** Avatars in memory. A preparation goes on until the test calls `finish` or `fail`. */
 export class FakeAvatars implements AvatarsPort {
@@ -112,8 +156,9 @@ export class FakeSessions implements SessionsPort {
   readonly infos = new Map<string, SessionInfo>();
   readonly created: SessionCreateOptions[] = [];
   readonly said: { audioPath: string; audioIsUpload?: boolean }[] = [];
-  readonly peers = new Map<string, string>();
-  readonly patches: { fragment: string; ifMatch: string | undefined }[] = [];
+  readonly peers = new Map<string, { sessionId: string; generation: number }>();
+  readonly trickled: string[] = [];
+  readonly configured: SessionSettings[] = [];
   refusal: Error | undefined;
   /** Pictures of the sessions until they end; a test may replace it. */
   pictures: (signal: AbortSignal) => AsyncIterable<Uint8Array> = async function* () {
@@ -140,6 +185,7 @@ export class FakeSessions implements SessionsPort {
       engineMode: 'live',
       engineReason: 'asked for',
       rendering: [],
+      settings: {},
       stats: { framesDrawn: 3 },
     };
     this.infos.set(id, info);
@@ -195,6 +241,19 @@ export class FakeSessions implements SessionsPort {
     return () => void this.listeners.delete(listener);
   }
 
+  emit(event: SessionEvent): void {
+    for (const listener of [...this.listeners]) listener(event);
+  }
+
+  async configure(id: string, settings: SessionSettings): Promise<SessionInfo> {
+    const info = this.get(id);
+    if (this.refusal) throw this.refusal;
+    this.configured.push(settings);
+    const changed = { ...info, settings: { ...info.settings, ...settings } };
+    this.infos.set(id, changed);
+    return changed;
+  }
+
   async say(
     id: string,
     options: { audioPath: string; audioIsUpload?: boolean },
@@ -212,23 +271,57 @@ export class FakeSessions implements SessionsPort {
 
   async addPeer(
     sessionId: string,
-    _offerSdp: string,
+    offerSdp: string,
   ): Promise<{ peerId: string; answerSdp: string; etag: string }> {
     this.get(sessionId);
     if (this.refusal) throw this.refusal;
-    const peerId = `p${this.peers.size + 1}`;
-    this.peers.set(peerId, sessionId);
+    if (!offerSdp.includes('a=ice-ufrag:')) throw new AppError('sdp-invalid', 'no ICE credentials');
+    if (/^a=(sendonly|inactive)/m.test(offerSdp) || !offerSdp.includes('VP8/90000'))
+      throw new AppError('sdp-unsupported', 'not to be served');
+    const peerId = randomUUID();
+    this.peers.set(peerId, { sessionId, generation: 1 });
+    this.#count(sessionId);
     return { peerId, answerSdp: ANSWER, etag: '"tag1"' };
   }
 
-  async patchPeer(sessionId: string, peerId: string, fragment: string, ifMatch?: string): Promise<void> {
-    if (this.peers.get(peerId) !== sessionId) throw new AppError('peer-not-found', `no viewer ${peerId}`);
-    this.patches.push({ fragment, ifMatch });
+  peerTag(sessionId: string, peerId: string): string | undefined {
+    const peer = this.peers.get(peerId);
+    return peer?.sessionId === sessionId ? `"tag${peer.generation}"` : undefined;
+  }
+
+  async trickle(sessionId: string, peerId: string, fragment: string): Promise<void> {
+    this.#peer(sessionId, peerId);
+    if (this.refusal) throw this.refusal;
+    this.trickled.push(fragment);
+  }
+
+  async restartIce(
+    sessionId: string,
+    peerId: string,
+    _fragment: string,
+  ): Promise<{ fragment: string; etag: string }> {
+    const peer = this.#peer(sessionId, peerId);
+    if (this.refusal) throw this.refusal;
+    peer.generation += 1;
+    return { fragment: fragment(`gen${peer.generation}`), etag: `"tag${peer.generation}"` };
   }
 
   async removePeer(sessionId: string, peerId: string): Promise<void> {
-    if (this.peers.get(peerId) !== sessionId) throw new AppError('peer-not-found', `no viewer ${peerId}`);
+    this.#peer(sessionId, peerId);
     this.peers.delete(peerId);
+    this.#count(sessionId);
+  }
+
+  #peer(sessionId: string, peerId: string): { sessionId: string; generation: number } {
+    const peer = this.peers.get(peerId);
+    if (peer?.sessionId !== sessionId) throw new AppError('peer-not-found', `no viewer ${peerId}`);
+    return peer;
+  }
+
+  #count(sessionId: string): void {
+    const viewers = [...this.peers.values()].filter((peer) => peer.sessionId === sessionId).length;
+    this.infos.set(sessionId, { ...this.get(sessionId), viewers });
+    this.emit({ event: 'session.viewers', data: { viewers } });
   }
 
   mjpeg(sessionId: string, signal: AbortSignal): AsyncIterable<Uint8Array> {

@@ -103,3 +103,29 @@ test("README's table and --help name every option with its variable and default"
     assert.ok(helpText().includes(flag));
   }
 });
+
+test('ICE servers and tokens: lists with commas in the environment, which their values may hold colons in', () => {
+  const env = {
+    MUSECAST_ICE_SERVERS: 'stun:a:3478,turn:b:3478?transport=udp',
+    MUSECAST_TURN_SECRET: 'north',
+    MUSECAST_AUTH_TOKENS: 'first-token,second-token',
+  };
+  const config = readConfig(['--whep-lenient', '--whep-redirect', 'https://other/cast'], env);
+  assert.deepEqual(config.iceServers, ['stun:a:3478', 'turn:b:3478?transport=udp']);
+  assert.deepEqual(config.authTokens, ['first-token', 'second-token']);
+  assert.deepEqual(
+    [config.turnSecret, config.turnTtlS, config.whepLenient, config.whepRedirect],
+    ['north', 86_400, true, 'https://other/cast'],
+  );
+});
+
+test('what would not work for any player is refused, and no secret is repeated', () => {
+  assert.match(problemsOf(['--ice-server', 'turn:b:3478']).join(), /needs --turn-secret/);
+  assert.match(problemsOf(['--ice-server', 'http://b']).join(), /^--ice-server: must be stun:/);
+  assert.match(problemsOf(['--turn-username', 'u']).join(), /goes together with --turn-credential/);
+  assert.match(problemsOf(['--viewer-token', 'viewer-token']).join(), /needs an --auth-token/);
+  assert.match(problemsOf(['--whep-redirect', 'ftp://b']).join(), /http\(s\) URL/);
+  const [problem = ''] = problemsOf(['--auth-token', 'hush hush hush']);
+  assert.match(problem, /^--auth-token: must be at least 8/);
+  assert.doesNotMatch(problem, /hush/);
+});

@@ -1,4 +1,5 @@
 /** The part of the server's HTTP interface that the pages use. */
+import { withToken } from './token.js';
 
 export interface QualityReport {
   framesUsed: number;
@@ -31,7 +32,7 @@ export interface Session {
   engineReason?: string;
   /** Utterances that are rendered before they play; progress 0..1. */
   rendering?: { utteranceId: string; progress: number }[];
-  urls?: { whep?: string; mjpeg?: string; utterances?: string };
+  urls?: { whep?: string; mjpeg?: string; utterances?: string; iceServers?: string };
 }
 
 /** What shall be spoken: the sound shipped with the server, a file on the server, or a file of the visitor. */
@@ -71,7 +72,7 @@ export function problemSentence(status: number, body: string): string {
 }
 
 async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  const response = await fetch(path, init);
+  const response = await fetch(withToken(path), init);
   if (!response.ok)
     throw new ApiError(response.status, problemSentence(response.status, await response.text()));
   return response;
@@ -93,11 +94,14 @@ const at = (kind: 'avatars' | 'sessions', id: string, rest = ''): string =>
   `/v1/${kind}/${encodeURIComponent(id)}${rest}`;
 
 export const previewUrl = (avatar: Avatar): string =>
-  `${at('avatars', avatar.id, '/preview.jpg')}?v=${avatar.createdAtUnixS}`;
+  withToken(`${at('avatars', avatar.id, '/preview.jpg')}?v=${avatar.createdAtUnixS}`);
 export const whepUrl = (session: Session): string =>
-  session.urls?.whep ?? `/whep/${encodeURIComponent(session.id)}`;
+  withToken(session.urls?.whep ?? `/whep/${encodeURIComponent(session.id)}`);
 export const mjpegUrl = (session: Session): string =>
-  session.urls?.mjpeg ?? `/api/stream/${encodeURIComponent(session.id)}`;
+  withToken(session.urls?.mjpeg ?? `/api/stream/${encodeURIComponent(session.id)}`);
+/** Where a HEAD tells ICE servers; undefined if the server has none to tell. */
+export const iceServersUrl = (session: Session): string | undefined =>
+  session.urls?.iceServers === undefined ? undefined : withToken(session.urls.iceServers);
 
 export async function listAvatars(): Promise<Avatar[]> {
   return ((await (await request('/v1/avatars')).json()) as { avatars: Avatar[] }).avatars;
@@ -124,7 +128,7 @@ export async function createAvatar(
   const body = form({ id }, footage.file);
   await new Promise<void>((resolve, reject) => {
     const upload = new XMLHttpRequest();
-    upload.open('POST', '/v1/avatars');
+    upload.open('POST', withToken('/v1/avatars'));
     upload.upload.onprogress = (event) => {
       if (event.lengthComputable) options.onUploaded(event.loaded / event.total);
     };
@@ -145,7 +149,7 @@ export function followAvatar(
   options: { signal: AbortSignal; onChange(avatar: Avatar): void },
 ): Promise<Avatar> {
   return new Promise((resolve, reject) => {
-    const source = new EventSource(at('avatars', id, '/events'));
+    const source = new EventSource(withToken(at('avatars', id, '/events')));
     let asking: ReturnType<typeof setInterval> | undefined;
     const stop = (): void => {
       source.close();
@@ -191,7 +195,7 @@ export async function getSession(id: string, signal: AbortSignal): Promise<Sessi
 
 /** Deletes in a way that survives the page. Never rejects: the server ends forgotten sessions by itself. */
 export async function dropSession(id: string): Promise<void> {
-  await fetch(at('sessions', id), { method: 'DELETE', keepalive: true }).catch(() => undefined);
+  await fetch(withToken(at('sessions', id)), { method: 'DELETE', keepalive: true }).catch(() => undefined);
 }
 
 export async function say(session: Session, sound: Sound): Promise<void> {

@@ -2,7 +2,7 @@
  * Keeps one talking picture on the page, for ever: a session that exists, shown by WebRTC, or by MJPEG where
  * WebRTC does not come through. Whatever ends (connection, session, server) is made anew after a named pause.
  */
-import { type Session, dropSession, getSession, isGone, mjpegUrl, whepUrl } from './api.js';
+import { type Session, dropSession, getSession, iceServersUrl, isGone, mjpegUrl, whepUrl } from './api.js';
 import { pause } from './dom.js';
 import { type Figures, WhepPlayer } from './whep-player.js';
 
@@ -163,8 +163,10 @@ export class SessionLink {
 
   async #showWebrtc(session: Session, signal: AbortSignal): Promise<void> {
     const { video, onFigures } = this.#options;
+    const iceServers = iceServersUrl(session);
     const player = await WhepPlayer.create({
       endpoint: whepUrl(session),
+      ...(iceServers === undefined ? {} : { iceServersUrl: iceServers }),
       video,
       signal,
       firstPictureMs: FIRST_PICTURE_MS,

@@ -1,9 +1,11 @@
 /**
- * Plays one WHEP endpoint (draft-ietf-wish-whep) in a <video>: the client offers, candidates found within
- * `gatherMs` travel in the offer, later ones by PATCH with If-Match.
+ * Plays one WHEP endpoint (draft-ietf-wish-whep) in a <video>. The offer leaves at once and its candidates follow by PATCH
+ * as they are found; a connection that is lost gets an ICE restart before it is given up.
  */
 import { ApiError, problemSentence } from './api.js';
 import { pause } from './dom.js';
+import { fragmentOf, restartedAnswer } from './ice-fragment.js';
+import { iceServersOf } from './link-header.js';
 
 export interface Figures {
   widthPx: number;
@@ -28,14 +30,21 @@ export interface WhepPlayerOptions {
   onFigures?(figures: Figures): void;
   /** From the first step to the first decoded picture. */
   firstPictureMs?: number;
-  /** How long the offer waits for candidates. Host candidates are there at once; the rest trickles. */
-  gatherMs?: number;
+  /**
+   * Where a HEAD tells the ICE servers before there is an offer. Without it those of the answer are used, which come too
+   * late for the first candidates, but not for a restart.
+   */
+  iceServersUrl?: string;
 }
 
 /** A picture that stands still for so long means a connection that is dead, whatever its state says. */
 const STALLED_MS = 6000;
-/** "disconnected" often heals by itself. */
-const DISCONNECTED_MS = 4000;
+/** "disconnected" often heals by itself; after this ICE is restarted. */
+const DISCONNECTED_MS = 2000;
+/** How long a restart may take, and how long a server that cannot restart is waited for. */
+const RESTART_MS = 6000;
+const HEAL_MS = 2000;
+const FRAGMENT = { 'content-type': 'application/trickle-ice-sdpfrag' };
 
 interface Sample {
   atMs: number;
@@ -52,7 +61,11 @@ export class WhepPlayer {
   readonly #options: WhepPlayerOptions;
   readonly #pc: RTCPeerConnection;
   readonly #stream = new MediaStream();
-  readonly #late: RTCIceCandidate[] = [];
+  /** Candidates that the server does not know yet, as attributes. */
+  readonly #found: string[] = [];
+  #sending = false;
+  #live = false;
+  #restarting = false;
   #resource: string | undefined;
   #etag: string | undefined;
   #answered = false;
@@ -98,13 +111,14 @@ export class WhepPlayer {
   private constructor(options: WhepPlayerOptions) {
     this.#options = options;
     this.lost = new Promise((resolve) => (this.#settleLost = resolve));
-    this.#pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
-    this.#pc.addTransceiver('audio', { direction: 'recvonly' });
-    this.#pc.addTransceiver('video', { direction: 'recvonly' });
+    this.#pc = new RTCPeerConnection(CONFIGURATION);
+    for (const kind of ['audio', 'video'] as const)
+      playSoon(this.#pc.addTransceiver(kind, { direction: 'recvonly' }).receiver);
     this.#pc.ontrack = ({ track }) => this.#stream.addTrack(track);
     this.#pc.onicecandidate = ({ candidate }) => {
-      if (candidate && candidate.candidate !== '') this.#late.push(candidate);
-      if (this.#answered) this.#sendLate();
+      if (candidate === null) this.#found.push('end-of-candidates');
+      else if (candidate.candidate !== '' && this.#isOfNow(candidate)) this.#found.push(candidate.candidate);
+      this.#trickle();
     };
     this.#pc.onconnectionstatechange = () => this.#connectionChanged();
   }
@@ -136,12 +150,11 @@ export class WhepPlayer {
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
+    if (this.#options.iceServersUrl !== undefined)
+      await this.#learnIceServers(this.#options.iceServersUrl, signal);
     await this.#pc.setLocalDescription(await this.#pc.createOffer());
-    await this.#gather(signal);
     const offer = this.#pc.localDescription?.sdp;
     if (offer === undefined) throw new Error('The browser made no offer.');
-    // What is in the offer need not be sent again.
-    this.#late.length = 0;
     const response = await fetch(this.#options.endpoint, {
       method: 'POST',
       headers: { 'content-type': 'application/sdp', accept: 'application/sdp' },
@@ -159,41 +172,57 @@ export class WhepPlayer {
     signal.throwIfAborted();
     this.#resource = resource;
     this.#etag = response.headers.get('etag') ?? undefined;
+    this.#useIceServers(response);
     this.#options.video.srcObject = this.#stream;
     await this.#pc.setRemoteDescription({ type: 'answer', sdp: body });
     this.#answered = true;
-    this.#sendLate();
+    this.#trickle();
   }
 
-  async #gather(signal: AbortSignal): Promise<void> {
-    const enough = new AbortController();
-    this.#pc.onicegatheringstatechange = () => {
-      if (this.#pc.iceGatheringState === 'complete') enough.abort();
-    };
-    if (this.#pc.iceGatheringState === 'complete') return;
-    await pause(this.#options.gatherMs ?? 200, AbortSignal.any([enough.signal, signal]));
-    signal.throwIfAborted();
+  async #learnIceServers(url: string, signal: AbortSignal): Promise<void> {
+    try {
+      this.#useIceServers(await fetch(url, { method: 'HEAD', signal }));
+    } catch {
+      // Without them most lines still come through.
+      signal.throwIfAborted();
+    }
   }
 
-  /** RFC 8840 fragment: only the bundle-tagged m-line, with the offer's own credentials. */
-  #sendLate(): void {
-    if (this.#late.length === 0 || this.#resource === undefined) return;
-    const lines = (this.#pc.localDescription?.sdp ?? '').split('\r\n');
-    const line = (prefix: string): string[] => lines.filter((text) => text.startsWith(prefix)).slice(0, 1);
-    const fragment = [
-      ...line('a=group:BUNDLE'),
-      ...line('a=ice-options:'),
-      ...line('a=ice-ufrag:'),
-      ...line('a=ice-pwd:'),
-      ...line('m='),
-      ...line('a=mid:'),
-      ...this.#late.splice(0).map((candidate) => `a=${candidate.candidate}`),
-      '',
-    ].join('\r\n');
-    const headers: Record<string, string> = { 'content-type': 'application/trickle-ice-sdpfrag' };
-    if (this.#etag !== undefined) headers['if-match'] = this.#etag;
-    fetch(this.#resource, { method: 'PATCH', headers, body: fragment }).catch(() => {
-      // The offer's candidates usually do; if not, the first-picture limit decides.
+  #useIceServers({ headers }: Response): void {
+    const iceServers = iceServersOf(headers.get('link'));
+    if (iceServers.length > 0) this.#pc.setConfiguration({ ...CONFIGURATION, iceServers });
+  }
+
+  /** What was gathered before a restart is of no use after it. */
+  #isOfNow({ usernameFragment }: RTCIceCandidate): boolean {
+    const sdp = this.#pc.localDescription?.sdp ?? '';
+    return !usernameFragment || sdp.includes(`a=ice-ufrag:${usernameFragment}\r\n`);
+  }
+
+  /** One PATCH at a time: what is found meanwhile goes with the next. */
+  #trickle(): void {
+    if (!this.#answered || this.#sending || this.#found.length === 0 || this.#closing) return;
+    this.#sending = true;
+    this.#patch(this.#etag, this.#found.splice(0))
+      // The server learns most addresses by itself; if not, the first-picture limit decides.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#sending = false;
+        this.#trickle();
+      });
+  }
+
+  async #patch(
+    ifMatch: string | undefined,
+    attributes: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    if (this.#resource === undefined) throw new Error('The server named no resource to change.');
+    return fetch(this.#resource, {
+      method: 'PATCH',
+      headers: ifMatch === undefined ? FRAGMENT : { ...FRAGMENT, 'if-match': ifMatch },
+      body: fragmentOf(this.#pc.localDescription?.sdp ?? '', attributes),
+      ...(signal === undefined ? {} : { signal }),
     });
   }
 
@@ -211,13 +240,72 @@ export class WhepPlayer {
   #connectionChanged(): void {
     const state = this.#pc.connectionState;
     clearTimeout(this.#disconnected);
-    if (state === 'failed') this.#settleLost('failed');
-    if (state === 'disconnected') {
-      this.#disconnected = setTimeout(() => this.#settleLost('disconnected'), DISCONNECTED_MS);
+    // Before the first picture, its limit decides.
+    if (!this.#live) return;
+    if (state === 'failed') void this.#recover(state);
+    if (state === 'disconnected')
+      this.#disconnected = setTimeout(() => void this.#recover(state), DISCONNECTED_MS);
+  }
+
+  async #recover(state: 'failed' | 'disconnected'): Promise<void> {
+    if (this.#restarting || this.#closing) return;
+    this.#restarting = true;
+    try {
+      const signal = AbortSignal.timeout(RESTART_MS);
+      await this.#restartIce(signal);
+      await this.#untilConnected(signal);
+    } catch {
+      // The server keeps the old connection where it cannot restart, and so do we.
+      if (this.#pc.signalingState === 'have-local-offer')
+        await this.#pc.setLocalDescription({ type: 'rollback' }).catch(() => undefined);
+      this.#answered = true;
+      if (state === 'disconnected')
+        await this.#untilConnected(AbortSignal.timeout(HEAL_MS)).catch(() => undefined);
+      if (this.#pc.connectionState !== 'connected') this.#settleLost(state);
+    } finally {
+      this.#restarting = false;
+    }
+  }
+
+  async #restartIce(signal: AbortSignal): Promise<void> {
+    this.#answered = false;
+    const offer = await this.#pc.createOffer({ iceRestart: true });
+    this.#found.length = 0;
+    await this.#pc.setLocalDescription(offer);
+    const response = await this.#askForRestart(signal);
+    const fragment = await response.text();
+    const answer = this.#pc.currentRemoteDescription?.sdp ?? '';
+    if (response.status !== 200)
+      throw new ApiError(response.status, problemSentence(response.status, fragment));
+    await this.#pc.setRemoteDescription({ type: 'answer', sdp: restartedAnswer(answer, fragment) });
+    this.#etag = response.headers.get('etag') ?? undefined;
+    this.#answered = true;
+    this.#trickle();
+  }
+
+  /** Asks until there is an answer: what broke the connection may keep requests from arriving for a while, too. */
+  async #askForRestart(signal: AbortSignal): Promise<Response> {
+    for (;;) {
+      try {
+        return await this.#patch('*', [], signal);
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+        await pause(500, signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  async #untilConnected(signal: AbortSignal): Promise<void> {
+    while (this.#pc.connectionState !== 'connected') {
+      if (this.#pc.connectionState === 'closed') throw new Error('The connection was closed.');
+      await pause(50, signal);
+      signal.throwIfAborted();
     }
   }
 
   #watch(): void {
+    this.#live = true;
     this.#movedAtMs = performance.now();
     this.#sampling = setInterval(() => {
       this.#sample().then(
@@ -229,7 +317,9 @@ export class WhepPlayer {
           const moved = document.hidden
             ? sample.now.bytes !== previous?.bytes
             : sample.now.framesDecoded !== previous?.framesDecoded;
-          if (moved) this.#movedAtMs = performance.now();
+          // What is being restarted has its own limit.
+          const broken = this.#restarting || this.#pc.connectionState === 'disconnected';
+          if (moved || broken) this.#movedAtMs = performance.now();
           else if (performance.now() - this.#movedAtMs > STALLED_MS) this.#settleLost('stalled');
           this.#options.onFigures?.(sample.figures);
         },
@@ -280,4 +370,12 @@ export class WhepPlayer {
     }
     return { now, figures };
   }
+}
+
+const CONFIGURATION: RTCConfiguration = { bundlePolicy: 'max-bundle' };
+
+/** Asks for the smallest buffer that the line allows, by the standard's name and the older one. */
+function playSoon(receiver: RTCRtpReceiver): void {
+  if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0;
+  else if ('playoutDelayHint' in receiver) Object.assign(receiver, { playoutDelayHint: 0 });
 }

@@ -94,6 +94,43 @@ describe('/v1/sessions', () => {
     await refused('/v1/sessions/s1', {}, 404, 'session-not-found');
   });
 
+  it('changes the settings that are given and tells them', async () => {
+    server.sessions.add('s1');
+    const patch = (body: unknown, at = 's1') =>
+      [`/v1/sessions/${at}`, { ...postJson(body), method: 'PATCH' }] as const;
+    const settings = { maxBitrateBps: 500_000, quality: 'mid', playoutDelayMs: { min: 0, max: 400 } };
+    for (const part of Object.entries(settings)) {
+      const response = await server.app.request(...patch(Object.fromEntries([part])));
+      assert.equal(response.status, 200, part[0]);
+    }
+    const body = (await (await server.app.request('/v1/sessions/s1')).json()) as { settings: unknown };
+    assert.deepEqual(body.settings, settings);
+    for (const wrong of [
+      { maxBitrateBps: 99_999 },
+      { maxBitrateBps: 8_000_001 },
+      { quality: 'best' },
+      { playoutDelayMs: { min: 20, max: 10 } },
+      { playoutDelayMs: { min: 0, max: 40_951 } },
+      { bitrate: 1 },
+      [],
+    ])
+      await refused(...patch(wrong), 422, 'invalid-argument');
+    await refused(...patch({}, 'nobody'), 404, 'session-not-found');
+    server.sessions.refusal = new AppError('not-supported', 'not yet');
+    await refused(...patch({ quality: 'low' }), 501, 'not-supported');
+    assert.equal(server.sessions.configured.length, 3);
+  });
+
+  it('says where ICE servers are told, if there are any', async () => {
+    const other = await fakeServer({ iceServers: { urls: ['stun:s:3478'] } });
+    other.sessions.add('s1');
+    const { urls } = (await (await other.app.request('/v1/sessions/s1')).json()) as {
+      urls: Record<string, string>;
+    };
+    await other.close();
+    assert.equal(urls['iceServers'], '/whep/s1');
+  });
+
   it('interrupts, or says that it cannot', async () => {
     server.sessions.add('s1');
     const url = '/v1/sessions/s1/interrupt';
