@@ -15,7 +15,7 @@ const HEADER_BYTES = 12;
 const MAX_EXTENSION_BYTES = 12;
 const OSN_BYTES = 2;
 /** A packet is repeated at most this often, and not again before a repeat can have arrived. */
-const MAX_REPEATS = 4;
+const MAX_REPEATS = 8;
 const MIN_REPEAT_GAP_MS = 15;
 
 export interface StreamExtensions {

@@ -28,6 +28,10 @@ const UDP_IP_BYTES = 28;
 /** Repeats may take so much of what is sent in a second, which answers a fifth of all packets lost. */
 const REPEAT_SHARE = 0.3;
 const MIN_REPEAT_BYTES = 20_000;
+/** On a line that loses more than this share, a repeat is sent twice, so far apart. */
+const SECOND_COPY_LOSS = 0.01;
+const SECOND_COPY_MS = 20;
+const MAX_SECOND_COPIES = 32;
 /** A probe repeats the newest packets over and over. */
 const PROBE_REACH = 32;
 const MAX_PROBE_PACKETS = 40;
@@ -324,6 +328,13 @@ export class Peer {
     for (const sequenceNumber of sequenceNumbers) {
       if (this.#repeatBytes > budget) break;
       this.#repeatBytes += stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
+    }
+    if (this.#lossShare > SECOND_COPY_LOSS && !this.#quality.constrained) {
+      // A viewer whose request or repeat was lost asks again only after its idea of a round trip, which is 100 ms at least.
+      const sent = sequenceNumbers.slice(0, MAX_SECOND_COPIES);
+      this.#clock.after(SECOND_COPY_MS, () => {
+        for (const sequenceNumber of sent) stream.repeat(sequenceNumber, this.#clock.now(), 0);
+      });
     }
     this.metrics.packetsRetransmitted(stream.repeated - repeated);
     this.metrics.nackMissed(sequenceNumbers.length - (stream.repeated - repeated));
