@@ -49,6 +49,8 @@ const SECOND_REPORT_MS = 100;
 const SLICE_MS = 5;
 /** Jobs that may wait: two seconds of pictures and sound. A thread further behind cannot catch up. */
 const MAX_JOBS = 150;
+/** Pictures since the last key picture that are kept for who comes; more would be a burst that a link chokes on. */
+const MAX_RECENT = 15;
 
 interface Viewer {
   readonly peer: FanOutPeer;
@@ -67,6 +69,11 @@ export class FanOut {
   /** The rest of the jobs runs in the next turn of the event loop. */
   #sliced = false;
   readonly #keyframes = new Map<RenditionName, KeyframeWish>();
+  /** From a key picture on without a gap, for each rendition; absent when that was too long ago. */
+  readonly #recent = new Map<
+    RenditionName,
+    { readonly picture: PictureParts; readonly mediaSamples: number }[]
+  >();
   #reference: { mediaSamples: number; wallMs: number } | undefined;
   #pictures = 0;
   #keyPictures = 0;
@@ -109,7 +116,7 @@ export class FanOut {
     return worst;
   }
 
-  /** The peer itself asks for a key picture when it connects. */
+  /** The peer itself asks for a key picture when it connects, if it has none by then. */
   add(peer: FanOutPeer): void {
     this.#viewers.set(peer.id, { peer, reports: 0, reportedAtMs: 0 });
   }
@@ -127,10 +134,16 @@ export class FanOut {
     if (renditions.some(({ key }) => key)) this.#keyPictures += 1;
     // Everyone who waits gets this one.
     for (const { key, rendition = 'high' } of renditions) if (key) this.#wishOf(rendition).granted();
-    if (this.#viewers.size === 0) return;
+    if (this.#viewers.size === 0) {
+      this.#recent.clear();
+      return;
+    }
     if (this.#jobs.length >= MAX_JOBS) {
       this.#dropped += 1;
-      for (const { rendition = 'high' } of renditions) this.requestKeyframe(rendition);
+      for (const { rendition = 'high' } of renditions) {
+        this.#recent.delete(rendition);
+        this.requestKeyframe(rendition);
+      }
       return;
     }
     const cut = renditions.map(({ rendition = 'high', key, data }) => ({
@@ -139,7 +152,23 @@ export class FanOut {
       parts: splitVp8(data),
     }));
     const mediaSamples = frameToSamples(first.index, fps);
+    for (const picture of cut) this.#remember(picture, mediaSamples);
     this.#each((viewer) => viewer.peer.sendPicture(cut, mediaSamples));
+  }
+
+  #remember(picture: PictureParts, mediaSamples: number): void {
+    const { rendition, key } = picture;
+    const recent = key ? [] : this.#recent.get(rendition);
+    if (recent === undefined) return;
+    recent.push({ picture, mediaSamples });
+    if (recent.length > MAX_RECENT) this.#recent.delete(rendition);
+    else this.#recent.set(rendition, recent);
+  }
+
+  /** For a viewer that has just connected: what was sent since a key picture that passed a moment ago. */
+  catchUp(peer: FanOutPeer): void {
+    for (const { picture, mediaSamples } of this.#recent.get(peer.wanted) ?? [])
+      peer.sendPicture([picture], mediaSamples);
   }
 
   sendSound(sound: SoundPacket, mediaSamples: number): void {
@@ -186,6 +215,7 @@ export class FanOut {
   /** Forgets the viewers (closing them is their owner's work) and any pending wish. */
   close(): void {
     for (const wish of this.#keyframes.values()) wish.granted();
+    this.#recent.clear();
     this.#viewers.clear();
   }
 

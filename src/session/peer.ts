@@ -46,6 +46,7 @@ export interface PeerOptions {
   readonly ladder: readonly Rung[];
   /** The viewer connected or lost a picture, or shall get another rendition; may come often. */
   onKeyframeNeeded(rendition: RenditionName): void;
+  /** Pictures can be sent from now on; those sent within the call may spare the wait for a key picture. */
   onConnected(): void;
   /** Once, whoever ended it. */
   onClosed(reason: string): void;
@@ -198,7 +199,7 @@ export class Peer {
     this.#state = 'connected';
     this.metrics.connected();
     this.#options.onConnected();
-    this.#wantKeyframe('join');
+    if (!this.#keyed) this.#wantKeyframe('join');
   }
 
   #wantKeyframe(why?: KeyframeReason): void {

@@ -318,12 +318,14 @@ export class Session {
         this.#serveDemand();
         this.#fanOut.requestKeyframe(rendition);
       },
-      onConnected: () => {},
+      onConnected: () => this.#fanOut.catchUp(peer),
       onClosed: (reason) => this.#dropPeer(peer, reason),
     });
     if (renditions !== undefined) peer.setTop(renditions.top);
     this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
+    // While the viewer connects a key picture gets ready, so that it need not wait for one then.
+    this.#fanOut.requestKeyframe(peer.wanted);
     this.events.emit('viewers', { viewers: this.viewers });
     return peer;
   }

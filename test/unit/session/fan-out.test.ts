@@ -121,6 +121,31 @@ describe('FanOut', () => {
     assert.deepEqual(wishes, ['high', 'low', 'high']);
   });
 
+  it('has the pictures since the last key picture for who comes, as long as they are few', () => {
+    const early = new FakePeer('early');
+    fanOut.add(early);
+    const caughtUp = (wanted: RenditionName = 'high'): number[] => {
+      const late = new FakePeer('late');
+      late.wanted = wanted;
+      fanOut.catchUp(late);
+      return late.video.map(({ mediaSamples }) => mediaSamples / 1920);
+    };
+    fanOut.sendPicture(picture(3), 25);
+    assert.deepEqual(caughtUp(), [], 'no key picture yet');
+    fanOut.sendPicture(picture(4, true), 25);
+    fanOut.sendPicture(picture(5), 25);
+    assert.deepEqual(caughtUp(), [4, 5]);
+    assert.deepEqual(caughtUp('low'), []);
+    for (let index = 6; index < 19; index += 1) fanOut.sendPicture(picture(index), 25);
+    assert.equal(caughtUp().length, 15);
+    fanOut.sendPicture(picture(19), 25);
+    assert.deepEqual(caughtUp(), [], 'too long ago');
+    fanOut.sendPicture(picture(20, true), 25);
+    fanOut.remove('early');
+    fanOut.sendPicture(picture(21), 25); // to nobody, so the row is broken
+    assert.deepEqual(caughtUp(), []);
+  });
+
   it('serves a large audience in slices, each viewer in order', async () => {
     const viewers = Array.from({ length: 20 }, (_, at) => new FakePeer(`v${at}`));
     for (const viewer of viewers) {
