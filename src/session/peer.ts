@@ -18,6 +18,9 @@ import { PeerTransport, type TransportHost } from '../transport/peer-transport.j
 /** A viewer who has not connected by then is given up. */
 const CONNECT_LIMIT_MS = 15_000;
 const MAX_RTT_MS = 30_000;
+/** Key pictures a viewer may ask for in a row, and the pause for each further one: all viewers get (and pay for) them. */
+const KEYS_IN_A_ROW = 5;
+const KEY_PAUSE_MS = 1000;
 /** Sender reports that a receiver report may refer to. */
 const REPORTS_KEPT = 5;
 
@@ -240,7 +243,16 @@ export class Peer {
       if (stream?.ssrc !== ssrc) continue;
       for (const sequenceNumber of sequenceNumbers) stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
     }
-    if (wantsKey !== undefined) this.#wantKeyframe();
+    if (wantsKey !== undefined && this.#mayAskForKey(nowMs)) this.#wantKeyframe();
+  }
+
+  #keysPaidUntilMs = 0;
+
+  #mayAskForKey(nowMs: number): boolean {
+    const paidUntilMs = Math.max(this.#keysPaidUntilMs, nowMs) + KEY_PAUSE_MS;
+    if (paidUntilMs > nowMs + KEYS_IN_A_ROW * KEY_PAUSE_MS) return false;
+    this.#keysPaidUntilMs = paidUntilMs;
+    return true;
   }
 
   #onReport(report: ReceptionReport): void {
