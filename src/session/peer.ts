@@ -22,6 +22,9 @@ import { ViewerQuality, type Rung } from './viewer-quality.js';
 /** A viewer who has not connected by then is given up. */
 const CONNECT_LIMIT_MS = 15_000;
 const MAX_RTT_MS = 30_000;
+/** Key pictures a viewer may ask for in a row, and the pause for each further one: all viewers get (and pay for) them. */
+const KEYS_IN_A_ROW = 5;
+const KEY_PAUSE_MS = 1000;
 /** Sender reports that a receiver report may refer to. */
 const REPORTS_KEPT = 5;
 const UDP_IP_BYTES = 28;
@@ -77,6 +80,9 @@ export class Peer {
   #asked: RenditionName;
   #lastSamples = -1;
   #repeatBytes = 0;
+  #keysPaidUntilMs = 0;
+  /** The latest ICE restart: the viewer's user fragment and our credentials. */
+  #restart: { readonly ufrag: string; readonly local: { ufrag: string; pwd: string } } | undefined;
   /** Smoothed: one report covers few packets. */
   #lossShare = 0;
   #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
@@ -318,8 +324,15 @@ export class Peer {
     if (rembBps !== undefined) this.#quality.onRemb(rembBps, nowMs);
     for (const { ssrc, sequenceNumbers } of nacks)
       if (ssrc === this.#video?.ssrc) this.#repeat(this.#video, sequenceNumbers, nowMs);
-    if (wantsKey !== undefined) this.#wantKeyframe(wantsKey);
+    if (wantsKey !== undefined && this.#mayAskForKey(nowMs)) this.#wantKeyframe(wantsKey);
     else this.#askForWanted();
+  }
+
+  #mayAskForKey(nowMs: number): boolean {
+    const paidUntilMs = Math.max(this.#keysPaidUntilMs, nowMs) + KEY_PAUSE_MS;
+    if (paidUntilMs > nowMs + KEYS_IN_A_ROW * KEY_PAUSE_MS) return false;
+    this.#keysPaidUntilMs = paidUntilMs;
+    return true;
   }
 
   /** Within a share of what is sent anyway: repeats must not fill a link that loses packets because it is full. */
@@ -334,7 +347,8 @@ export class Peer {
       // A viewer whose request or repeat was lost asks again only after its idea of a round trip, which is 100 ms at least.
       const sent = sequenceNumbers.slice(0, MAX_SECOND_COPIES);
       this.#clock.after(SECOND_COPY_MS, () => {
-        for (const sequenceNumber of sent) stream.repeat(sequenceNumber, this.#clock.now(), 0);
+        for (const sequenceNumber of sent)
+          this.#repeatBytes += stream.repeat(sequenceNumber, this.#clock.now(), 0);
       });
     }
     this.metrics.packetsRetransmitted(stream.repeated - repeated);
@@ -366,12 +380,10 @@ export class Peer {
   addCandidates(sdpFragment: string): void {
     const { ufrag, candidates } = readSdpFragment(sdpFragment);
     this.#assertOpen();
-    if (ufrag !== undefined && !this.#offer.ufrags.has(ufrag) && ufrag !== this.#restartedUfrag)
+    if (ufrag !== undefined && !this.#offer.ufrags.has(ufrag) && ufrag !== this.#restart?.ufrag)
       throw new AppError('not-supported', `peer ${this.id} was offered other ICE credentials`);
     for (const candidate of candidates) this.#transport.addCandidate(candidate);
   }
-
-  #restartedUfrag: string | undefined;
 
   /**
    * The viewer starts ICE anew (RFC 8445 section 2.4); media flow on over the old path until the new one is there.
@@ -382,11 +394,13 @@ export class Peer {
     this.#assertOpen();
     if (ufrag === undefined || pwd === undefined)
       throw new AppError('sdp-invalid', 'an ICE restart needs a=ice-ufrag and a=ice-pwd');
-    if (this.#offer.ufrags.has(ufrag) || ufrag === this.#restartedUfrag)
+    if (this.#offer.ufrags.has(ufrag))
       throw new AppError('sdp-invalid', 'an ICE restart needs credentials that were not used before');
-    const local = this.#transport.restartIce({ ufrag, pwd });
-    this.#restartedUfrag = ufrag;
-    this.#etag = newTag();
+    // The same again: the viewer did not get our answer.
+    const local =
+      this.#restart?.ufrag === ufrag ? this.#restart.local : this.#transport.restartIce({ ufrag, pwd });
+    if (this.#restart?.ufrag !== ufrag) this.#etag = newTag();
+    this.#restart = { ufrag, local };
     for (const candidate of candidates) this.#transport.addCandidate(candidate);
     const tagged = this.#offer.sections.find(({ codec }) => codec !== undefined);
     const { ice, lite } = this.#options.transport;

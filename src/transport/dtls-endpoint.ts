@@ -15,6 +15,7 @@ import { AppError } from '../errors.js';
 import { closeNotifyRecord } from './dtls-close.js';
 import { CONTENT, readRecords, writeRecord, type DtlsRecord } from './dtls-record.js';
 import { HandshakeOrder } from './handshake-order.js';
+import { ReplayWindow } from './replay-window.js';
 
 export type SrtpProfile = 'AEAD_AES_128_GCM' | 'AES_CM_128_HMAC_SHA1_80';
 
@@ -82,6 +83,7 @@ export class DtlsEndpoint {
   readonly #incoming: { onData(record: Buffer): void };
   readonly #order = new HandshakeOrder((record) => this.#incoming.onData(record));
   #srtcp: SrtcpSession | undefined;
+  readonly #replays = new ReplayWindow();
   #state: 'handshake' | 'connected' | 'closed' = 'handshake';
 
   constructor(options: DtlsEndpointOptions) {
@@ -148,10 +150,15 @@ export class DtlsEndpoint {
     return this.#server.cipher.cipher.decrypt(this.#server.sessionType, body, header);
   }
 
-  /** Throws if it is no SRTCP of this association. */
+  /** Throws if it is no SRTCP of this association, or came before. */
   unprotectRtcp(packet: Buffer): Buffer {
     if (this.#srtcp === undefined) throw new AppError('internal', 'no keys yet');
-    return this.#srtcp.decrypt(packet);
+    const plain = this.#srtcp.decrypt(packet);
+    // The index lies at the end, with CM before the tag of ten bytes.
+    const tagBytes = this.#server.srtp.srtpProfile === 1 ? 10 : 0;
+    const index = packet.readUInt32BE(packet.length - tagBytes - 4) & 0x7fff_ffff;
+    if (!this.#replays.take(packet.readUInt32BE(4), index)) throw new AppError('internal', 'came before');
+    return plain;
   }
 
   protectRtcp(packet: Buffer): Buffer {

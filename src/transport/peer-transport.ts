@@ -7,6 +7,9 @@ import { IceAgent, type IceCredentials } from './ice-agent.js';
 import { readCandidate } from './ice-candidate.js';
 import type { IceClient, IceHost } from './ice-host.js';
 
+/** Handshake datagrams of one viewer that may wait for their turn; a handshake has a handful. */
+const MAX_WAITING_STEPS = 16;
+
 /** What all viewers share. */
 export interface TransportHost {
   readonly ice: IceHost;
@@ -41,6 +44,7 @@ export class PeerTransport {
   /** Agreed on, but no path was selected yet. */
   #keys: SrtpKeys | undefined;
   #closed = false;
+  #waitingSteps = 0;
 
   constructor(options: PeerTransportOptions) {
     this.#options = options;
@@ -151,7 +155,13 @@ export class PeerTransport {
       if (this.#dtls.state === 'handshake') {
         // A viewer may begin before it has nominated. What is answered then is little; media wait for a selected path.
         if (this.#client.agent.selected === undefined) this.#path = path;
-        this.#options.host.pacer.run(() => this.#dtls.receive(data));
+        if (this.#waitingSteps >= MAX_WAITING_STEPS) return;
+        this.#waitingSteps += 1;
+        const taken = this.#options.host.pacer.run(() => {
+          this.#waitingSteps -= 1;
+          this.#dtls.receive(data);
+        });
+        if (!taken) this.#waitingSteps -= 1;
       } else this.#dtls.receive(data);
     } else if (first >= 128 && first < 192 && isRtcp(data) && this.#dtls.state === 'connected') {
       let packet: Buffer;

@@ -141,6 +141,9 @@ describe('DTLS endpoint', () => {
       const size = new SrtpProtector(keys).protect(packet, 12, 32, 77, 400);
       assert.deepEqual(Buffer.from(new SrtpSession(config).decrypt(packet.subarray(0, size))), plain);
       const srtcp = new SrtcpSession(config);
+      const report = Buffer.from(srtcp.encrypt(rtcp));
+      assert.deepEqual(Buffer.from(endpoint.unprotectRtcp(report)), rtcp);
+      assert.throws(() => endpoint.unprotectRtcp(report), 'a recorded packet works once');
       assert.deepEqual(Buffer.from(endpoint.unprotectRtcp(srtcp.encrypt(rtcp))), rtcp);
       assert.deepEqual(Buffer.from(srtcp.decrypt(endpoint.protectRtcp(rtcp))), rtcp);
       assert.throws(() => endpoint.unprotectRtcp(Buffer.concat([rtcp, randomBytes(30)])));
