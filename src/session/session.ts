@@ -129,7 +129,7 @@ export class Session {
     });
     this.#watchers = new JpegWatchers((count) => {
       this.#pictures.current?.setJpeg(count > 0);
-      this.events.emit('viewers', { viewers: this.viewers });
+      this.#tellViewers();
     });
     this.#pictures = new PictureStream({
       ...options,
@@ -274,7 +274,7 @@ export class Session {
     }
     this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
-    this.events.emit('viewers', { viewers: this.viewers });
+    this.#tellViewers();
     return peer;
   }
 
@@ -298,7 +298,7 @@ export class Session {
   #dropPeer(peer: Peer, reason: string): void {
     this.#peers.delete(peer.id);
     this.#fanOut.remove(peer.id);
-    this.events.emit('viewers', { viewers: this.viewers });
+    this.#tellViewers();
     this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
   }
 
@@ -358,6 +358,11 @@ export class Session {
     }
   }
 
+  /** Not while it ends: that its viewers go then is no news of its own. */
+  #tellViewers(): void {
+    if (!this.#closing) this.events.emit('viewers', { viewers: this.viewers });
+  }
+
   #tellState(): void {
     const state = this.#speech.speaking ? 'speaking' : 'idle';
     if (state !== this.#toldState) this.events.emit('state', { state: (this.#toldState = state) });
@@ -374,7 +379,8 @@ export class Session {
   }
 
   close(reason: string): Promise<void> {
-    this.#closing ??= this.#close(reason);
+    // A turn later, so that what the closing sets off finds the session closing.
+    this.#closing ??= Promise.resolve().then(() => this.#close(reason));
     return this.#closing;
   }
 
