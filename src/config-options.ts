@@ -60,6 +60,13 @@ export const OPTIONS: readonly Option[] = [
     help: 'sessions at once; one more is answered 503',
   },
   {
+    flag: '--max-viewers',
+    env: 'MUSECAST_MAX_VIEWERS',
+    key: 'maxViewers',
+    defaultText: '300',
+    help: 'WebRTC viewers at once, over all sessions; one more is answered 503',
+  },
+  {
     flag: '--session-linger',
     env: 'MUSECAST_SESSION_LINGER',
     key: 'sessionLingerS',
@@ -92,8 +99,9 @@ export const OPTIONS: readonly Option[] = [
     env: 'MUSECAST_PUBLIC_HOSTS',
     key: 'publicHosts',
     kind: 'list',
+    separator: ',',
     defaultText: 'none',
-    help: 'address to offer to viewers besides the local ones; repeatable',
+    help: 'address under which a one-to-one NAT shows this machine, offered to viewers besides the local ones; repeatable (environment: separated by commas)',
   },
   {
     flag: '--ice-port-range',

@@ -43,6 +43,7 @@ const schema = z
     modelsDir: z.string().min(1, 'must not be empty').default('./models'),
     workers: integer(1, 64).optional(),
     maxSessions: integer(1, 1000).default(8),
+    maxViewers: integer(1, 10_000).default(300),
     sessionLingerS: integer(1, 86_400).default(30),
     logLevel: z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

@@ -104,6 +104,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       modelsDir,
       resultsDir: config.resultDir,
       maxSessions: config.maxSessions,
+      maxViewers: config.maxViewers,
       fps: config.fps,
       lingerMs: config.sessionLingerS * 1000,
       transport,

@@ -151,7 +151,7 @@ export class Session {
     });
     this.#watchers = new JpegWatchers((count) => {
       this.#pictures.current?.setJpeg(count > 0);
-      this.events.emit('viewers', { viewers: this.viewers });
+      this.#tellViewers();
     });
     this.#pictures = new PictureStream({
       ...options,
@@ -326,7 +326,7 @@ export class Session {
     this.#fanOut.add(peer);
     // While the viewer connects a key picture gets ready, so that it need not wait for one then.
     this.#fanOut.requestKeyframe(peer.wanted);
-    this.events.emit('viewers', { viewers: this.viewers });
+    this.#tellViewers();
     return peer;
   }
 
@@ -354,6 +354,10 @@ export class Session {
     this.#slimWanted = this.#fanOut.wantsSlimSound;
   }
 
+  get peerCount(): number {
+    return this.#peers.size;
+  }
+
   findPeer(id: string): Peer | undefined {
     return this.#peers.get(id);
   }
@@ -378,7 +382,7 @@ export class Session {
     if (!this.#peers.delete(peer.id)) return;
     this.#metrics.viewerGone(peer);
     this.#fanOut.remove(peer.id);
-    this.events.emit('viewers', { viewers: this.viewers });
+    this.#tellViewers();
     this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
   }
 
@@ -456,6 +460,11 @@ export class Session {
     }
   }
 
+  /** Not while it ends: that its viewers go then is no news of its own. */
+  #tellViewers(): void {
+    if (!this.#closing) this.events.emit('viewers', { viewers: this.viewers });
+  }
+
   #tellState(): void {
     const state = this.#speech.speaking ? 'speaking' : 'idle';
     if (state !== this.#toldState) this.events.emit('state', { state: (this.#toldState = state) });
@@ -472,7 +481,8 @@ export class Session {
   }
 
   close(reason: string): Promise<void> {
-    this.#closing ??= this.#close(reason);
+    // A turn later, so that what the closing sets off finds the session closing.
+    this.#closing ??= Promise.resolve().then(() => this.#close(reason));
     return this.#closing;
   }
 

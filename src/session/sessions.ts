@@ -27,6 +27,8 @@ export interface SessionsOptions {
   modelsDir: string;
   resultsDir: string;
   maxSessions: number;
+  /** WebRTC viewers of all sessions together, those that are still connecting included. */
+  maxViewers: number;
   /** Frame rate of a session that names none. */
   fps: number;
   lingerMs: number;
@@ -211,7 +213,12 @@ export class Sessions {
     sessionId: string,
     offerSdp: string,
   ): Promise<{ peerId: string; answerSdp: string; etag: string }> {
-    const { id, answerSdp, etag } = this.#find(sessionId).addPeer(offerSdp);
+    const session = this.#find(sessionId);
+    const peers = [...this.#sessions.values()].reduce((sum, one) => sum + one.session.peerCount, 0);
+    const { maxViewers } = this.#options;
+    if (peers >= maxViewers)
+      throw new AppError('no-capacity', `all ${maxViewers} places for viewers of this server are taken`);
+    const { id, answerSdp, etag } = session.addPeer(offerSdp);
     return { peerId: id, answerSdp, etag };
   }
 
