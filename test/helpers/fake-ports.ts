@@ -5,6 +5,7 @@ import { createApp, type AppOptions } from '../../signaling/app.js';
 import type {
   AvatarInfo,
   AvatarsPort,
+  DiagnosisPort,
   MediaPathsPort,
   SessionCreateOptions,
   SessionEvent,
@@ -237,6 +238,19 @@ export class FakeSessions implements SessionsPort {
   }
 }
 
+/** Answers what a test puts there. */
+export class FakeDiagnosis implements DiagnosisPort {
+  run: DiagnosisPort['run'] = () =>
+    Promise.resolve({
+      checks: [{ name: 'session', ok: true, ms: 3, detail: 'fine' }],
+      summary: ['fine'],
+      candidates: [],
+      publicHosts: [],
+      icePort: 40_000,
+      lite: false,
+    });
+}
+
 class FakePaths implements MediaPathsPort {
   readonly uploadsDir: string;
 
@@ -262,6 +276,7 @@ export interface FakeServer {
   readonly app: ReturnType<typeof createApp>;
   readonly avatars: FakeAvatars;
   readonly sessions: FakeSessions;
+  readonly diagnosis: FakeDiagnosis;
   readonly dir: string;
   readonly uploadsDir: string;
   readonly webDir: string;
@@ -279,14 +294,17 @@ export async function fakeServer(
   await mkdir(path.join(webDir, 'assets'), { recursive: true });
   await writeFile(path.join(webDir, 'index.html'), '<title>index</title>');
   await writeFile(path.join(webDir, 'bot.html'), '<title>bot</title>');
+  await writeFile(path.join(webDir, 'diagnose.html'), '<title>diagnose</title>');
   await writeFile(path.join(webDir, 'assets', 'main-abc123.js'), 'export {};');
   await writeFile(path.join(dir, 'secret.txt'), 'secret');
   const avatars = new FakeAvatars();
   const sessions = new FakeSessions(avatars);
+  const diagnosis = new FakeDiagnosis();
   const app = createApp(
     {
       avatars,
       sessions,
+      diagnosis,
       paths: new FakePaths(uploadsDir),
       log: silentLog,
       info: {
@@ -303,6 +321,7 @@ export async function fakeServer(
     app,
     avatars,
     sessions,
+    diagnosis,
     dir,
     uploadsDir,
     webDir,
