@@ -4,11 +4,12 @@ import type { Log } from '../src/lib/log.js';
 import { authorized, type AuthTokens } from './auth.js';
 import type { IceServers } from './ice-servers.js';
 import { cors, observed, rateLimited } from './middleware.js';
-import type { AvatarsPort, MediaPathsPort, SessionsPort } from './ports.js';
+import type { AvatarsPort, DiagnosisPort, MediaPathsPort, SessionsPort } from './ports.js';
 import { HttpRefusal, refusalResponse, toRefusal } from './problem.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from './rate-limit.js';
 import { RequestCounts } from './request-counts.js';
 import { avatarRoutes } from './routes/avatars.js';
+import { diagnoseRoutes } from './routes/diagnose.js';
 import { docsRoutes } from './routes/docs.js';
 import { legacyRoutes } from './routes/legacy.js';
 import { opsRoutes } from './routes/ops.js';
@@ -19,6 +20,7 @@ import { whepRoutes } from './routes/whep.js';
 export interface AppPorts {
   readonly avatars: AvatarsPort;
   readonly sessions: SessionsPort;
+  readonly diagnosis: DiagnosisPort;
   readonly paths: MediaPathsPort;
   readonly log: Log;
   readonly info: {
@@ -76,6 +78,7 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
     isReady: options.isReady ?? (() => true),
     counts,
   });
+  diagnoseRoutes(app, ports.diagnosis);
   docsRoutes(app, info.version);
   pageRoutes(app, info.webDir);
 

@@ -3,6 +3,7 @@
  * implement them with fakes, so no route knows how an avatar or a session is made. Every port refuses with `AppError`.
  */
 
+import type { Diagnosis } from '../src/session/diagnosis.js';
 import type { SessionFigures } from '../src/session/figures.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
 
@@ -189,6 +190,12 @@ export interface SessionsPort {
    * or when `signal` aborts. Throws session-not-found before the first picture.
    */
   mjpeg(sessionId: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** The server's test of its own connections. */
+export interface DiagnosisPort {
+  /** Takes 10 s at most. Throws no-capacity while another one runs. */
+  run(): Promise<Diagnosis>;
 }
 
 export interface MediaPathsPort {

@@ -14,6 +14,7 @@ import { systemClock } from './lib/clock.js';
 import { Scope } from './lib/scope.js';
 import { createLogger } from './logger.js';
 import { projectRoot, resolveMediaPath } from './paths.js';
+import { Diagnoses } from './session/diagnosis.js';
 import { Sessions } from './session/sessions.js';
 import { createTransportHost } from './transport/create-transport-host.js';
 import { Avatars } from './worker/avatars.js';
@@ -128,6 +129,13 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     const ports: AppPorts = {
       avatars,
       sessions,
+      diagnosis: new Diagnoses({
+        sessions,
+        transport,
+        publicHosts: config.publicHosts,
+        portIsFixed: config.icePortRange !== undefined,
+        clock: systemClock,
+      }),
       paths: {
         resolve: (given) => resolveMediaPath(given, config.mediaRoots),
         resolveFootage: (given) => resolveMediaPath(given, config.mediaRoots, { folders: true }),

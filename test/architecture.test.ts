@@ -53,7 +53,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** Each outside library or global has one door. */
 const DOORS: Record<string, { pattern: RegExp; files: RegExp }> = {
-  werift: { pattern: /from 'werift/, files: /^src\/transport\/dtls-endpoint\.ts$/ },
+  // The server's side of DTLS; and the viewer's, with which the server tests itself (GET /v1/diagnose).
+  werift: { pattern: /from 'werift/, files: /^src\/transport\/dtls-(endpoint|client)\.ts$/ },
   'onnxruntime-node': { pattern: /from 'onnxruntime-node'/, files: /^src\/adapters\/onnx\.ts$/ },
   'ffmpeg processes': {
     pattern: /import \{[^}]*\bspawn\b[^}]*\} from 'node:child_process'/,

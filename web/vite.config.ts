@@ -15,7 +15,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2022',
     modulePreload: { polyfill: false },
-    rollupOptions: { input: { index: inWeb('index.html'), bot: inWeb('bot.html') } },
+    rollupOptions: { input: { index: inWeb('index.html'), bot: inWeb('bot.html'), diagnose: inWeb('diagnose.html') } },
   },
   server: {
     proxy: Object.fromEntries(

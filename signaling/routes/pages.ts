@@ -9,6 +9,7 @@ export function pageRoutes(app: OpenAPIHono, webDir: string): void {
   const ffmpegDist = ffmpegCoreDir();
 
   app.get('/', (c) => page(c, webDir, 'index.html'));
+  app.get('/diagnose', (c) => page(c, webDir, 'diagnose.html'));
   app.get('/bot/:id', (c) => page(c, webDir, 'bot.html'));
   app.get('/assets/ffmpeg/:flavour{esm|umd}/:file', async (c) => {
     const relative = `${c.req.param('flavour')}/${c.req.param('file')}`;

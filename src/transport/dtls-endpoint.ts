@@ -1,6 +1,6 @@
 /**
- * The only file that knows the WebRTC library (werift, pinned): its DTLS 1.2 server and its SRTCP. ICE, RTP and SDP are
- * our own, since one socket has to serve all viewers and one picture has to be cheap to send to each.
+ * The file that knows the WebRTC library (werift, pinned): its DTLS 1.2 server and its SRTCP. The client of the same,
+ * which only the server's test of itself needs, stands in dtls-client.ts. ICE, RTP and SDP are our own, since one socket has to serve all viewers and one picture has to be cheap to send to each.
  */
 import { createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
 import {
@@ -52,12 +52,12 @@ export interface DtlsEndpointOptions {
   onClosed(reason: string): void;
 }
 
-const PROFILES: Record<number, { name: SrtpProfile; saltBytes: number }> = {
+export const PROFILES: Record<number, { name: SrtpProfile; saltBytes: number }> = {
   7: { name: 'AEAD_AES_128_GCM', saltBytes: 12 },
   1: { name: 'AES_CM_128_HMAC_SHA1_80', saltBytes: 14 },
 };
-const KEY_BYTES = 16;
-const ECDSA_SHA256 = { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 };
+export const KEY_BYTES = 16;
+export const ECDSA_SHA256 = { signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 };
 const CERTIFICATE_VERIFY = 15;
 const FINISHED = 20;
 const FATAL = 2;
@@ -65,8 +65,8 @@ const CLOSE_NOTIFY = 0;
 /** Explicit nonce and tag around what AES-GCM protects (RFC 5288). */
 const GCM_BYTES = 8 + 16;
 /** Ends the library's repeating of a flight, which has no end of its own for half a minute. */
-const NO_FLIGHT = 99;
-const HASHES: Record<string, string> = { 'sha-256': 'sha256', 'sha-384': 'sha384', 'sha-512': 'sha512' };
+export const NO_FLIGHT = 99;
+export const HASHES: Record<string, string> = { 'sha-256': 'sha256', 'sha-384': 'sha384', 'sha-512': 'sha512' };
 
 export async function createIdentity(): Promise<DtlsIdentity> {
   const { certPem, keyPem } = await CipherContext.createSelfSignedCertificateWithKey(
@@ -246,7 +246,7 @@ export class DtlsEndpoint {
   }
 }
 
-function fingerprintOf(certificate: Buffer, hash: string): string {
+export function fingerprintOf(certificate: Buffer, hash: string): string {
   const hex = createHash(hash).update(certificate).digest('hex').toUpperCase();
   return (hex.match(/../g) ?? []).join(':');
 }

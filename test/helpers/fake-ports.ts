@@ -6,6 +6,7 @@ import { createApp, type AppOptions } from '../../signaling/app.js';
 import type {
   AvatarInfo,
   AvatarsPort,
+  DiagnosisPort,
   MediaPathsPort,
   SessionCreateOptions,
   SessionEvent,
@@ -330,6 +331,19 @@ export class FakeSessions implements SessionsPort {
   }
 }
 
+/** Answers what a test puts there. */
+export class FakeDiagnosis implements DiagnosisPort {
+  run: DiagnosisPort['run'] = () =>
+    Promise.resolve({
+      checks: [{ name: 'session', ok: true, ms: 3, detail: 'fine' }],
+      summary: ['fine'],
+      candidates: [],
+      publicHosts: [],
+      icePort: 40_000,
+      lite: false,
+    });
+}
+
 class FakePaths implements MediaPathsPort {
   readonly uploadsDir: string;
 
@@ -355,6 +369,7 @@ export interface FakeServer {
   readonly app: ReturnType<typeof createApp>;
   readonly avatars: FakeAvatars;
   readonly sessions: FakeSessions;
+  readonly diagnosis: FakeDiagnosis;
   readonly dir: string;
   readonly uploadsDir: string;
   readonly webDir: string;
@@ -372,14 +387,17 @@ export async function fakeServer(
   await mkdir(path.join(webDir, 'assets'), { recursive: true });
   await writeFile(path.join(webDir, 'index.html'), '<title>index</title>');
   await writeFile(path.join(webDir, 'bot.html'), '<title>bot</title>');
+  await writeFile(path.join(webDir, 'diagnose.html'), '<title>diagnose</title>');
   await writeFile(path.join(webDir, 'assets', 'main-abc123.js'), 'export {};');
   await writeFile(path.join(dir, 'secret.txt'), 'secret');
   const avatars = new FakeAvatars();
   const sessions = new FakeSessions(avatars);
+  const diagnosis = new FakeDiagnosis();
   const app = createApp(
     {
       avatars,
       sessions,
+      diagnosis,
       paths: new FakePaths(uploadsDir),
       log: silentLog,
       info: {
@@ -396,6 +414,7 @@ export async function fakeServer(
     app,
     avatars,
     sessions,
+    diagnosis,
     dir,
     uploadsDir,
     webDir,

@@ -9,13 +9,14 @@ describe('pages', () => {
   beforeEach(async () => void (server = await fakeServer()));
   afterEach(() => server.close());
 
-  it('serves the page, the bot page and hashed files', async () => {
+  it('serves the page, the bot page, the diagnosis and hashed files', async () => {
     const index = await server.app.request('/');
     assert.equal(index.status, 200);
     assert.match(index.headers.get('content-type') ?? '', /^text\/html/);
     assert.equal(index.headers.get('cache-control'), 'no-cache');
     assert.equal(await index.text(), '<title>index</title>');
     assert.equal(await (await server.app.request('/bot/any')).text(), '<title>bot</title>');
+    assert.equal(await (await server.app.request('/diagnose')).text(), '<title>diagnose</title>');
     const script = await server.app.request('/assets/main-abc123.js');
     assert.match(script.headers.get('content-type') ?? '', /^text\/javascript/);
     assert.match(script.headers.get('cache-control') ?? '', /immutable/);
@@ -120,6 +121,7 @@ describe('documentation', () => {
       'post /whep/{session}/{peer}/events',
       'get /whep/{session}/{peer}/events/{stream}',
       'delete /whep/{session}/{peer}/events/{stream}',
+      'get /v1/diagnose',
       'get /healthz',
       'get /readyz',
       'get /metrics',
