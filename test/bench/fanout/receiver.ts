@@ -1,7 +1,7 @@
 /** A process full of viewers by libdatachannel, which count what they get. */
 import { DatachannelClient } from '../../helpers/datachannel-client.js';
 import type { RtpTotals } from '../../helpers/rtp-count.js';
-import { serve } from './remote.js';
+import { serve } from '../../helpers/remote.js';
 
 export interface ReceiverReading {
   readonly viewers: number;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pin, processCpuMs } from './process-cpu.js';
 import type { ReceiverMethods, ReceiverReading } from './receiver.js';
-import { Remote } from './remote.js';
+import { Remote } from '../../helpers/remote.js';
 
 /** What sends: the product, or the rival. */
 export interface SendingSide {
@@ -30,7 +30,9 @@ export class Rig {
 
   private constructor(sender: SendingSide) {
     this.#sender = sender;
-    this.receivers = Array.from({ length: RECEIVERS }, () => Remote.module<ReceiverMethods>('receiver.js'));
+    this.receivers = Array.from({ length: RECEIVERS }, () =>
+      Remote.module<ReceiverMethods>(new URL('receiver.js', import.meta.url)),
+    );
   }
 
   static async create(sender: SendingSide, pinned: boolean): Promise<Rig> {

@@ -4,7 +4,7 @@ import { FanOut } from '../../../src/session/fan-out.js';
 import { clipBitrates, makeClip } from './clip.js';
 import { createViewer } from './create-viewer.js';
 import { PacedSource } from './paced-source.js';
-import { serve } from './remote.js';
+import { serve } from '../../helpers/remote.js';
 
 export interface SenderReading {
   readonly wallMs: number;
