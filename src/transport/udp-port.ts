@@ -5,6 +5,7 @@ import type { DatagramHandler, DatagramPath } from './datagram-path.js';
 const RECEIVE_BUFFER_BYTES = 1 << 20;
 /** Holds a key picture for some hundred viewers, which leaves in one burst. */
 const SEND_BUFFER_BYTES = 4 << 20;
+const MAX_QUEUED_BYTES = 4 << 20;
 
 export interface UdpPortOptions {
   readonly address: string;
@@ -65,6 +66,8 @@ export class UdpPort {
       localPriority: this.#options.priority,
       send: (data) => {
         try {
+          // The kernel takes it at once or, with its buffer full, later; a queue here would only grow old.
+          if (socket.getSendQueueSize() > MAX_QUEUED_BYTES) return;
           socket.send(data, remotePort, remoteAddress);
         } catch {
           // Closed, or an address that cannot be used.

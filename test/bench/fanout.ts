@@ -42,10 +42,13 @@ const rounded = <T>(value: T): T =>
     JSON.stringify(value, (_, part: unknown) => (typeof part === 'number' ? round(part, 3) : part)),
   ) as T;
 
+const failures = ({ failedJoins, closed }: Pick<Level, 'failedJoins' | 'closed'>) =>
+  failedJoins === 0 ? '' : `   ${failedJoins} failed joins ${JSON.stringify(closed)}`;
 const row = (each: Level) =>
   `${String(each.viewers).padStart(4)} viewers   ${each.cpuPercent.toFixed(1).padStart(5)} % CPU (user ${each.userPercent.toFixed(1)}, system ${each.systemPercent.toFixed(1)}; /proc ${each.procCpuPercent.toFixed(1)})` +
   `   loop p50 ${each.loopP50Ms.toFixed(1)} p99 ${each.loopP99Ms.toFixed(1)} max ${each.loopMaxMs.toFixed(1)} ms` +
-  `   ${each.packetsPerSecondPerViewer.toFixed(1)} packets/s and ${each.kbitPerSecondPerViewer.toFixed(0)} kbit/s a viewer   loss ${each.lossPercent.toFixed(3)} %`;
+  `   ${each.packetsPerSecondPerViewer.toFixed(1)} packets/s and ${each.kbitPerSecondPerViewer.toFixed(0)} kbit/s a viewer   pace ${each.pace.toFixed(3)}   loss ${each.lossPercent.toFixed(3)} %` +
+  failures(each);
 
 const scale = await measureScale(counts, seconds, values.pin, (level) => say(row(level)));
 const { idle, bitrates, marginalCpuPercent, viewersPerCore } = scale;
@@ -66,17 +69,22 @@ if (values.join) {
   say(
     `${massJoin.joining} join ${massJoin.running}: first after ${massJoin.firstJoinedMs.toFixed(0)} ms, all after ${massJoin.allJoinedMs.toFixed(0)} ms` +
       `; longest gap of the running ${massJoin.longestGapMs.toFixed(0)} ms (before ${massJoin.longestGapBeforeMs.toFixed(0)})` +
-      `; loop p99 ${massJoin.loopP99Ms.toFixed(1)} max ${massJoin.loopMaxMs.toFixed(1)} ms`,
+      `; loop p99 ${massJoin.loopP99Ms.toFixed(1)} max ${massJoin.loopMaxMs.toFixed(1)} ms` +
+      failures(massJoin),
   );
 }
 
 let rival: Rival | undefined;
 const aiortc = values['no-rival'] ? undefined : await findAiortc();
 if (aiortc !== undefined) {
-  rival = await measureRival(aiortc, seconds, values.pin);
-  for (const each of rival.levels)
+  try {
+    rival = await measureRival(aiortc, seconds, values.pin);
+  } catch (error) {
+    say(`no ratio: aiortc failed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  for (const each of rival?.levels ?? [])
     say(
-      `aiortc ${rival.version}: ${each.viewers} viewers   ${each.cpuPercent.toFixed(1)} % CPU   ${each.packetsPerSecondPerViewer.toFixed(1)} packets/s and ${each.kbitPerSecondPerViewer.toFixed(0)} kbit/s a viewer`,
+      `aiortc ${aiortc.version}: ${each.viewers} viewers   ${each.cpuPercent.toFixed(1)} % CPU   ${each.packetsPerSecondPerViewer.toFixed(1)} packets/s and ${each.kbitPerSecondPerViewer.toFixed(0)} kbit/s a viewer`,
     );
 } else if (!values['no-rival']) say(`no ratio: ${AIORTC_MISSING}`);
 const ratioToAiortc =

@@ -48,6 +48,7 @@ async function openPage(): Promise<Page> {
 interface Seen {
   readonly widthPx: number;
   readonly heightPx: number;
+  readonly pictures: number;
   readonly picturesPerSecond: number;
   readonly loudestRms: number;
 }
@@ -87,6 +88,7 @@ function watch(page: Page, limitMs: number): Promise<Seen> {
     return {
       widthPx: video.videoWidth,
       heightPx: video.videoHeight,
+      pictures,
       picturesPerSecond: ((pictures - 1) * 1000) / (lastMs - firstMs),
       loudestRms,
     };
@@ -95,8 +97,8 @@ function watch(page: Page, limitMs: number): Promise<Seen> {
 
 function assertPlays(seen: Seen): void {
   assert.deepEqual([seen.widthPx, seen.heightPx], [512, 600]);
-  // 25 are sent; a busy machine shows fewer.
-  assert.ok(seen.picturesPerSecond > 12 && seen.picturesPerSecond < 30, JSON.stringify(seen));
+  // 25 are sent a second; a busy machine shows fewer, but no burst.
+  assert.ok(seen.pictures >= 50 && seen.picturesPerSecond < 30, JSON.stringify(seen));
   assert.ok(seen.loudestRms > 0.01, JSON.stringify(seen));
 }
 

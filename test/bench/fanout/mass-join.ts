@@ -6,7 +6,7 @@ import { openSender } from './sending.js';
 export interface MassJoin {
   readonly running: number;
   readonly joining: number;
-  /** From the first offer until every newcomer has its first picture packet. */
+  /** From the first offer until every newcomer has its first picture packet or has failed. */
   readonly allJoinedMs: number;
   readonly firstJoinedMs: number;
   /** The longest wait of a running viewer between two packets of a track, in quiet and while the others join. */
@@ -16,6 +16,8 @@ export interface MassJoin {
   readonly loopMaxMs: number;
   readonly cpuPercent: number;
   readonly lostPackets: number;
+  readonly failedJoins: number;
+  readonly closed: Readonly<Record<string, number>>;
 }
 
 const QUIET_SECONDS = 3;
@@ -36,12 +38,12 @@ export async function measureMassJoin(running: number, joining: number, pinned: 
     const joins = await rig.during(() =>
       Promise.all(
         Array.from({ length: joining }, async () => {
-          await rig.join(fresh);
+          if (!(await rig.join(fresh))) return;
           firstJoinedMs = Math.min(firstJoinedMs, performance.now() - startMs);
         }),
       ),
     );
-    const { loop } = await sender.read();
+    const { loop, closed } = await sender.read();
     return {
       ...{ running, joining, firstJoinedMs },
       allJoinedMs: joins.seconds * 1000,
@@ -51,6 +53,8 @@ export async function measureMassJoin(running: number, joining: number, pinned: 
       loopMaxMs: loop.maxMs,
       cpuPercent: joins.cpuPercent,
       lostPackets: joins.receivers[0]?.lost ?? 0,
+      failedJoins: rig.failedJoins,
+      closed,
     };
   } finally {
     await rig.close();

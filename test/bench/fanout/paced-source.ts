@@ -1,15 +1,19 @@
 import { systemClock } from '../../../src/lib/clock.js';
-import { msToSamples, OPUS_FRAME_SAMPLES, samplesToMs } from '../../../src/media/timeline.js';
+import { OPUS_FRAME_SAMPLES, samplesToMs } from '../../../src/media/timeline.js';
 import type { FanOut } from '../../../src/session/fan-out.js';
 import { FPS, type Clip } from './clip.js';
 
 const TICK_MS = samplesToMs(OPUS_FRAME_SAMPLES);
+/** Later than this and the source goes on from where it is, as a session does after a stall. */
+const STALL_MS = 100;
 const TICKS_PER_PICTURE = 1000 / FPS / TICK_MS;
 
 /** Plays the clip round and round into a fan-out: a sound every 20 ms and a picture every 40, due by one clock. */
 export class PacedSource {
   #clip: Clip;
   #keyWanted = false;
+  /** Media time sent so far. */
+  sentMs = 0;
   #cancel: (() => void) | undefined;
 
   constructor(clip: Clip) {
@@ -22,8 +26,7 @@ export class PacedSource {
   }
 
   start(fanOut: FanOut): void {
-    const startMs = systemClock.now();
-    const startWallMs = systemClock.wall();
+    let startMs = systemClock.now();
     const { pictures, sounds } = this.#clip;
     let tick = 0;
     let at = 0;
@@ -37,15 +40,21 @@ export class PacedSource {
         at = (at + 1) % pictures.length;
       }
       if (tick % (1000 / TICK_MS) === 0) {
-        const elapsedMs = systemClock.now() - startMs;
-        fanOut.sendSenderReports(msToSamples(elapsedMs), startWallMs + elapsedMs);
+        fanOut.sendSenderReports(tick * OPUS_FRAME_SAMPLES, systemClock.wall());
       }
       tick += 1;
+      this.sentMs += TICK_MS;
     };
     const run = (): void => {
-      // A tick that is late is made up for at once, as the session's clock does.
-      while (startMs + tick * TICK_MS <= systemClock.now()) send();
-      this.#cancel = systemClock.after(startMs + tick * TICK_MS - systemClock.now(), run);
+      send();
+      // A tick that is late is made up for as soon as the loop has been round; without that, an overloaded sender would
+      // never come to empty its sockets.
+      let waitMs = startMs + tick * TICK_MS - systemClock.now();
+      if (waitMs < -STALL_MS) {
+        startMs -= waitMs;
+        waitMs = 0;
+      }
+      this.#cancel = systemClock.after(waitMs, run);
     };
     run();
   }

@@ -1,7 +1,7 @@
 /** A process full of viewers by libdatachannel, which count what they get. */
 import { DatachannelClient } from '../../helpers/datachannel-client.js';
 import type { RtpTotals } from '../../helpers/rtp-count.js';
-import { serve } from './remote.js';
+import { serve } from '../../helpers/remote.js';
 
 export interface ReceiverReading {
   readonly viewers: number;
@@ -33,11 +33,16 @@ const methods = {
     viewers.set(id, { client, before: [] });
     return client.offer();
   },
-  /** Resolves at the first picture packet. */
-  async play({ id, answerSdp }: { id: string; answerSdp: string }) {
+  /** True at the first picture packet; false if the connection ended before, and the viewer is forgotten. */
+  async play({ id, answerSdp }: { id: string; answerSdp: string }): Promise<boolean> {
     const { client } = viewer(id);
     client.answer(answerSdp);
-    await client.until('picture', ({ video }) => video.totals.packets > 0, PLAYING_LIMIT_MS);
+    const over = () => ['closed', 'failed'].includes(client.state);
+    await client.until('picture', ({ video }) => video.totals.packets > 0 || over(), PLAYING_LIMIT_MS);
+    if (!over()) return true;
+    client.close();
+    viewers.delete(id);
+    return false;
   },
   async mark(_: null) {
     for (const each of viewers.values()) {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pin, processCpuMs } from './process-cpu.js';
 import type { ReceiverMethods, ReceiverReading } from './receiver.js';
-import { Remote } from './remote.js';
+import { Remote } from '../../helpers/remote.js';
 
 /** What sends: the product, or the rival. */
 export interface SendingSide {
@@ -18,15 +18,21 @@ export interface Traffic {
 }
 
 const RECEIVERS = 2;
+/** A bench goes on with a few of them, and tells. */
+const MOST_FAILED_JOINS = 20;
 
 export class Rig {
   readonly receivers: readonly Remote<ReceiverMethods>[];
   #sender: SendingSide;
   #viewers = 0;
+  #ids = 0;
+  failedJoins = 0;
 
   private constructor(sender: SendingSide) {
     this.#sender = sender;
-    this.receivers = Array.from({ length: RECEIVERS }, () => Remote.module<ReceiverMethods>('receiver.js'));
+    this.receivers = Array.from({ length: RECEIVERS }, () =>
+      Remote.module<ReceiverMethods>(new URL('receiver.js', import.meta.url)),
+    );
   }
 
   static async create(sender: SendingSide, pinned: boolean): Promise<Rig> {
@@ -43,22 +49,27 @@ export class Rig {
     return this.#viewers;
   }
 
-  /** One more viewer in the given process, or in turn; resolves when its first picture is there. */
-  async join(receiver = this.receivers[this.#viewers % RECEIVERS]): Promise<void> {
+  /** One more viewer in the given process, or in turn; true when its first picture is there, false if it never was. */
+  async join(receiver = this.receivers[this.#ids % RECEIVERS]): Promise<boolean> {
     if (receiver === undefined) throw new RangeError('no such receiver');
     this.#viewers += 1;
-    const id = `viewer-${this.#viewers}`;
+    this.#ids += 1;
+    const id = `viewer-${this.#ids}`;
     const offerSdp = await receiver.call('offer', { id });
     const answerSdp = await this.#sender.join(id, offerSdp);
-    await receiver.call('play', { id, answerSdp });
+    if (await receiver.call('play', { id, answerSdp })) return true;
+    this.#viewers -= 1;
+    this.failedJoins += 1;
+    return false;
   }
 
-  /** Joins until so many watch, a few at a time. */
+  /** Joins until so many watch, a few at a time; others come in the place of those that fail. */
   async joinUntil(viewers: number, atATime = 4): Promise<void> {
     const lane = async (): Promise<void> => {
-      while (this.#viewers < viewers) await this.join();
+      while (this.#viewers < viewers && this.failedJoins <= MOST_FAILED_JOINS) await this.join();
     };
     await Promise.all(Array.from({ length: atATime }, lane));
+    if (this.failedJoins > MOST_FAILED_JOINS) throw new Error(`${this.failedJoins} joins failed`);
   }
 
   /** What comes through while `work` runs. */

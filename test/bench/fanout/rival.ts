@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drawPicture, FPS, SIDE_PX, VIDEO_BPS } from './clip.js';
 import { fitLine } from './line.js';
-import { Remote } from './remote.js';
+import { Remote } from '../../helpers/remote.js';
 import { perViewer, Rig } from './rig.js';
 
 export interface Rival {

@@ -11,12 +11,17 @@ export interface Level {
   readonly systemPercent: number;
   /** The same from outside, as the kernel counts it. */
   readonly procCpuPercent: number;
+  /** Media time sent, in wall time: below 1 the sender could not keep up. */
+  readonly pace: number;
   readonly loopP50Ms: number;
   readonly loopP99Ms: number;
   readonly loopMaxMs: number;
   readonly packetsPerSecondPerViewer: number;
   readonly kbitPerSecondPerViewer: number;
   readonly lossPercent: number;
+  /** Since the bench began: joins that never brought a picture, and viewers that ended, by reason. */
+  readonly failedJoins: number;
+  readonly closed: Readonly<Record<string, number>>;
 }
 
 export interface Scale {
@@ -36,6 +41,8 @@ export const LOOP_P99_LIMIT_MS = 20;
 export const FULL_CPU_PERCENT = 80;
 /** Above, the process waits for the core, and a level says nothing about the cost of a viewer. */
 const SATURATED_PERCENT = 92;
+/** What is sent slower costs less, and does not belong on the line. */
+const MIN_PACE = 0.97;
 const IDLE_SECONDS = 2;
 const SETTLE_MS = 1000;
 
@@ -65,11 +72,12 @@ export async function measureScale(
       onLevel(measured);
       if (measured.viewers < count) stoppedBecause = `${count - measured.viewers} viewers were lost`;
       else if (measured.cpuPercent > SATURATED_PERCENT) stoppedBecause = 'the core is full';
+      else if (measured.pace < MIN_PACE) stoppedBecause = 'the sender did not keep up';
       if (stoppedBecause !== undefined) break;
     }
     const line = fitLine(
       levels
-        .filter(({ cpuPercent }) => cpuPercent <= SATURATED_PERCENT)
+        .filter(({ cpuPercent, pace }) => cpuPercent <= SATURATED_PERCENT && pace >= MIN_PACE)
         .map((each) => ({ x: each.viewers, y: each.cpuPercent })),
     );
     return {
@@ -80,7 +88,9 @@ export async function measureScale(
       viewersPerCore: line && Math.floor((FULL_CPU_PERCENT - line.intercept) / line.slope),
       viewersRunWithinLoopLimit: Math.max(
         0,
-        ...levels.filter((each) => each.loopP99Ms <= LOOP_P99_LIMIT_MS).map((each) => each.viewers),
+        ...levels
+          .filter((each) => each.loopP99Ms <= LOOP_P99_LIMIT_MS && each.pace >= MIN_PACE)
+          .map((each) => each.viewers),
       ),
       ...(stoppedBecause === undefined ? {} : { stoppedBecause }),
     };
@@ -93,13 +103,14 @@ export async function measureScale(
 async function level(sender: Sender, rig: Rig, seconds: number): Promise<Level> {
   await sender.mark();
   const traffic = await rig.watch(seconds);
-  const { wallMs, userMs, systemMs, loop, viewers } = await sender.read();
+  const { wallMs, userMs, systemMs, sentMs, loop, viewers, closed } = await sender.read();
   const { packetsPerSecond, bitsPerSecond, lossPercent } = perViewer(traffic);
   return {
     viewers,
     cpuPercent: (100 * (userMs + systemMs)) / wallMs,
     userPercent: (100 * userMs) / wallMs,
     systemPercent: (100 * systemMs) / wallMs,
+    pace: sentMs / wallMs,
     procCpuPercent: traffic.cpuPercent,
     loopP50Ms: loop.p50Ms,
     loopP99Ms: loop.p99Ms,
@@ -107,5 +118,7 @@ async function level(sender: Sender, rig: Rig, seconds: number): Promise<Level> 
     packetsPerSecondPerViewer: packetsPerSecond,
     kbitPerSecondPerViewer: bitsPerSecond / 1000,
     lossPercent,
+    failedJoins: rig.failedJoins,
+    closed,
   };
 }

@@ -4,15 +4,19 @@ import { FanOut } from '../../../src/session/fan-out.js';
 import { clipBitrates, makeClip } from './clip.js';
 import { createViewer } from './create-viewer.js';
 import { PacedSource } from './paced-source.js';
-import { serve } from './remote.js';
+import { serve } from '../../helpers/remote.js';
 
 export interface SenderReading {
   readonly wallMs: number;
   readonly userMs: number;
   readonly systemMs: number;
+  /** Media time sent. */
+  readonly sentMs: number;
   /** Time from one millisecond's timer to the next, the millisecond itself included. */
   readonly loop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly viewers: number;
+  /** Viewers that ended so far, by reason. */
+  readonly closed: Readonly<Record<string, number>>;
 }
 
 const clip = await makeClip();
@@ -21,9 +25,11 @@ const fanOut = new FanOut({
   onKeyframeNeeded: () => source.wantKey(),
   onPeerError: (id, error) => console.error(id, error),
 });
+const closed: Record<string, number> = {};
 const loopDelay = monitorEventLoopDelay({ resolution: 1 });
 loopDelay.enable();
-let since = { atMs: performance.now(), cpu: process.cpuUsage() };
+const now = () => ({ atMs: performance.now(), cpu: process.cpuUsage(), sentMs: source.sentMs });
+let since = now();
 
 const methods = {
   /** Answers when the clip is coded. */
@@ -34,12 +40,14 @@ const methods = {
     source.start(fanOut);
   },
   async join({ id, offerSdp }: { id: string; offerSdp: string }) {
-    return createViewer(id, offerSdp, fanOut);
+    return createViewer(id, offerSdp, fanOut, (reason) => {
+      closed[reason] = (closed[reason] ?? 0) + 1;
+    });
   },
   /** What follows is counted until `read`. */
   async mark(_: null) {
     loopDelay.reset();
-    since = { atMs: performance.now(), cpu: process.cpuUsage() };
+    since = now();
   },
   async read(_: null): Promise<SenderReading> {
     const { user, system } = process.cpuUsage(since.cpu);
@@ -48,12 +56,14 @@ const methods = {
       wallMs: performance.now() - since.atMs,
       userMs: user / 1000,
       systemMs: system / 1000,
+      sentMs: source.sentMs - since.sentMs,
       loop: {
         p50Ms: ms(loopDelay.percentile(50)),
         p99Ms: ms(loopDelay.percentile(99)),
         maxMs: ms(loopDelay.max),
       },
       viewers: fanOut.size,
+      closed,
     };
   },
 };

@@ -1,4 +1,4 @@
-import { Remote } from './remote.js';
+import { Remote } from '../../helpers/remote.js';
 import type { SendingSide } from './rig.js';
 import type { SenderMethods, SenderReading } from './sender.js';
 
@@ -13,7 +13,7 @@ export interface Sender extends SendingSide {
 
 /** Resolves when its clip is coded. */
 export async function openSender(): Promise<Sender> {
-  const remote = Remote.module<SenderMethods>('sender.js');
+  const remote = Remote.module<SenderMethods>(new URL('sender.js', import.meta.url));
   return {
     pid: remote.pid,
     bitrates: await remote.call('bitrates', null),

@@ -1,4 +1,4 @@
-/** Calls into a process of the bench, over Node's channel to a child or over lines of JSON to any other program. */
+/** Calls into another process, over Node's channel to a child or over lines of JSON to any other program. */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -50,9 +50,9 @@ export class Remote<M extends Methods> {
     });
   }
 
-  /** A compiled module beside this one. */
-  static module<M extends Methods>(name: string): Remote<M> {
-    const child = fork(fileURLToPath(new URL(name, import.meta.url)));
+  /** A compiled module. */
+  static module<M extends Methods>(module: URL): Remote<M> {
+    const child = fork(fileURLToPath(module));
     const remote = new Remote<M>(child, (call) => child.send(call));
     child.on('message', (reply: Reply) => remote.#settle(reply));
     return remote;
