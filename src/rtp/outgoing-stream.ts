@@ -62,6 +62,7 @@ export class OutgoingStream {
   /** 48-bit packet indices of SRTP. Below half, so that no receiver sees a wrap at once. */
   #index = randomInt(0x8000);
   #rtxIndex = randomInt(0x8000);
+  #firstKept = 0;
   #protector: SrtpProtector | undefined;
   #write: (packet: Buffer) => void = () => {};
   readonly #history: (
@@ -93,12 +94,22 @@ export class OutgoingStream {
     this.#put(payload, this.payloadType, this.ssrc, index, nowMs);
   }
 
+  /** What was sent so far is not repeated any more: a key picture follows that makes it worthless. */
+  forget(): void {
+    this.#firstKept = this.#index;
+  }
+
   /** Answers a NACK. `roundTripMs` spaces repeats of one packet. Returns the payload bytes sent, 0 if it was not. */
   repeat(sequenceNumber: number, nowMs: number, roundTripMs: number): number {
     const index = this.#index - 1 - ((this.#index - 1 - sequenceNumber) & 0xffff);
     const entry = this.#history[index & (HISTORY - 1)];
     const gapMs = Math.max(MIN_REPEAT_GAP_MS, roundTripMs);
-    if (entry?.index !== index || entry.repeats >= MAX_REPEATS || nowMs - entry.repeatedAtMs < gapMs) {
+    if (
+      entry?.index !== index ||
+      index < this.#firstKept ||
+      entry.repeats >= MAX_REPEATS ||
+      nowMs - entry.repeatedAtMs < gapMs
+    ) {
       this.notRepeated += 1;
       return 0;
     }

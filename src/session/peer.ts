@@ -3,7 +3,14 @@ import { AppError } from '../errors.js';
 import { systemClock, type Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { RenditionName } from '../media/frame.js';
-import { ntpTime, OPUS_CLOCK_RATE, rtpTimestamp, samplesToMs, VIDEO_CLOCK_RATE } from '../media/timeline.js';
+import {
+  msToSamples,
+  ntpTime,
+  OPUS_CLOCK_RATE,
+  rtpTimestamp,
+  samplesToMs,
+  VIDEO_CLOCK_RATE,
+} from '../media/timeline.js';
 import { OPUS_LOOKAHEAD_SAMPLES } from '../rtp/opus.js';
 import { OutgoingStream } from '../rtp/outgoing-stream.js';
 import { readRtcp, type ReceptionReport } from '../rtp/rtcp.js';
@@ -31,6 +38,9 @@ const UDP_IP_BYTES = 28;
 /** Repeats may take so much of what is sent in a second, which answers a fifth of all packets lost. */
 const REPEAT_SHARE = 0.3;
 const MIN_REPEAT_BYTES = 20_000;
+/** On a link that is known to be narrow they would keep its queue full. */
+const NARROW_REPEAT_SHARE = 0.08;
+const MIN_NARROW_REPEAT_BYTES = 2_500;
 /** On a line that loses more than this share, a repeat is sent twice, so far apart. */
 const SECOND_COPY_LOSS = 0.01;
 const SECOND_COPY_MS = 20;
@@ -89,6 +99,7 @@ export class Peer {
   #rttMs: number | undefined;
   /** Middle NTP bits of a report -> steady ms at which it left. */
   readonly #sentReports = new Map<number, number>();
+  #reported: { mediaSamples: number; wallMs: number; atMs: number } | undefined;
   #stopWaiting: () => void;
 
   /** Answers at once: all candidates are known. @throws sdp-invalid, sdp-unsupported */
@@ -231,7 +242,10 @@ export class Peer {
       this.metrics.pictureHeldBack();
       return;
     }
-    if (picture.rendition !== this.#rendition) this.metrics.moves += 1;
+    if (picture.rendition !== this.#rendition) {
+      this.metrics.moves += 1;
+      this.#video.forget();
+    }
     this.#rendition = picture.rendition;
     this.metrics.rendition = picture.rendition;
     this.#lastSamples = mediaSamples;
@@ -252,6 +266,7 @@ export class Peer {
     if (this.#state !== 'connected') return undefined;
     const wanted = renditions.find(({ rendition }) => rendition === this.#quality.wanted);
     if (wanted?.key === true) return wanted;
+    if (this.#rendition !== this.#quality.wanted && this.#quality.holds(this.#clock.now())) return undefined;
     const same = renditions.find(({ rendition }) => rendition === this.#rendition);
     return same !== undefined && (this.#keyed || same.key) ? same : undefined;
   }
@@ -277,14 +292,19 @@ export class Peer {
 
   /** Sound comes 50 times a second, which is the pace of all that has to be done now and then. */
   #everyPacketTime(nowMs: number): void {
-    this.#repeatBytes = Math.max(0, this.#repeatBytes - (REPEAT_SHARE * this.#quality.sentBps(nowMs)) / 400);
+    this.#repeatBytes = Math.max(
+      0,
+      this.#repeatBytes - (this.#repeatShare * this.#quality.sentBps(nowMs)) / 400,
+    );
     const stream = this.#video;
-    let probeBytes = this.#quality.probeBytes(nowMs);
-    for (let back = 0; probeBytes > 0 && stream?.rtxPayloadType !== undefined; back++) {
+    const { probeBytes, report } = this.#quality.step(nowMs);
+    let restBytes = probeBytes;
+    for (let back = 0; restBytes > 0 && stream?.rtxPayloadType !== undefined; back++) {
       const bytes = back < MAX_PROBE_PACKETS ? stream.probe(back % PROBE_REACH, nowMs) : 0;
       if (bytes === 0) break;
-      probeBytes -= bytes;
+      restBytes -= bytes;
     }
+    if (report) this.#reportAgain(nowMs);
     this.#askForWanted();
   }
 
@@ -294,6 +314,7 @@ export class Peer {
    */
   sendSenderReports(mediaSamples: number, wallMs: number): void {
     if (this.#state !== 'connected') return;
+    this.#reported = { mediaSamples, wallMs, atMs: this.#clock.now() };
     const ntp = ntpTime(wallMs);
     for (const stream of [this.#audio, this.#video]) {
       if (stream === undefined) continue;
@@ -311,6 +332,14 @@ export class Peer {
     this.#sentReports.set(ntpMiddle(ntp), this.#clock.now());
     const [oldest] = this.#sentReports.keys();
     if (this.#sentReports.size > REPORTS_KEPT && oldest !== undefined) this.#sentReports.delete(oldest);
+  }
+
+  /** The pair of times of the last report, both moved on. */
+  #reportAgain(nowMs: number): void {
+    if (this.#reported === undefined) return;
+    const { mediaSamples, wallMs, atMs } = this.#reported;
+    const aheadMs = nowMs - atMs;
+    this.sendSenderReports(mediaSamples + msToSamples(aheadMs), wallMs + aheadMs);
   }
 
   #onRtcp(packet: Buffer): void {
@@ -335,9 +364,14 @@ export class Peer {
     return true;
   }
 
+  get #repeatShare(): number {
+    return this.#quality.constrained ? NARROW_REPEAT_SHARE : REPEAT_SHARE;
+  }
+
   /** Within a share of what is sent anyway: repeats must not fill a link that loses packets because it is full. */
   #repeat(stream: OutgoingStream, sequenceNumbers: readonly number[], nowMs: number): void {
-    const budget = Math.max(MIN_REPEAT_BYTES, (REPEAT_SHARE * this.#quality.sentBps(nowMs)) / 8);
+    const leastBytes = this.#quality.constrained ? MIN_NARROW_REPEAT_BYTES : MIN_REPEAT_BYTES;
+    const budget = Math.max(leastBytes, (this.#repeatShare * this.#quality.sentBps(nowMs)) / 8);
     const { repeated } = stream;
     for (const sequenceNumber of sequenceNumbers) {
       if (this.#repeatBytes > budget) break;
@@ -373,7 +407,9 @@ export class Peer {
     if (stream !== this.#video) return;
     this.metrics.sentBps = this.#quality.sentBps(nowMs);
     this.metrics.estimateBps = this.#quality.rembBps;
-    this.#quality.onReport(lostShare, rttMs, nowMs);
+    const rtt =
+      rttMs === undefined || sentAtMs === undefined ? undefined : { ms: rttMs, reportSentMs: sentAtMs };
+    this.#quality.onReport(lostShare, rtt, nowMs);
   }
 
   /** A trickled fragment. @throws sdp-invalid; not-supported if it is of another ICE session; peer-not-found */

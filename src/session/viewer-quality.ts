@@ -3,8 +3,9 @@ import type { RenditionName } from '../media/frame.js';
 /**
  * Which of a session's renditions one viewer's link carries. Down when the link shows that it is full: the viewer's
  * estimate (REMB) falls below what it is sent, much is lost, or reports come back late because a queue grew. Up after a
- * probe: for a moment copies of packets fill the link to the next rendition's rate, and if nothing of that shows, the
- * viewer moves.
+ * probe: for a moment copies of packets fill the link to the next rendition's rate, a sender report follows them, and if
+ * the viewer's answer to that report shows no queue, the viewer moves. The burst is so short that on a link which is too
+ * narrow it only delays what is behind it.
  *
  * Only a falling estimate counts, not a low one: libwebrtc cuts it to 0.85 times what arrives when its queue grows, lets
  * it rise by 8 % a second, and does not let it rise above 1.5 times what arrives, so after a narrow stretch it says
@@ -27,16 +28,24 @@ const PROBE_LOSS = 0.08;
 const LATE_MS = 120;
 /** Of what gets through a full link, as a queue has to drain first. */
 const DRAIN_SHARE = 0.85;
-const PROBE_MS = 1000;
-/** Time for the viewer's word on the end of a probe. */
-const VERDICT_MS = 500;
+/** On a link just as wide as what the viewer gets now, a burst makes a queue of so many milliseconds. */
+const PROBE_QUEUE_MS = 150;
 const PROBE_SHARE = 1.05;
+/** The queue that a burst left behind: most of PROBE_QUEUE_MS where the link is too narrow, none where it is not. */
+const PROBE_LATE_MS = 50;
+/** libwebrtc reports on pictures once a second. */
+const VERDICT_MS = 1500;
 const FIRST_PAUSE_MS = 1500;
 const AFTER_SUCCESS_MS = 800;
 /** The longest wait for a link that recovered: two probes must fit into ten seconds. */
 const MAX_PAUSE_MS = 5000;
+/** With less room than this share of what is sent, the rest only fills the queue and gets lost. */
+const URGENT_SHARE = 0.6;
+/** The longest wait for an encoder that has to start. */
+const HELD_MS = 1000;
 /** After a step down or a probe the link speaks of what was before. */
 const DEAF_MS = 800;
+const NOTHING = { probeBytes: 0, report: false } as const;
 const METER_SLOT_MS = 100;
 const METER_SLOTS = 10;
 
@@ -50,7 +59,9 @@ export class ViewerQuality {
   #pauseMs = FIRST_PAUSE_MS;
   #nextProbeMs = 0;
   #deafUntilMs = 0;
-  #probe: { startedMs: number; sentBytes: number; lossBefore: number } | undefined;
+  #heldUntilMs = 0;
+  #probe:
+    { startedMs: number; sentBytes: number; lossBefore: number; endedMs: number | undefined } | undefined;
   #bestRttMs = Infinity;
   #late = 0;
   readonly #slots = new Float64Array(METER_SLOTS);
@@ -74,6 +85,11 @@ export class ViewerQuality {
   /** True while the link is known not to carry the best rendition. */
   get constrained(): boolean {
     return this.#at > this.#top;
+  }
+
+  /** What is sent now does not fit by far: better nothing until the next key picture of what is wanted. */
+  holds(nowMs: number): boolean {
+    return nowMs < this.#heldUntilMs;
   }
 
   get rembBps(): number | undefined {
@@ -122,52 +138,73 @@ export class ViewerQuality {
     if (fell && bps < this.sentBps(nowMs)) this.#congested(bps, nowMs);
   }
 
-  /** Loss of the pictures' stream since the report before; the round trip where it is known. */
-  onReport(lossShare: number, rttMs: number | undefined, nowMs: number): void {
+  /**
+   * Loss of the pictures' stream since the report before; where it is known, the round trip and when the sender report
+   * left that it was measured with.
+   */
+  onReport(lossShare: number, rtt: { ms: number; reportSentMs: number } | undefined, nowMs: number): void {
     const lossBefore = this.#lossShare;
     this.#lossShare = lossShare;
-    if (rttMs !== undefined) this.#bestRttMs = Math.min(this.#bestRttMs, rttMs);
-    const late = rttMs !== undefined && rttMs > this.#bestRttMs + LATE_MS;
-    this.#late = late ? this.#late + 1 : 0;
+    if (rtt !== undefined) this.#bestRttMs = Math.min(this.#bestRttMs, rtt.ms);
+    const lateMs = rtt === undefined ? 0 : rtt.ms - this.#bestRttMs;
+    const probe = this.#probe;
+    if (probe !== undefined) {
+      const judges = probe.endedMs !== undefined && rtt !== undefined && rtt.reportSentMs >= probe.endedMs;
+      if (lossShare > probe.lossBefore + PROBE_LOSS || (judges && lateMs > PROBE_LATE_MS))
+        this.#failed(nowMs);
+      else if (judges) this.#up(nowMs);
+      return;
+    }
+    this.#late = lateMs > LATE_MS ? this.#late + 1 : 0;
     const lossy = lossShare > HEAVY_LOSS && lossBefore > HEAVY_LOSS;
-    const spoilt = this.#probe !== undefined && (late || lossShare > this.#probe.lossBefore + PROBE_LOSS);
-    const throughBps = this.sentBps(nowMs) * (1 - lossShare) * DRAIN_SHARE;
-    if (spoilt || lossy || this.#late >= 2) this.#congested(throughBps, nowMs);
+    if (lossy || this.#late >= 2) this.#congested(this.sentBps(nowMs) * (1 - lossShare) * DRAIN_SHARE, nowMs);
   }
 
-  /** Called every 20 ms: bytes that should be sent as a probe now. May move the viewer up. */
-  probeBytes(nowMs: number): number {
+  /**
+   * Called every 20 ms. `probeBytes` should be sent now, over and above the media; with `report` a sender report, too,
+   * behind them.
+   */
+  step(nowMs: number): { probeBytes: number; report: boolean } {
     const next = this.#ladder[this.#at - 1];
-    if (next === undefined || this.#at <= this.#top) {
+    const now = this.#ladder[this.#at];
+    if (next === undefined || now === undefined || this.#at <= this.#top) {
       this.#probe = undefined;
-      return 0;
+      return NOTHING;
     }
     if (this.#probe === undefined) {
-      if (nowMs < this.#nextProbeMs || this.#lossShare > HEAVY_LOSS) return 0;
-      this.#probe = { startedMs: nowMs, sentBytes: 0, lossBefore: this.#lossShare };
+      if (nowMs < this.#nextProbeMs || this.#lossShare > HEAVY_LOSS) return NOTHING;
+      this.#probe = { startedMs: nowMs, sentBytes: 0, lossBefore: this.#lossShare, endedMs: undefined };
     }
     const probe = this.#probe;
-    const elapsedMs = nowMs - probe.startedMs;
-    if (elapsedMs >= PROBE_MS + VERDICT_MS) {
-      this.#up(nowMs);
-      return 0;
+    if (probe.endedMs !== undefined) {
+      if (nowMs < probe.endedMs + VERDICT_MS) return NOTHING;
+      // A viewer that never tells a round trip is judged by its loss and its estimate alone.
+      if (this.#bestRttMs === Infinity) this.#up(nowMs);
+      else this.#failed(nowMs);
+      return NOTHING;
     }
-    if (elapsedMs >= PROBE_MS) return 0;
-    const mediaBps = this.#ladder[this.#at]?.bps ?? 0;
-    const wantedBytes = (Math.max(0, PROBE_SHARE * next.bps - mediaBps) * (elapsedMs + 20)) / 8000;
-    const bytes = Math.max(0, wantedBytes - probe.sentBytes);
-    probe.sentBytes += bytes;
-    return bytes;
+    const extraBps = PROBE_SHARE * next.bps - now.bps;
+    const wholeBytes = (now.bps * PROBE_QUEUE_MS) / 8000;
+    const soFarBytes = Math.min(wholeBytes, (extraBps * (nowMs - probe.startedMs + 20)) / 8000);
+    const probeBytes = soFarBytes - probe.sentBytes;
+    probe.sentBytes = soFarBytes;
+    if (soFarBytes < wholeBytes) return { probeBytes, report: false };
+    probe.endedMs = nowMs;
+    return { probeBytes, report: true };
+  }
+
+  #failed(nowMs: number): void {
+    this.#probe = undefined;
+    this.#pauseMs = Math.min(MAX_PAUSE_MS, this.#pauseMs * 2);
+    this.#nextProbeMs = nowMs + this.#pauseMs;
+    this.#deafUntilMs = nowMs + DEAF_MS;
   }
 
   #congested(roomBps: number, nowMs: number): void {
     this.#late = 0;
+    // What the probe filled the link with is gone with it; what the viewer gets fitted before.
     if (this.#probe !== undefined) {
-      // What the probe filled the link with is gone with it; what the viewer gets fitted before.
-      this.#probe = undefined;
-      this.#pauseMs = Math.min(MAX_PAUSE_MS, this.#pauseMs * 2);
-      this.#nextProbeMs = nowMs + this.#pauseMs;
-      this.#deafUntilMs = nowMs + DEAF_MS;
+      this.#failed(nowMs);
       return;
     }
     this.#nextProbeMs = nowMs + this.#pauseMs;
@@ -176,6 +213,7 @@ export class ViewerQuality {
     const fitting = this.#ladder.findIndex(({ bps }, at) => at >= this.#top && bps <= roomBps);
     const at = fitting < 0 ? this.#ladder.length - 1 : fitting;
     if (at <= this.#at) return;
+    if (roomBps < URGENT_SHARE * (this.#ladder[this.#at]?.bps ?? 0)) this.#heldUntilMs = nowMs + HELD_MS;
     this.#at = at;
     this.#deafUntilMs = nowMs + DEAF_MS;
     this.downs += 1;

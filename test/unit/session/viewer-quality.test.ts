@@ -26,6 +26,8 @@ class Link {
   readonly #arrived: number[] = [];
   #lost = 0;
   #sent = 0;
+  #report: { ms: number; reportSentMs: number } | undefined;
+  longestQueueMs = 0;
 
   constructor(roomBps: number, ladder = LADDER) {
     this.roomBps = roomBps;
@@ -36,12 +38,20 @@ class Link {
   run(ms: number): this {
     for (const endMs = this.nowMs + ms; this.nowMs < endMs; this.nowMs += STEP_MS) {
       const { bps = 0 } = this.#ladder.find(({ name }) => name === this.quality.wanted) ?? {};
-      const bits = (bps * STEP_MS) / 1000 + this.quality.probeBytes(this.nowMs) * 8;
+      const { probeBytes, report } = this.quality.step(this.nowMs);
+      const bits = (bps * STEP_MS) / 1000 + probeBytes * 8;
       this.quality.onSent(bits / 8, this.nowMs);
       this.#carry(bits);
+      this.longestQueueMs = Math.max(this.longestQueueMs, this.#queueMs);
+      if (report || this.nowMs % 1000 === 500)
+        this.#report = { ms: 20 + this.#queueMs, reportSentMs: this.nowMs };
       this.log.push(this.quality.wanted);
     }
     return this;
+  }
+
+  get #queueMs(): number {
+    return (this.#queueBits * 1000) / this.roomBps;
   }
 
   #carry(bits: number): void {
@@ -57,8 +67,7 @@ class Link {
     if (this.#arrived.length > 25) this.#arrived.shift();
     const arriving =
       (this.#arrived.reduce((sum, one) => sum + one, 0) * 1000) / (this.#arrived.length * STEP_MS);
-    const queueMs = (this.#queueBits * 1000) / this.roomBps;
-    if (grew && queueMs > 40) {
+    if (grew && this.#queueMs > 40) {
       if (0.85 * arriving < this.#estimate) {
         this.#estimate = 0.85 * arriving;
         this.quality.onRemb(this.#estimate, this.nowMs);
@@ -67,7 +76,7 @@ class Link {
       this.#estimate = Math.min(this.#estimate * 1.08 ** (STEP_MS / 1000), 1.5 * arriving);
     if (this.nowMs % 1000 !== 0 || this.nowMs === 0) return;
     this.quality.onRemb(this.#estimate, this.nowMs);
-    this.quality.onReport(this.#lost / this.#sent, 20 + queueMs, this.nowMs);
+    this.quality.onReport(this.#lost / this.#sent, this.#report, this.nowMs);
     this.#sent = this.#lost = 0;
   }
 }
@@ -85,7 +94,7 @@ describe('ViewerQuality', () => {
     for (let nowMs = 0; nowMs < 20_000; nowMs += 20) {
       quality.onSent(2375, nowMs);
       if (nowMs % 1000 === 0 && nowMs > 0) {
-        quality.onReport(0.1, 20, nowMs);
+        quality.onReport(0.1, { ms: 20, reportSentMs: nowMs - 500 }, nowMs);
         quality.onRemb(950_000 * 0.9, nowMs);
       }
     }
@@ -102,8 +111,13 @@ describe('ViewerQuality', () => {
       link.roomBps = roomBps;
       link.run(1500);
       assert.notEqual(link.quality.wanted, 'high', `${roomBps} bit/s`);
+      link.run(2000); // the queue drains
       link.log.length = 0;
+      link.longestQueueMs = 0;
       link.run(30_000);
+      // At 60 kbit/s not even the lowest rendition fits.
+      if (roomBps > 100_000)
+        assert.ok(link.longestQueueMs < 200, `${link.longestQueueMs} ms of queue by probes`);
       assert.ok(share(link.log, name) > 0.85, `${name} at ${roomBps}: ${share(link.log, name)}`);
       assert.equal(share(link.log.slice(-1), 'high'), 0);
     }
