@@ -66,7 +66,11 @@ const CLOSE_NOTIFY = 0;
 const GCM_BYTES = 8 + 16;
 /** Ends the library's repeating of a flight, which has no end of its own for half a minute. */
 export const NO_FLIGHT = 99;
-export const HASHES: Record<string, string> = { 'sha-256': 'sha256', 'sha-384': 'sha384', 'sha-512': 'sha512' };
+export const HASHES: Record<string, string> = {
+  'sha-256': 'sha256',
+  'sha-384': 'sha384',
+  'sha-512': 'sha512',
+};
 
 export async function createIdentity(): Promise<DtlsIdentity> {
   const { certPem, keyPem } = await CipherContext.createSelfSignedCertificateWithKey(

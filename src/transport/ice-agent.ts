@@ -13,9 +13,12 @@ import { writeStun, type StunMessage } from './stun.js';
  * sender address of a request and point a stream of pictures at somebody who never asked for them.
  */
 
-/** Without a sign of life for so long the viewer is gone; below the 30 s after which nothing may be sent any more. */
-const CONSENT_LIMIT_MS = 25_000;
-const CONSENT_EVERY_MS = 5_000;
+/**
+ * Without a sign of life for so long the viewer is gone. It is looked for as often as it is asked for, so the end comes
+ * up to one pause later, and still within the 30 s after which nothing may be sent any more (RFC 7675 section 5.1).
+ */
+const CONSENT_LIMIT_MS = 24_000;
+const CONSENT_EVERY_MS = 4_000;
 /** Pauses between checks of one candidate; the whole is given up when the owner's own limit ends. */
 const CHECK_PAUSES_MS = [50, 100, 200, 400, 800, 1600, 1600, 1600, 1600];
 const MAX_REMOTE_CANDIDATES = 32;

@@ -1,5 +1,12 @@
 /** A viewer by libdatachannel: it decrypts and counts packets, decodes nothing, and costs little. */
-import { Audio, PeerConnection, RtcpReceivingSession, Video, type Track } from 'node-datachannel';
+import {
+  Audio,
+  PeerConnection,
+  RtcpReceivingSession,
+  Video,
+  type RtcConfig,
+  type Track,
+} from 'node-datachannel';
 import { RtpCount } from './rtp-count.js';
 
 const VP8_PAYLOAD_TYPE = 96;
@@ -13,8 +20,8 @@ export class DatachannelClient {
   #waiters = new Set<() => void>();
   #closed = false;
 
-  constructor(name: string) {
-    this.#pc = new PeerConnection(name, { iceServers: [], bindAddress: '127.0.0.1' });
+  constructor(name: string, config: Partial<RtcConfig> = {}) {
+    this.#pc = new PeerConnection(name, { iceServers: [], bindAddress: '127.0.0.1', ...config });
     const video = new Video('video', 'RecvOnly');
     video.addVP8Codec(VP8_PAYLOAD_TYPE);
     const audio = new Audio('audio', 'RecvOnly');
@@ -25,6 +32,11 @@ export class DatachannelClient {
 
   get state(): string {
     return this.#closed ? 'closed' : this.#pc.state();
+  }
+
+  /** The pair in use, with the address and the type of both ends. */
+  get pair(): ReturnType<PeerConnection['getSelectedCandidatePair']> {
+    return this.#pc.getSelectedCandidatePair();
   }
 
   /** The offer with every candidate in it. */

@@ -29,6 +29,7 @@ const MARK: Record<Step['state'], [mark: string, word: string, kind: string]> = 
   skipped: ['–', 'not tried', ''],
 };
 
+const video = byId('video', HTMLVideoElement);
 const status = byId('status', HTMLParagraphElement);
 const report = byId('report', HTMLTextAreaElement);
 const copy = byId('copy', HTMLButtonElement);
@@ -49,6 +50,19 @@ function row(label: string, state: Step['state'], detail = '', ms?: number): HTM
   return line;
 }
 
+/** `udp4.key-picture` in words. */
+function nameOf(check: string): string {
+  const [, protocol = '', family, step = ''] = /^(udp|tcp)([46])\.(.+)$/.exec(check) ?? [];
+  if (step === '') return 'Test session';
+  const label = {
+    codec: 'codecs',
+    pair: 'candidate pair',
+    dtls: 'encryption (DTLS)',
+    'key-picture': 'key picture',
+  };
+  return `${protocol.toUpperCase()} over IPv${family}: ${label[step as keyof typeof label] ?? step}`;
+}
+
 const items = (sentences: readonly string[]): HTMLLIElement[] => sentences.map((one) => make('li', {}, one));
 
 async function askServer(): Promise<ServerReport | string> {
@@ -62,7 +76,7 @@ async function askServer(): Promise<ServerReport | string> {
     const found = JSON.parse(body) as ServerReport;
     advice.replaceChildren(...items(found.summary));
     byId('server-checks', HTMLOListElement).replaceChildren(
-      ...found.checks.map(({ name, ok, ms, detail }) => row(name, ok ? 'good' : 'fault', detail, ms)),
+      ...found.checks.map(({ name, ok, ms, detail }) => row(nameOf(name), ok ? 'good' : 'fault', detail, ms)),
     );
     byId('candidates', HTMLUListElement).replaceChildren(
       ...items(
@@ -92,7 +106,7 @@ async function tryBrowser(): Promise<{ steps: Step[]; fault: string | undefined;
   show();
   advice.replaceChildren();
   const check = new BrowserCheck({
-    video: byId('video', HTMLVideoElement),
+    video,
     signal: leaving.signal,
     onStep: (step) => {
       steps.set(step.name, step);
@@ -111,11 +125,13 @@ async function run(): Promise<void> {
   document.body.dataset['state'] = 'running';
   status.textContent = 'Testing';
   copied.textContent = '';
+  video.hidden = false;
   copy.disabled = again.disabled = true;
   try {
     const server = await askServer();
     const browser = await tryBrowser();
     const serverGood = typeof server !== 'string' && server.checks.every(({ ok }) => ok);
+    video.hidden = true;
     const good = browser.fault === undefined && serverGood;
     report.value = JSON.stringify(
       { page: location.origin, browser: { agent: navigator.userAgent, ...browser }, server },
