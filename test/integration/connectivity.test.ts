@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { after, before, describe, test } from 'node:test';
+import { cleanup } from 'node-datachannel';
 import type { Browser } from 'playwright-core';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { DatachannelClient } from '../helpers/datachannel-client.js';
@@ -34,6 +35,9 @@ const viewersOf = async (server: TestServer, id: string): Promise<number> =>
 
 const playing = ({ video, audio }: DatachannelClient): boolean =>
   video.totals.markers >= 10 && audio.totals.packets >= 10;
+
+// The library's threads would keep the process alive.
+after(() => cleanup());
 
 describe('ways to a full ICE agent', () => {
   let server: TestServer;
