@@ -134,6 +134,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
         transport,
         publicHosts: config.publicHosts,
         portIsFixed: config.icePortRange !== undefined,
+        iceServers: config.iceServers,
         clock: systemClock,
       }),
       paths: {

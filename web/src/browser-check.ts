@@ -1,7 +1,7 @@
 /** A connection from this browser to a session of the demo avatar, step by step, with what fails in words. */
 import { createSession, dropSession, problemSentence, say, type Session, whepUrl } from './api.js';
 import { pause, sentence } from './dom.js';
-import { readIceLinks } from './ice-links.js';
+import { iceServersOf } from './link-header.js';
 import { type Seen, type Way, lookAt, pairsInWords, whyNoPair } from './peer-look.js';
 
 export type StepName = 'http' | 'offer' | 'pair' | 'dtls' | 'codec' | 'picture' | 'sound' | 'quality';
@@ -111,8 +111,8 @@ export class BrowserCheck {
     const endpoint = whepUrl(this.#session!);
     if (typeof RTCPeerConnection !== 'function')
       throw new Fault('This browser has no WebRTC, or it was switched off by a setting or an extension.');
-    const options = await fetch(endpoint, { method: 'OPTIONS', signal: this.#signal }).catch(() => undefined);
-    this.#iceServers = readIceLinks(options?.headers.get('link') ?? null);
+    const head = await fetch(endpoint, { method: 'HEAD', signal: this.#signal }).catch(() => undefined);
+    this.#iceServers = iceServersOf(head?.headers.get('link') ?? null);
     const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: this.#iceServers });
     this.#pc = pc;
     pc.addTransceiver('audio', { direction: 'recvonly' });
