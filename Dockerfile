@@ -18,6 +18,7 @@ COPY --from=build --chown=node:node /app/models ./models
 # A folder that its user may write; mount a volume there to keep avatars.
 ENV MUSECAST_DATA_DIR=/home/node/data
 USER node
-EXPOSE 5000/tcp
-# WebRTC media uses UDP: publish the range given by --ice-port-range, or run with host networking.
+# All viewers share one port for media, UDP and TCP. Behind a NAT name the address they see: MUSECAST_PUBLIC_HOSTS.
+ENV MUSECAST_ICE_PORT_RANGE=5001
+EXPOSE 5000/tcp 5001/udp 5001/tcp
 CMD ["node", "dist/src/main.js"]

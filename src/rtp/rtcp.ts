@@ -6,6 +6,8 @@ export interface ReceptionReport {
   readonly lostShare: number;
   /** Since the beginning; negative when copies came. */
   readonly lostPackets: number;
+  /** Highest sequence number received, with the count of its wraps above 16 bits. */
+  readonly highestNumber: number;
   /** In ticks of the stream's clock. */
   readonly jitterTicks: number;
   /** Middle of the NTP time of the last sender report, 0 if none came. */
@@ -63,6 +65,7 @@ function readReport(packet: Buffer, at: number): ReceptionReport {
     ssrc: packet.readUInt32BE(at),
     lostShare: packet.readUInt8(at + 4) / 256,
     lostPackets: packet.readIntBE(at + 5, 3),
+    highestNumber: packet.readUInt32BE(at + 8),
     jitterTicks: packet.readUInt32BE(at + 12),
     lastReport: packet.readUInt32BE(at + 16),
     sinceLastReport: packet.readUInt32BE(at + 20),

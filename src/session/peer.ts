@@ -23,6 +23,7 @@ import { readOffer, type Offer, type OfferedSection } from '../sdp/offer.js';
 import { candidateLine } from '../transport/ice-candidate.js';
 import { PeerTransport, type TransportHost } from '../transport/peer-transport.js';
 import type { PictureParts, SoundPacket } from './fan-out.js';
+import { LossWindow } from './loss-window.js';
 import { ViewerMetrics, type KeyframeReason } from './viewer-metrics.js';
 import { ViewerQuality, type Rung } from './viewer-quality.js';
 
@@ -41,10 +42,10 @@ const MIN_REPEAT_BYTES = 20_000;
 /** On a link that is known to be narrow they would keep its queue full. */
 const NARROW_REPEAT_SHARE = 0.08;
 const MIN_NARROW_REPEAT_BYTES = 2_500;
-/** On a line that loses more than this share, a repeat is sent twice, so far apart. */
-const SECOND_COPY_LOSS = 0.01;
+const LOSSY_SHARE = 0.01;
 const SECOND_COPY_MS = 20;
 const MAX_SECOND_COPIES = 32;
+const LOSS_WEIGHT = 0.3;
 /** A probe repeats the newest packets over and over. */
 const PROBE_REACH = 32;
 const MAX_PROBE_PACKETS = 40;
@@ -95,6 +96,9 @@ export class Peer {
   #restart: { readonly ufrag: string; readonly local: { ufrag: string; pwd: string } } | undefined;
   /** Smoothed: one report covers few packets. */
   #lossShare = 0;
+  readonly #windows = { audio: new LossWindow(), video: new LossWindow() };
+  /** The newest picture's last packet was not sent twice yet. */
+  #tailPending = false;
   #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
   #rttMs: number | undefined;
   /** Middle NTP bits of a report -> steady ms at which it left. */
@@ -259,6 +263,7 @@ export class Peer {
       const pictureId = this.#pictureId;
       stream.send({ data, timestamp, marker: at === last, first: at === 0, pictureId }, nowMs);
     }
+    this.#tailPending = true;
     this.metrics.pictureSent(picture.key, samplesToMs(mediaSamples));
   }
 
@@ -305,6 +310,8 @@ export class Peer {
       restBytes -= bytes;
     }
     if (report) this.#reportAgain(nowMs);
+    if (this.#tailPending && this.#isLossy) stream?.probe(0, nowMs);
+    this.#tailPending = false;
     this.#askForWanted();
   }
 
@@ -364,6 +371,14 @@ export class Peer {
     return true;
   }
 
+  /**
+   * The line loses packets, but not for being full. Then repeats go twice, and so does the last packet of each picture,
+   * whose loss the viewer would only notice at the next picture.
+   */
+  get #isLossy(): boolean {
+    return this.#lossShare > LOSSY_SHARE && !this.#quality.constrained;
+  }
+
   get #repeatShare(): number {
     return this.#quality.constrained ? NARROW_REPEAT_SHARE : REPEAT_SHARE;
   }
@@ -377,7 +392,7 @@ export class Peer {
       if (this.#repeatBytes > budget) break;
       this.#repeatBytes += stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
     }
-    if (this.#lossShare > SECOND_COPY_LOSS && !this.#quality.constrained) {
+    if (this.#isLossy) {
       // A viewer whose request or repeat was lost asks again only after its idea of a round trip, which is 100 ms at least.
       const sent = sequenceNumbers.slice(0, MAX_SECOND_COPIES);
       this.#clock.after(SECOND_COPY_MS, () => {
@@ -392,16 +407,16 @@ export class Peer {
   #onReport(report: ReceptionReport, nowMs: number): void {
     const stream = [this.#audio, this.#video].find((one) => one?.ssrc === report.ssrc);
     if (stream === undefined) return;
-    this.#lossShare += 0.3 * (report.lostShare - this.#lossShare);
+    const lostShare = this.#windows[stream === this.#video ? 'video' : 'audio'].add(report, nowMs);
+    if (lostShare !== undefined) this.#lossShare += LOSS_WEIGHT * (lostShare - this.#lossShare);
     const sentAtMs = this.#sentReports.get(report.lastReport);
     const rttMs =
       sentAtMs === undefined ? undefined : nowMs - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
     if (rttMs !== undefined && rttMs < MAX_RTT_MS) this.#rttMs = Math.max(0, rttMs);
-    const { lostShare, jitterTicks } = report;
-    const jitterMs = (jitterTicks * 1000) / stream.clockRate;
+    const jitterMs = (report.jitterTicks * 1000) / stream.clockRate;
     this.metrics.report({
       ...(rttMs === undefined ? {} : { rttMs: Math.max(0, rttMs) }),
-      lostShare,
+      ...(lostShare === undefined ? {} : { lostShare }),
       jitterMs,
     });
     if (stream !== this.#video) return;

@@ -121,17 +121,17 @@ export class ViewerMetrics {
   }
 
   /**
-   * One block of a receiver report (RFC 3550 section 6.4.1). `lostShare` is its "fraction lost", 0..1 of the time since the
-   * report before; `rttMs` is absent if the report names no sender report. Values out of range are left out.
+   * One block of a receiver report (RFC 3550 section 6.4.1). `lostShare`, 0..1, is told now and then, when it covers enough
+   * packets; `rttMs` is absent if the report names no sender report. Values out of range are left out.
    */
-  report(block: { rttMs?: number; lostShare: number; jitterMs: number }): void {
+  report(block: { rttMs?: number; lostShare?: number; jitterMs: number }): void {
     const { rttMs, lostShare, jitterMs } = block;
     if (rttMs !== undefined && isMeasure(rttMs)) {
       this.#rttMs = rttMs;
       this.tally.rttMs.add(rttMs);
     }
     if (isMeasure(jitterMs)) this.#jitterMs = jitterMs;
-    if (!isMeasure(lostShare) || lostShare > 1) return;
+    if (lostShare === undefined || !isMeasure(lostShare) || lostShare > 1) return;
     this.tally.lostShare.add(lostShare);
     const before = this.#lostShare ?? lostShare;
     this.#lostShare = before + (lostShare - before) * NEWEST_REPORT_WEIGHT;

@@ -64,6 +64,8 @@ export class ViewerQuality {
     { startedMs: number; sentBytes: number; lossBefore: number; endedMs: number | undefined } | undefined;
   #bestRttMs = Infinity;
   #late = 0;
+  /** Several answers to one sender report are one sign. */
+  #judgedReportMs = -1;
   readonly #slots = new Float64Array(METER_SLOTS);
   #slotAt = 0;
   #meteredSinceMs: number;
@@ -139,25 +141,33 @@ export class ViewerQuality {
   }
 
   /**
-   * Loss of the pictures' stream since the report before; where it is known, the round trip and when the sender report
-   * left that it was measured with.
+   * Loss of the pictures' stream where a stretch of it is over; where it is known, the round trip, and when the sender
+   * report left that it was measured with.
    */
-  onReport(lossShare: number, rtt: { ms: number; reportSentMs: number } | undefined, nowMs: number): void {
+  onReport(
+    lossShare: number | undefined,
+    rtt: { ms: number; reportSentMs: number } | undefined,
+    nowMs: number,
+  ): void {
     const lossBefore = this.#lossShare;
-    this.#lossShare = lossShare;
+    if (lossShare !== undefined) this.#lossShare = lossShare;
     if (rtt !== undefined) this.#bestRttMs = Math.min(this.#bestRttMs, rtt.ms);
     const lateMs = rtt === undefined ? 0 : rtt.ms - this.#bestRttMs;
     const probe = this.#probe;
     if (probe !== undefined) {
       const judges = probe.endedMs !== undefined && rtt !== undefined && rtt.reportSentMs >= probe.endedMs;
-      if (lossShare > probe.lossBefore + PROBE_LOSS || (judges && lateMs > PROBE_LATE_MS))
+      if (this.#lossShare > probe.lossBefore + PROBE_LOSS || (judges && lateMs > PROBE_LATE_MS))
         this.#failed(nowMs);
       else if (judges) this.#up(nowMs);
       return;
     }
-    this.#late = lateMs > LATE_MS ? this.#late + 1 : 0;
-    const lossy = lossShare > HEAVY_LOSS && lossBefore > HEAVY_LOSS;
-    if (lossy || this.#late >= 2) this.#congested(this.sentBps(nowMs) * (1 - lossShare) * DRAIN_SHARE, nowMs);
+    if (rtt !== undefined && rtt.reportSentMs !== this.#judgedReportMs) {
+      this.#judgedReportMs = rtt.reportSentMs;
+      this.#late = lateMs > LATE_MS ? this.#late + 1 : 0;
+    }
+    const lossy = lossShare !== undefined && lossShare > HEAVY_LOSS && lossBefore > HEAVY_LOSS;
+    if (lossy || this.#late >= 2)
+      this.#congested(this.sentBps(nowMs) * (1 - this.#lossShare) * DRAIN_SHARE, nowMs);
   }
 
   /**

@@ -26,7 +26,7 @@ const VIDEO = 0x22222222;
 const block = words(VIDEO, 0x40000005, 0x0001ffff, 300, 0xabcd1234, 0x00018000);
 const REPORT = {
   ...{ ssrc: VIDEO, lostShare: 0.25, lostPackets: 5, jitterTicks: 300 },
-  ...{ lastReport: 0xabcd1234, sinceLastReport: 0x18000 },
+  ...{ highestNumber: 0x0001ffff, lastReport: 0xabcd1234, sinceLastReport: 0x18000 },
 };
 const NOTHING = { reports: [], nacks: [], wantsKey: undefined, rembBps: undefined, bye: false };
 
