@@ -12,7 +12,7 @@ export const MAX_QUEUED_PICTURES = 30;
  * that out, by holding pictures back. The sender reports name the same moment for both all the same, so a player that
  * goes by them alone is right, too.
  */
-export const SOUND_LEAD_MS = 60;
+export const SOUND_LEAD_MS = 40;
 const SOUND_LEAD_SAMPLES = msToSamples(SOUND_LEAD_MS);
 
 export interface PlayoutSinks {
