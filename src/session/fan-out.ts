@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../lib/clock.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { frameToSamples, msToSamples } from '../media/timeline.js';
+import { splitH264 } from '../rtp/h264-packetizer.js';
 import { splitVp8 } from '../rtp/vp8-packetizer.js';
 
 /** One picture in one rendition, cut for packets. */
@@ -149,7 +150,7 @@ export class FanOut {
     const cut = renditions.map(({ rendition = 'high', key, data }) => ({
       rendition,
       key,
-      parts: splitVp8(data),
+      parts: rendition === 'h264' ? splitH264(data) : splitVp8(data),
     }));
     const mediaSamples = frameToSamples(first.index, fps);
     for (const picture of cut) this.#remember(picture, mediaSamples);
