@@ -81,7 +81,11 @@ export function h264TestArgs(vsyncArgs: readonly string[]): string[] {
   return testArgs(codec, vsyncArgs, ['-f', 'flv']);
 }
 
-function testArgs(codec: readonly string[], vsyncArgs: readonly string[], muxer: readonly string[]): string[] {
+function testArgs(
+  codec: readonly string[],
+  vsyncArgs: readonly string[],
+  muxer: readonly string[],
+): string[] {
   return [
     ...['-probesize', '32', '-analyzeduration', '0', '-f', 'matroska', '-i', 'pipe:0', '-an'],
     ...[...codec, '-b:v', '200k', '-threads', '1', '-g', '9999', ...vsyncArgs, '-enc_time_base', '1:50'],

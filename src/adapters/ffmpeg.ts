@@ -11,7 +11,13 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { AppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
-import { h264TestArgs, h264TestFault, selfTestArgs, selfTestFault, selfTestInput } from './ffmpeg-self-test.js';
+import {
+  h264TestArgs,
+  h264TestFault,
+  selfTestArgs,
+  selfTestFault,
+  selfTestInput,
+} from './ffmpeg-self-test.js';
 import { ALLOWED_DEMUXERS, imageDemuxer, refusal, SNIFF_BYTES } from './ffmpeg-sniff.js';
 
 export interface Ffmpeg {

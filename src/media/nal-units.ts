@@ -13,7 +13,7 @@ export function nalType(unit: Uint8Array): number {
 export function splitNalUnits(picture: Uint8Array): Uint8Array[] {
   const view = new DataView(picture.buffer, picture.byteOffset, picture.length);
   const units: Uint8Array[] = [];
-  for (let at = 0; at < picture.length; ) {
+  for (let at = 0; at < picture.length;) {
     const end = at + LENGTH_BYTES <= picture.length ? at + LENGTH_BYTES + view.getUint32(at) : Infinity;
     if (end > picture.length) throw new Error('a NAL unit is longer than its picture');
     if (end > at + LENGTH_BYTES) units.push(picture.subarray(at + LENGTH_BYTES, end));

@@ -23,7 +23,9 @@ export function splitH264(picture: Uint8Array): Uint8Array[] {
   const others = units.filter((unit) => !isParameterSet(unit));
   const together = aggregate(sets);
   const heads = sets.length > 1 && together.length <= MAX_PAYLOAD_BYTES ? [together] : sets;
-  return [...heads, ...others].flatMap((unit) => (unit.length <= MAX_PAYLOAD_BYTES ? [unit] : fragments(unit)));
+  return [...heads, ...others].flatMap((unit) =>
+    unit.length <= MAX_PAYLOAD_BYTES ? [unit] : fragments(unit),
+  );
 }
 
 function isParameterSet(unit: Uint8Array): boolean {

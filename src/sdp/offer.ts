@@ -144,11 +144,7 @@ function checkBundle(session: readonly string[], media: readonly Section[]): voi
   if (!bundled) throw unsupported('does not bundle its sections; max-bundle is needed');
 }
 
-function checkSection(
-  section: Section,
-  session: readonly string[],
-  codecs: readonly VideoCodec[],
-): void {
+function checkSection(section: Section, session: readonly string[], codecs: readonly VideoCodec[]): void {
   const kind = section.kind as 'audio' | 'video';
   const direction = directionOf(section.lines) ?? directionOf(session) ?? 'sendrecv';
   if (direction === 'sendonly' || direction === 'inactive')

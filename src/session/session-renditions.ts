@@ -70,7 +70,8 @@ export class SessionRenditions {
     return this.#all.map(({ name, bitrateBps }, at) => {
       const packets = Math.max(fps, bitrateBps / PACKET_BITS);
       const soundBps =
-        (at === 0 || name === 'h264' ? FULL_SOUND_BPS : SLIM_SOUND_BPS) + SOUND_PACKETS_PER_S * SOUND_HEAD_BITS;
+        (at === 0 || name === 'h264' ? FULL_SOUND_BPS : SLIM_SOUND_BPS) +
+        SOUND_PACKETS_PER_S * SOUND_HEAD_BITS;
       return { name, bps: Math.round(bitrateBps + packets * PICTURE_HEAD_BITS + soundBps) };
     });
   }

@@ -75,7 +75,14 @@ describe('encoders', () => {
   it('warms up unseen: indices stay the caller’s and the first picture is key', async () => {
     const pictures: EncodedPicture[] = [];
     const encoder = await LiveEncoder.open(VP8, {
-      ...{ ffmpeg, widthPx: 128, heightPx: 96, fps: 25, bitrateBps: 170_000, warmUp: movingPicture(128, 96, 0) },
+      ...{
+        ffmpeg,
+        widthPx: 128,
+        heightPx: 96,
+        fps: 25,
+        bitrateBps: 170_000,
+        warmUp: movingPicture(128, 96, 0),
+      },
       onPicture: (picture) => pictures.push(picture),
       onFailed: (error) => assert.fail(error),
     });

@@ -20,7 +20,8 @@ function rejoined(payloads: readonly Uint8Array[]): Buffer {
   const parts = payloads.map((payload) => {
     const read = H264RtpPayload.deSerialize(Buffer.from(payload), fragment);
     fragment = read.fragment;
-    return read.payload;
+    // Absent until the last fragment.
+    return (read.payload as Buffer | undefined) ?? Buffer.alloc(0);
   });
   return Buffer.concat(parts);
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { Clock } from '../../../src/lib/clock.js';
 import type { EncodedPicture, RenditionName } from '../../../src/media/frame.js';
+import { joinNalUnits } from '../../../src/media/nal-units.js';
 import {
   FanOut,
   type FanOutPeer,
@@ -77,6 +78,17 @@ describe('FanOut', () => {
     fanOut.sendPicture(picture(30, true), 30);
     assert.equal(a.video[0]?.renditions, b.video[0]?.renditions);
     assert.deepEqual([a.video[0]?.mediaSamples, a.video[0]?.renditions[0]?.key], [48_000, true]);
+  });
+
+  it('cuts H.264 and VP8 of one picture each in its own way', () => {
+    const viewer = new FakePeer('a');
+    fanOut.add(viewer);
+    const units = joinNalUnits([Uint8Array.of(0x67, 1), Uint8Array.of(0x68, 2), Uint8Array.of(0x65, 3)]);
+    const h264 = { index: 1, key: true, data: units, rendition: 'h264' } as const;
+    fanOut.sendPicture([...picture(1), h264], 25);
+    const [vp8, avc] = viewer.video[0]!.renditions;
+    assert.equal(vp8?.parts.length, 2);
+    assert.deepEqual([avc?.rendition, avc?.parts.map((part) => part[0]! & 0x1f)], ['h264', [24, 5]]);
   });
 
   it('asks for a key picture at once, then at most every 300 ms', () => {
