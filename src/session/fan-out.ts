@@ -99,11 +99,11 @@ export class FanOut {
     return this.#viewers.get(peerId)?.peer;
   }
 
-  /** What connected viewers get or wait for. */
+  /** What connected viewers get or wait for; H.264, which is not kept warm, also for those that still connect. */
   get demand(): ReadonlySet<RenditionName> {
     const demand = new Set<RenditionName>();
     for (const { peer } of this.#viewers.values())
-      if (peer.state === 'connected') demand.add(peer.rendition).add(peer.wanted);
+      if (peer.state === 'connected' || peer.wanted === 'h264') demand.add(peer.rendition).add(peer.wanted);
     return demand;
   }
 

@@ -326,6 +326,7 @@ export class Session {
     if (renditions !== undefined) peer.setTop(renditions.top);
     this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
+    this.#serveDemand();
     // While the viewer connects a key picture gets ready, so that it need not wait for one then.
     this.#fanOut.requestKeyframe(peer.wanted);
     this.#tellViewers();

@@ -123,6 +123,8 @@ describe('FanOut', () => {
     fanOut.add(other);
     fanOut.add(away);
     assert.deepEqual([...fanOut.demand], ['high', 'low']);
+    away.rendition = away.wanted = 'h264';
+    assert.deepEqual([...fanOut.demand], ['high', 'low', 'h264']);
     const wishes: string[] = [];
     fanOut = new FanOut({ clock, onKeyframeNeeded: (rendition) => wishes.push(rendition) });
     fanOut.requestKeyframe('high');

@@ -7,7 +7,10 @@ import { rungsOf, ViewerQuality } from '../../../src/session/viewer-quality.js';
 
 const SOURCE = { widthPx: 512, heightPx: 512, fps: 25, bitrateBps: 800_000, h264: true };
 
-function arrange(source = SOURCE): { renditions: SessionRenditions; applied: (readonly RenditionRequest[])[] } {
+function arrange(source = SOURCE): {
+  renditions: SessionRenditions;
+  applied: (readonly RenditionRequest[])[];
+} {
   const applied: (readonly RenditionRequest[])[] = [];
   return { renditions: new SessionRenditions(source, (wanted) => applied.push(wanted)), applied };
 }
