@@ -1,28 +1,16 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { findFfmpeg, runFfmpeg, type Ffmpeg } from '../../src/adapters/ffmpeg.js';
+import { findFfmpeg, type Ffmpeg } from '../../src/adapters/ffmpeg.js';
 import { H264 } from '../../src/encoder/h264-encoder.js';
 import { LiveEncoder } from '../../src/encoder/live-encoder.js';
 import { silentLog } from '../../src/lib/log.js';
 import type { EncodedPicture } from '../../src/media/frame.js';
 import { NAL, nalType, splitNalUnits } from '../../src/media/nal-units.js';
+import { annexB, decodeH264 } from '../helpers/h264.js';
 import { movingPicture } from '../helpers/moving-picture.js';
 
-const START_CODE = Uint8Array.of(0, 0, 0, 1);
-
-/** Raw I420 of pictures in order, by ffmpeg's own decoder. */
-async function decode(ffmpeg: Ffmpeg, pictures: readonly EncodedPicture[]): Promise<Buffer> {
-  const units = pictures.flatMap(({ data }) => splitNalUnits(data));
-  const run = runFfmpeg(ffmpeg, [
-    ...['-f', 'h264', '-i', 'pipe:0', ...ffmpeg.vsyncArgs, '-f', 'rawvideo', '-pix_fmt', 'yuv420p', 'pipe:1'],
-  ]);
-  const output: Buffer[] = [];
-  run.stdout.on('data', (bytes: Buffer) => output.push(bytes));
-  run.stdin.end(Buffer.concat(units.flatMap((unit) => [START_CODE, unit])));
-  await run.done;
-  return Buffer.concat(output);
-}
-
+const unitsOf = (pictures: readonly EncodedPicture[]): Buffer =>
+  annexB(pictures.flatMap(({ data }) => splitNalUnits(data)));
 const typesOf = ({ data }: EncodedPicture): number[] => splitNalUnits(data).map(nalType);
 
 describe('the H.264 encoder', () => {
@@ -86,7 +74,7 @@ describe('the H.264 encoder', () => {
     const indices = Array.from({ length: 30 }, (_, index) => index);
     const pictures = await encode(25, indices, [12]);
     for (const first of [0, 12]) {
-      const decoded = await decode(ffmpeg, pictures.slice(first));
+      const decoded = await decodeH264(ffmpeg, unitsOf(pictures.slice(first)));
       const sizeBytes = (128 * 96 * 3) / 2;
       assert.equal(decoded.length, sizeBytes * (30 - first));
       for (let at = first; at < 30; at += 1) {
@@ -101,7 +89,7 @@ describe('the H.264 encoder', () => {
 
   it('codes in another size', async () => {
     const pictures = await encode(25, [0, 1, 2], [], { coded: { widthPx: 64, heightPx: 48 } });
-    assert.equal((await decode(ffmpeg, pictures)).length, (3 * 64 * 48 * 3) / 2);
+    assert.equal((await decodeH264(ffmpeg, unitsOf(pictures))).length, (3 * 64 * 48 * 3) / 2);
   });
 
   it('hands each picture out before the next goes in', { timeout: 20_000 }, async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { H264RtpPayload } from 'werift';
 import { joinNalUnits } from '../../../src/media/nal-units.js';
 import { splitH264 } from '../../../src/rtp/h264-packetizer.js';
 import { MAX_PAYLOAD_BYTES } from '../../../src/rtp/vp8-packetizer.js';
+import { annexB, rejoined } from '../../helpers/h264.js';
 
 const SPS = Uint8Array.of(0x67, 0x42, 0xc0, 0x1f, 1, 2, 3);
 const PPS = Uint8Array.of(0x68, 0xce, 0x3c, 0x80);
@@ -12,22 +12,6 @@ const slice = (sizeBytes: number): Uint8Array => unit(0x41, sizeBytes);
 
 function unit(head: number, sizeBytes: number): Uint8Array {
   return Uint8Array.from({ length: sizeBytes }, (_, at) => (at === 0 ? head : (at * 31) & 0xff));
-}
-
-/** Put together again by another implementation, as units behind start codes. */
-function rejoined(payloads: readonly Uint8Array[]): Buffer {
-  let fragment: Buffer | undefined;
-  const parts = payloads.map((payload) => {
-    const read = H264RtpPayload.deSerialize(Buffer.from(payload), fragment);
-    fragment = read.fragment;
-    // Absent until the last fragment.
-    return (read.payload as Buffer | undefined) ?? Buffer.alloc(0);
-  });
-  return Buffer.concat(parts);
-}
-
-function annexB(units: readonly Uint8Array[]): Buffer {
-  return Buffer.concat(units.flatMap((one) => [Uint8Array.of(0, 0, 0, 1), one]));
 }
 
 describe('H.264 over RTP', () => {
