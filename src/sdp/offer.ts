@@ -31,7 +31,7 @@ export interface OfferedCodec {
   readonly name: 'opus' | VideoCodec;
   readonly payloadType: number;
   /** Of H.264: profile and level as offered. */
-  readonly profileLevelId?: string;
+  readonly profileLevelId?: string | undefined;
   /** Of the repeats of this codec, if the viewer takes any. */
   readonly rtxPayloadType: number | undefined;
   /** `a=rtcp-fb` values offered for it. */
@@ -187,8 +187,7 @@ function codecOf(section: Section, codecs: readonly VideoCodec[]): OfferedCodec 
       .map(Number)
       .filter((type) => ENCODING[name].test(maps.get(type) ?? ''))
       .map((payloadType) => ({ name, payloadType, profileLevelId: profileLevelId(section, payloadType) }))
-      .filter((one) => name !== 'H264' || one.profileLevelId !== undefined)
-      .slice(0, 1),
+      .filter((one) => name !== 'H264' || one.profileLevelId !== undefined),
   );
   if (found === undefined || found.payloadType > 127) return undefined;
   const { name, payloadType } = found;
@@ -209,7 +208,7 @@ function codecOf(section: Section, codecs: readonly VideoCodec[]): OfferedCodec 
   return {
     name,
     payloadType,
-    ...(name === 'H264' ? { profileLevelId: found.profileLevelId ?? '' } : {}),
+    profileLevelId: name === 'H264' ? found.profileLevelId : undefined,
     rtxPayloadType: repeats ? rtx : undefined,
     feedback,
     extensions: new Map(
