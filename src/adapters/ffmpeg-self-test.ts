@@ -64,34 +64,32 @@ export function selfTestInput(): Uint8Array {
 
 /** The encoder's arguments, as the live encoder uses them, with one spelling of "keep every time stamp". */
 export function selfTestArgs(vsyncArgs: readonly string[]): string[] {
+  const codec = [
+    ...['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '-8', '-lag-in-frames', '0'],
+    ...['-auto-alt-ref', '0', '-keyint_min', '0'],
+  ];
+  return testArgs(codec, vsyncArgs, ['-f', 'ivf']);
+}
+
+/** The same in H.264, which a server can do without; comes back as FLV. */
+export function h264TestArgs(vsyncArgs: readonly string[]): string[] {
+  const codec = [
+    ...['-c:v', 'libx264', '-preset', 'veryfast', '-tune', 'zerolatency', '-profile:v', 'baseline'],
+    ...['-bf', '0', '-keyint_min', '1', '-sc_threshold', '0', '-forced-idr', '1'],
+    ...['-x264-params', 'fps=25000/1000'],
+  ];
+  return testArgs(codec, vsyncArgs, ['-f', 'flv']);
+}
+
+function testArgs(
+  codec: readonly string[],
+  vsyncArgs: readonly string[],
+  muxer: readonly string[],
+): string[] {
   return [
     ...['-probesize', '32', '-analyzeduration', '0', '-f', 'matroska', '-i', 'pipe:0', '-an'],
-    ...[
-      '-c:v',
-      'libvpx',
-      '-deadline',
-      'realtime',
-      '-cpu-used',
-      '-8',
-      '-lag-in-frames',
-      '0',
-      '-auto-alt-ref',
-      '0',
-    ],
-    ...[
-      '-b:v',
-      '200k',
-      '-threads',
-      '1',
-      '-g',
-      '9999',
-      '-keyint_min',
-      '0',
-      ...vsyncArgs,
-      '-enc_time_base',
-      '1:50',
-    ],
-    ...['-force_key_frames', 'expr:mod(round(t*50),2)', '-flush_packets', '1', '-f', 'ivf', 'pipe:1'],
+    ...[...codec, '-b:v', '200k', '-threads', '1', '-g', '9999', ...vsyncArgs, '-enc_time_base', '1:50'],
+    ...['-force_key_frames', 'expr:mod(round(t*50),2)', '-flush_packets', '1', ...muxer, 'pipe:1'],
   ];
 }
 
@@ -104,6 +102,23 @@ export function selfTestFault(ivf: Uint8Array): string | undefined {
     // RFC 6386 section 9.1: the lowest bit of a VP8 frame is 0 on a key frame.
     keys += (bytes.readUInt8(at + 12) & 1) === 0 ? 'K' : 'd';
   }
+  return faultOf(keys);
+}
+
+/** The same for H.264 in FLV. */
+export function h264TestFault(flv: Uint8Array): string | undefined {
+  const bytes = Buffer.from(flv.buffer, flv.byteOffset, flv.length);
+  if (bytes.length < 13 || bytes.toString('latin1', 0, 3) !== 'FLV') return 'it wrote no FLV';
+  let keys = '';
+  // Tags of 11 bytes of head, their data, and four bytes of size; those of type 9 with packet type 1 are pictures.
+  for (let at = 13; at + 13 < bytes.length; at += 15 + bytes.readUIntBE(at + 1, 3)) {
+    if (bytes.readUInt8(at) === 9 && bytes.readUInt8(at + 12) === 1)
+      keys += bytes.readUInt8(at + 11) >> 4 === 1 ? 'K' : 'd';
+  }
+  return faultOf(keys);
+}
+
+function faultOf(keys: string): string | undefined {
   const wanted = 'KKd';
   return keys === wanted ? undefined : `it coded pictures ${keys || 'none'} instead of ${wanted}`;
 }

@@ -11,7 +11,13 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { AppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
-import { selfTestArgs, selfTestFault, selfTestInput } from './ffmpeg-self-test.js';
+import {
+  h264TestArgs,
+  h264TestFault,
+  selfTestArgs,
+  selfTestFault,
+  selfTestInput,
+} from './ffmpeg-self-test.js';
 import { ALLOWED_DEMUXERS, imageDemuxer, refusal, SNIFF_BYTES } from './ffmpeg-sniff.js';
 
 export interface Ffmpeg {
@@ -20,6 +26,8 @@ export interface Ffmpeg {
   readonly version: string;
   /** How this version spells "keep every time stamp": `-fps_mode passthrough`, before 5.1 `-vsync 0`. */
   readonly vsyncArgs: readonly string[];
+  /** It has libx264, and that makes key pictures on demand. */
+  readonly codesH264: boolean;
 }
 
 export interface FfmpegProcess {
@@ -229,7 +237,10 @@ export async function findFfmpeg(options: { ffmpegBin?: string; log: Log }): Pro
     try {
       const found = await selfTest(candidate);
       log.info(
-        { path: found.path, origin: found.origin, version: found.version, vsync: found.vsyncArgs.join(' ') },
+        {
+          ...{ path: found.path, origin: found.origin, version: found.version },
+          ...{ vsync: found.vsyncArgs.join(' '), h264: found.codesH264 },
+        },
         'ffmpeg found',
       );
       if (found.origin === '@ffmpeg-installer') {
@@ -277,25 +288,37 @@ function packaged(origin: 'ffmpeg-static' | '@ffmpeg-installer'): Candidate | un
 
 /** Tries both spellings of the frame-timing option; throws the reason of the last failure. */
 async function selfTest(candidate: Candidate): Promise<Ffmpeg> {
-  const input = selfTestInput();
-  let fault = 'it was not tried';
+  let fault: string | undefined = 'it was not tried';
   for (const vsyncArgs of VSYNC_SPELLINGS) {
-    const run = runFfmpeg(candidate, selfTestArgs(vsyncArgs), { timeLimitMs: SELF_TEST_LIMIT_MS });
-    run.stdin.end(input);
-    const output: Buffer[] = [];
-    run.stdout.on('data', (bytes: Buffer) => output.push(bytes));
-    try {
-      await run.done;
-    } catch (error) {
-      fault = error instanceof Error ? error.message : String(error);
-      if (fault.startsWith('cannot start')) break;
-      continue;
+    fault = await faultOf(candidate, selfTestArgs(vsyncArgs), selfTestFault);
+    if (fault === undefined) {
+      const [version, h264Fault] = await Promise.all([
+        versionOf(candidate),
+        faultOf(candidate, h264TestArgs(vsyncArgs), h264TestFault),
+      ]);
+      return { ...candidate, vsyncArgs, version, codesH264: h264Fault === undefined };
     }
-    const wrong = selfTestFault(Buffer.concat(output));
-    if (wrong === undefined) return { ...candidate, vsyncArgs, version: await versionOf(candidate) };
-    fault = wrong;
+    if (fault.startsWith('cannot start')) break;
   }
   throw new Error(fault);
+}
+
+/** What is wrong with the binary's answer to the test pictures; undefined if nothing is. */
+async function faultOf(
+  candidate: Candidate,
+  args: readonly string[],
+  judge: (output: Uint8Array) => string | undefined,
+): Promise<string | undefined> {
+  const run = runFfmpeg(candidate, args, { timeLimitMs: SELF_TEST_LIMIT_MS });
+  run.stdin.end(selfTestInput());
+  const output: Buffer[] = [];
+  run.stdout.on('data', (bytes: Buffer) => output.push(bytes));
+  try {
+    await run.done;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return judge(Buffer.concat(output));
 }
 
 async function versionOf(candidate: Candidate): Promise<string> {

@@ -15,7 +15,7 @@ export interface JpegEncoderOptions {
   onFailed(error: Error): void;
 }
 
-/** Motion JPEG by an ffmpeg pipe; the counterpart of Vp8Encoder for viewers without WebRTC. */
+/** Motion JPEG by an ffmpeg pipe; the counterpart of LiveEncoder for viewers without WebRTC. */
 export class JpegEncoder {
   #pipe: RawVideoPipe;
   /** Indices of the pictures inside ffmpeg. JPEGs carry no time stamp, but they come out one for one and in order. */
@@ -47,7 +47,7 @@ export class JpegEncoder {
     return Promise.resolve(new JpegEncoder(pipe, inside));
   }
 
-  /** As Vp8Encoder.push; every JPEG stands alone, so `key` is without effect. */
+  /** As LiveEncoder.push; every JPEG stands alone, so `key` is without effect. */
   async push(frame: I420Frame, index: number, _key = true): Promise<void> {
     this.#inside.push(index);
     try {

@@ -64,15 +64,15 @@ export interface MouthShape {
 
 export const REST_MOUTH: Readonly<MouthShape> = { open: 0, spread: 0.2, round: 0, tuck: 0 };
 
-/** A session's picture, coded for fast (`high`) or slower links. */
-export type RenditionName = 'high' | 'mid' | 'low';
+/** A session's picture in VP8, coded for fast (`high`) or slower links, or in H.264 for viewers that know no VP8. */
+export type RenditionName = 'high' | 'mid' | 'low' | 'h264';
 
-/** One encoded picture: a whole VP8 frame (no IVF header) or a whole JPEG. */
+/** One encoded picture: a whole VP8 frame (no IVF header), NAL units (media/nal-units.ts), or a whole JPEG. */
 export interface EncodedPicture {
   /** Frame number since the session began; media time is `index / fps`. */
   readonly index: number;
   readonly key: boolean;
   readonly data: Uint8Array;
-  /** Which of the session's streams of VP8 it belongs to; a JPEG has none. Absent means `high`. */
+  /** Which of the session's streams it belongs to; a JPEG has none. Absent means `high`. */
   readonly rendition?: RenditionName;
 }

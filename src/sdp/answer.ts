@@ -6,8 +6,10 @@ export const PLAYOUT_DELAY = 'http://www.webrtc.org/experiments/rtp-hdrext/playo
 const EXTENSIONS = [ABS_SEND_TIME, PLAYOUT_DELAY];
 /** What a viewer may ask for or tell, as far as it offers it. */
 const FEEDBACK = ['nack', 'nack pli', 'ccm fir', 'goog-remb'];
-const RTPMAP = { opus: 'opus/48000/2', VP8: 'VP8/90000' } as const;
+const RTPMAP = { opus: 'opus/48000/2', VP8: 'VP8/90000', H264: 'H264/90000' } as const;
 const OPUS_FMTP = 'minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1';
+/** RFC 6184 section 8.2.2: the profile is the viewer's own, the mode is the one with FU-A and STAP-A. */
+const H264_FMTP = 'level-asymmetry-allowed=1;packetization-mode=1';
 
 /** Our side of the transport. */
 export interface AnswerTransport {
@@ -106,6 +108,9 @@ function codecLines(codec: OfferedCodec, rtx: number | undefined): string[] {
       (one) => `a=rtcp-fb:${type} ${one}`,
     ),
     ...(codec.name === 'opus' ? [`a=fmtp:${type} ${OPUS_FMTP}`] : []),
+    ...(codec.profileLevelId === undefined
+      ? []
+      : [`a=fmtp:${type} ${H264_FMTP};profile-level-id=${codec.profileLevelId}`]),
     ...(rtx === undefined ? [] : [`a=rtpmap:${rtx} rtx/90000`, `a=fmtp:${rtx} apt=${type}`]),
   ];
 }

@@ -25,9 +25,13 @@ export interface OfferedSection {
   readonly codec: OfferedCodec | undefined;
 }
 
+export type VideoCodec = 'VP8' | 'H264';
+
 export interface OfferedCodec {
-  readonly name: 'opus' | 'VP8';
+  readonly name: 'opus' | VideoCodec;
   readonly payloadType: number;
+  /** Of H.264: profile and level as offered. */
+  readonly profileLevelId?: string | undefined;
   /** Of the repeats of this codec, if the viewer takes any. */
   readonly rtxPayloadType: number | undefined;
   /** `a=rtcp-fb` values offered for it. */
@@ -38,10 +42,14 @@ export interface OfferedCodec {
 
 const MAX_OFFER_BYTES = 100_000;
 const MAX_SECTIONS = 64;
-const CODEC = {
-  audio: { name: 'opus', encoding: /^opus\/48000(\/2)?$/i, label: 'Opus' },
-  video: { name: 'VP8', encoding: /^VP8\/90000$/i, label: 'VP8' },
+const ENCODING = {
+  opus: /^opus\/48000(\/2)?$/i,
+  VP8: /^VP8\/90000$/i,
+  H264: /^H264\/90000$/i,
 } as const;
+/** Baseline, and 3.1 (encoder/h264-encoder.ts) or a higher level. */
+const BASELINE = 0x42;
+const LEVEL = 31;
 
 interface Section {
   readonly kind: 'audio' | 'video' | 'other';
@@ -56,8 +64,9 @@ interface Section {
  * Reads an SDP offer (RFC 8866) against the rules for players (draft-ietf-wish-whep): receive only, one transport, at
  * most one track a kind, and no half answers: an m-section that cannot be served refuses the whole offer.
  * Throws `sdp-invalid` or `sdp-unsupported`.
+ * @param codecs those of pictures that can be sent, the best first
  */
-export function readOffer(sdp: string): Offer {
+export function readOffer(sdp: string, codecs: readonly VideoCodec[] = ['VP8']): Offer {
   const { session, sections } = split(sdp);
   const live = sections.filter((section) => !section.rejected);
   const media = live.filter((section) => section.kind !== 'other');
@@ -71,13 +80,13 @@ export function readOffer(sdp: string): Offer {
   const near = (name: string): string =>
     [...first.lines, ...session].flatMap((line) => valueOf(line, name))[0] ?? of(name)[0] ?? '';
   checkBundle(session, media);
-  for (const section of media) checkSection(section, session);
+  for (const section of media) checkSection(section, session, codecs);
   for (const kind of ['audio', 'video'] as const) {
     const count = media.filter((section) => section.kind === kind).length;
     if (count > 1) throw unsupported(`asks for ${count} ${kind} tracks, one is the limit`);
   }
   return {
-    sections: sections.map(describe),
+    sections: sections.map((section) => describe(section, codecs)),
     ice: { ufrag: near('ice-ufrag'), pwd: near('ice-pwd') },
     ufrags: new Set(of('ice-ufrag')),
     fingerprints: [...new Set(of('fingerprint'))].map((text) => {
@@ -135,7 +144,7 @@ function checkBundle(session: readonly string[], media: readonly Section[]): voi
   if (!bundled) throw unsupported('does not bundle its sections; max-bundle is needed');
 }
 
-function checkSection(section: Section, session: readonly string[]): void {
+function checkSection(section: Section, session: readonly string[], codecs: readonly VideoCodec[]): void {
   const kind = section.kind as 'audio' | 'video';
   const direction = directionOf(section.lines) ?? directionOf(session) ?? 'sendrecv';
   if (direction === 'sendonly' || direction === 'inactive')
@@ -147,30 +156,41 @@ function checkSection(section: Section, session: readonly string[]): void {
     throw unsupported(
       `has a=setup:${setup.slice(0, 20)}; the server waits for the viewer's handshake (actpass)`,
     );
-  if (codecOf(section) === undefined) throw unsupported(`offers no ${CODEC[kind].label} for ${kind}`);
+  if (codecOf(section, codecs) !== undefined) return;
+  if (kind === 'audio') throw unsupported('offers no Opus for audio');
+  throw unsupported(
+    codecs.includes('H264')
+      ? 'offers for video neither VP8 nor H.264 of profile 42, level 3.1 or higher, packetization-mode 1'
+      : 'offers no VP8 for video, and the ffmpeg of this server codes no H.264',
+  );
 }
 
-function describe(section: Section): OfferedSection {
+function describe(section: Section, codecs: readonly VideoCodec[]): OfferedSection {
   const { name, protocol, formats, rejected } = section;
-  const codec = rejected || section.kind === 'other' ? undefined : codecOf(section);
+  const codec = rejected || section.kind === 'other' ? undefined : codecOf(section, codecs);
   return { kind: name, protocol, formats, mid: midOf(section), codec };
 }
 
-/** The first fitting one in the viewer's order of preference. */
-function codecOf(section: Section): OfferedCodec | undefined {
+/** Of the best codec that it offers, the first payload type in the viewer's order of preference. */
+function codecOf(section: Section, codecs: readonly VideoCodec[]): OfferedCodec | undefined {
   if (section.kind === 'other') return undefined;
-  const { name, encoding } = CODEC[section.kind];
+  const names = section.kind === 'audio' ? (['opus'] as const) : codecs;
   const maps = new Map(
     section.lines.flatMap((line) => {
       const found = /^a=rtpmap:(\d+) (\S+)/.exec(line);
       return found === null ? [] : [[Number(found[1]), found[2] ?? ''] as const];
     }),
   );
-  const payloadType = section.formats
-    .split(' ')
-    .map(Number)
-    .find((type) => encoding.test(maps.get(type) ?? ''));
-  if (payloadType === undefined || payloadType > 127) return undefined;
+  const [found] = names.flatMap((name) =>
+    section.formats
+      .split(' ')
+      .map(Number)
+      .filter((type) => ENCODING[name].test(maps.get(type) ?? ''))
+      .map((payloadType) => ({ name, payloadType, profileLevelId: profileLevelId(section, payloadType) }))
+      .filter((one) => name !== 'H264' || one.profileLevelId !== undefined),
+  );
+  if (found === undefined || found.payloadType > 127) return undefined;
+  const { name, payloadType } = found;
   const aptPairs = section.lines
     .flatMap((line) => valueOf(line, 'fmtp'))
     .flatMap((value) => /^(\d+) (?:.*;\s*)?apt=(\d+)/.exec(value)?.slice(1, 3) ?? [])
@@ -188,6 +208,7 @@ function codecOf(section: Section): OfferedCodec | undefined {
   return {
     name,
     payloadType,
+    profileLevelId: name === 'H264' ? found.profileLevelId : undefined,
     rtxPayloadType: repeats ? rtx : undefined,
     feedback,
     extensions: new Map(
@@ -198,6 +219,25 @@ function codecOf(section: Section): OfferedCodec | undefined {
       }),
     ),
   };
+}
+
+/** What the viewer says of H.264 (RFC 6184 section 8.1), if it takes what the server sends. */
+function profileLevelId(section: Section, payloadType: number): string | undefined {
+  const parameters = new Map(
+    section.lines
+      .flatMap((line) => valueOf(line, 'fmtp'))
+      .filter((value) => value.startsWith(`${payloadType} `))
+      .flatMap((value) => value.slice(`${payloadType} `.length).split(';'))
+      .map((pair) => pair.trim().toLowerCase().split('='))
+      .map(([name = '', value = '']) => [name, value] as const),
+  );
+  const id = /^([0-9a-f]{2})[0-9a-f]{2}([0-9a-f]{2})$/.exec(parameters.get('profile-level-id') ?? '');
+  const fits =
+    id !== null &&
+    parseInt(id[1] ?? '', 16) === BASELINE &&
+    parseInt(id[2] ?? '', 16) >= LEVEL &&
+    parameters.get('packetization-mode') === '1';
+  return fits ? id[0] : undefined;
 }
 
 /** Values of `a=<name>:` lines; the result has none or one entry, for flatMap. */

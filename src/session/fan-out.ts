@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../lib/clock.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { frameToSamples, msToSamples } from '../media/timeline.js';
+import { splitH264 } from '../rtp/h264-packetizer.js';
 import { splitVp8 } from '../rtp/vp8-packetizer.js';
 
 /** One picture in one rendition, cut for packets. */
@@ -98,11 +99,11 @@ export class FanOut {
     return this.#viewers.get(peerId)?.peer;
   }
 
-  /** What connected viewers get or wait for. */
+  /** What connected viewers get or wait for; H.264, which is not kept warm, also for those that still connect. */
   get demand(): ReadonlySet<RenditionName> {
     const demand = new Set<RenditionName>();
     for (const { peer } of this.#viewers.values())
-      if (peer.state === 'connected') demand.add(peer.rendition).add(peer.wanted);
+      if (peer.state === 'connected' || peer.wanted === 'h264') demand.add(peer.rendition).add(peer.wanted);
     return demand;
   }
 
@@ -149,7 +150,7 @@ export class FanOut {
     const cut = renditions.map(({ rendition = 'high', key, data }) => ({
       rendition,
       key,
-      parts: splitVp8(data),
+      parts: rendition === 'h264' ? splitH264(data) : splitVp8(data),
     }));
     const mediaSamples = frameToSamples(first.index, fps);
     for (const picture of cut) this.#remember(picture, mediaSamples);

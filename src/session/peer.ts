@@ -25,7 +25,7 @@ import { PeerTransport, type TransportHost } from '../transport/peer-transport.j
 import type { PictureParts, SoundPacket } from './fan-out.js';
 import { LossWindow } from './loss-window.js';
 import { ViewerMetrics, type KeyframeReason } from './viewer-metrics.js';
-import { ViewerQuality, type Rung } from './viewer-quality.js';
+import { rungsOf, ViewerQuality, type Rung } from './viewer-quality.js';
 
 /** A viewer who has not connected by then is given up. */
 const CONNECT_LIMIT_MS = 15_000;
@@ -56,7 +56,7 @@ export interface PeerOptions {
   readonly transport: TransportHost;
   readonly log: Log;
   readonly clock?: Clock;
-  /** What the session can be sent as, best first. */
+  /** What the session can be sent as, best first; a viewer without VP8 gets its `h264`. */
   readonly ladder: readonly Rung[];
   /** The viewer connected or lost a picture, or shall get another rendition; may come often. */
   onKeyframeNeeded(rendition: RenditionName): void;
@@ -78,6 +78,7 @@ export class Peer {
   readonly #options: PeerOptions;
   readonly #clock: Clock;
   readonly #offer: Offer;
+  readonly #codec: 'VP8' | 'H264';
   readonly #transport: PeerTransport;
   readonly #audio: OutgoingStream | undefined;
   readonly #video: OutgoingStream | undefined;
@@ -113,12 +114,14 @@ export class Peer {
     this.#clock = options.clock ?? systemClock;
     this.metrics = new ViewerMetrics(() => this.#clock.now());
     this.metrics.offered();
-    const offer = readOffer(options.offerSdp);
+    const codesH264 = options.ladder.some(({ name }) => name === 'h264');
+    const offer = readOffer(options.offerSdp, codesH264 ? ['VP8', 'H264'] : ['VP8']);
+    this.#codec = offer.sections.some(({ codec }) => codec?.name === 'H264') ? 'H264' : 'VP8';
     const { ice, identity, lite } = options.transport;
     if (offer.iceLite && lite)
       throw new AppError('sdp-unsupported', 'both sides are ICE-lite, so none would open the connection');
     this.#offer = offer;
-    this.#quality = new ViewerQuality(options.ladder, this.#clock.now());
+    this.#quality = new ViewerQuality(rungsOf(options.ladder, this.#codec), this.#clock.now());
     this.#rendition = this.#quality.wanted;
     this.#asked = this.#rendition;
     const tracks = new Map<OfferedSection, OutgoingStream>();
@@ -198,7 +201,7 @@ export class Peer {
   }
 
   setLadder(ladder: readonly Rung[]): void {
-    this.#quality.setLadder(ladder);
+    this.#quality.setLadder(rungsOf(ladder, this.#codec));
     this.#askForWanted();
   }
 
@@ -236,7 +239,7 @@ export class Peer {
   }
 
   /**
-   * One picture in the renditions that are there; parts (see rtp/vp8-packetizer.ts) are not changed, and kept for a
+   * One picture in the renditions that are there; parts (see rtp/*-packetizer.ts) are not changed, and kept for a
    * while for repeats. Nothing is sent before a key picture, and the viewer moves to another rendition at one.
    */
   sendPicture(renditions: readonly PictureParts[], mediaSamples: number): void {
@@ -260,7 +263,7 @@ export class Peer {
     const nowMs = this.#clock.now();
     const last = picture.parts.length - 1;
     for (const [at, data] of picture.parts.entries()) {
-      const pictureId = this.#pictureId;
+      const pictureId = this.#codec === 'VP8' ? this.#pictureId : undefined;
       stream.send({ data, timestamp, marker: at === last, first: at === 0, pictureId }, nowMs);
     }
     this.#tailPending = true;

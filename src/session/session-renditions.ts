@@ -1,3 +1,4 @@
+import { h264RenditionOf } from '../encoder/h264-encoder.js';
 import { renditionsOf, type RenditionRequest } from '../encoder/renditions.js';
 import type { RenditionName } from '../media/frame.js';
 import type { Rung } from './viewer-quality.js';
@@ -7,7 +8,7 @@ export interface PictureSettings {
   /** Of the best rendition, without sound and headers. */
   readonly maxBitrateBps?: number | undefined;
   /** No better rendition than this one for anybody; `auto` leaves it to each viewer's link. */
-  readonly quality?: 'auto' | RenditionName | undefined;
+  readonly quality?: 'auto' | Exclude<RenditionName, 'h264'> | undefined;
 }
 
 export interface RenditionSource {
@@ -16,6 +17,8 @@ export interface RenditionSource {
   readonly fps: number;
   /** Rate of the best rendition where no ceiling is set. */
   readonly bitrateBps: number;
+  /** Whether it can be coded in H.264, too. */
+  readonly h264: boolean;
 }
 
 export const FULL_SOUND_BPS = 64_000;
@@ -61,14 +64,24 @@ export class SessionRenditions {
     return order.slice(order.indexOf(quality)).find((name) => names.includes(name)) ?? names.at(-1) ?? 'high';
   }
 
-  /** Best first; all told, as a link has to carry them. */
+  /** Best first; all told, as a link has to carry them. `h264`, if there is one, comes last: see `rungsOf`. */
   get ladder(): Rung[] {
     const { fps } = this.#source;
-    return this.#requests.map(({ name, bitrateBps }, at) => {
+    return this.#all.map(({ name, bitrateBps }, at) => {
       const packets = Math.max(fps, bitrateBps / PACKET_BITS);
-      const soundBps = (at === 0 ? FULL_SOUND_BPS : SLIM_SOUND_BPS) + SOUND_PACKETS_PER_S * SOUND_HEAD_BITS;
+      const soundBps =
+        (at === 0 || name === 'h264' ? FULL_SOUND_BPS : SLIM_SOUND_BPS) +
+        SOUND_PACKETS_PER_S * SOUND_HEAD_BITS;
       return { name, bps: Math.round(bitrateBps + packets * PICTURE_HEAD_BITS + soundBps) };
     });
+  }
+
+  /** With the one for viewers without VP8, who get the best that anybody may have. */
+  get #all(): readonly RenditionRequest[] {
+    const { top } = this;
+    const best = this.#requests.find(({ name }) => name === top);
+    if (!this.#source.h264 || best === undefined) return this.#requests;
+    return [...this.#requests, h264RenditionOf(best, this.#source.fps)];
   }
 
   configure(settings: PictureSettings): void {
@@ -81,7 +94,7 @@ export class SessionRenditions {
   serve(demand: ReadonlySet<RenditionName>, nowMs: number): void {
     for (const name of demand) this.#neededAtMs.set(name, nowMs);
     if (demand.size === 0) this.#neededAtMs.set(this.top, nowMs);
-    const wanted = this.#requests.filter(
+    const wanted = this.#all.filter(
       ({ name }) => nowMs - (this.#neededAtMs.get(name) ?? -Infinity) <= KEPT_MS,
     );
     const key = JSON.stringify(wanted);

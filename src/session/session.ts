@@ -56,6 +56,8 @@ export interface SessionOptions {
   fps: number;
   bitrateBps: number;
   lingerMs: number;
+  /** Viewers without VP8 can be sent H.264. */
+  h264?: boolean;
   /** The faces of an utterance are made before it plays. */
   rehearses?: boolean;
   openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
@@ -324,6 +326,7 @@ export class Session {
     if (renditions !== undefined) peer.setTop(renditions.top);
     this.#peers.set(peer.id, peer);
     this.#fanOut.add(peer);
+    this.#serveDemand();
     // While the viewer connects a key picture gets ready, so that it need not wait for one then.
     this.#fanOut.requestKeyframe(peer.wanted);
     this.#tellViewers();
@@ -439,9 +442,9 @@ export class Session {
   }
 
   #streamOpened(stream: WorkerStream): void {
-    const { fps, bitrateBps } = this.#options;
+    const { fps, bitrateBps, h264 = false } = this.#options;
     this.#renditions ??= new SessionRenditions(
-      { widthPx: stream.widthPx, heightPx: stream.heightPx, fps, bitrateBps },
+      { widthPx: stream.widthPx, heightPx: stream.heightPx, fps, bitrateBps, h264 },
       (wanted) => this.#pictures.setRenditions(wanted),
     );
     this.#leadSamples = msToSamples(stream.lookaheadMs + DRAW_MARGIN_MS);

@@ -109,6 +109,7 @@ export class Sessions {
         avatarId: avatar.id,
         fps,
         bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx),
+        h264: this.#options.ffmpeg.codesH264,
         lingerMs: this.#options.lingerMs,
         rehearses: chosen.mode === 'prerendered',
         openStream: (streamOptions) => chosen.open(streamOptions),

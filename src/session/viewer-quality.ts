@@ -49,6 +49,11 @@ const NOTHING = { probeBytes: 0, report: false } as const;
 const METER_SLOT_MS = 100;
 const METER_SLOTS = 10;
 
+/** What of a session's ladder a viewer with or without VP8 can be sent. */
+export function rungsOf(ladder: readonly Rung[], codec: 'VP8' | 'H264'): readonly Rung[] {
+  return ladder.filter(({ name }) => (name === 'h264') === (codec === 'H264'));
+}
+
 export class ViewerQuality {
   #ladder: readonly Rung[];
   #at = 0;

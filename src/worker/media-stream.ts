@@ -31,7 +31,7 @@ interface MediaStreamOptions {
 /** Pictures that may wait to be drawn before some are left out. */
 const MAX_WAITING_PICTURES = 3;
 
-/** One session inside a worker: sound in, pictures drawn, VP8 in the renditions that are wanted (and JPEG while it is) out. */
+/** One session inside a worker: sound in, pictures drawn, coded in the renditions that are wanted (and JPEG while it is) out. */
 export class MediaStream {
   readonly widthPx: number;
   readonly heightPx: number;

@@ -22,6 +22,7 @@ export interface WorkerSettings {
     origin: 'FFMPEG_BIN' | 'ffmpeg-static' | 'PATH' | '@ffmpeg-installer';
     version: string;
     vsyncArgs: readonly string[];
+    codesH264: boolean;
   };
 }
 

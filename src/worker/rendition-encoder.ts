@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
+import { H264 } from '../encoder/h264-encoder.js';
+import { LiveEncoder } from '../encoder/live-encoder.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
-import { Vp8Encoder } from '../encoder/vp8-encoder.js';
+import { VP8 } from '../encoder/vp8-encoder.js';
 import { AppError, toAppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
 import type { EncodedPicture, I420Frame } from '../media/frame.js';
@@ -32,7 +34,7 @@ export interface RenditionEncoderOptions {
 
 /** One ffmpeg and what it still has inside. */
 interface Run {
-  encoder: Vp8Encoder | undefined;
+  encoder: LiveEncoder | undefined;
   startedMs: number;
   lastPushed: number;
   lastOut: number;
@@ -102,7 +104,7 @@ export class RenditionEncoder {
     this.#keyWanted = true;
   }
 
-  /** As Vp8Encoder.push: resolves when the picture has left the caller's buffer. */
+  /** As LiveEncoder.push: resolves when the picture has left the caller's buffer. */
   async push(frame: I420Frame, index: number): Promise<void> {
     this.#takeOver();
     const run = this.#atWork;
@@ -192,7 +194,7 @@ export class RenditionEncoder {
       ...{ encoder: undefined, startedMs: performance.now(), lastPushed: -1, lastOut: -1 },
       ...{ retired: false, over: false, held: [] },
     };
-    const creating = Vp8Encoder.create({
+    const creating = LiveEncoder.open(goal.name === 'h264' ? H264 : VP8, {
       ...{ ffmpeg, widthPx, heightPx, fps, coded: goal, bitrateBps: goal.bitrateBps, warmUp: warmUp() },
       onPicture: (picture) => this.#out(run, { ...picture, rendition: goal.name }),
       onFailed: (error) => this.#died(run, error),

@@ -20,6 +20,8 @@ export class BareViewer {
   readonly packets = new Map<number, number>();
   /** SSRC of the picture's stream and the newest number on it. */
   video = { ssrc: 0, sequenceNumber: 0 };
+  /** Each RTP packet, decrypted. */
+  onPacket: (packet: Buffer) => void = () => {};
   iceDone = false;
   dtlsDone = false;
   readonly #identity: DtlsIdentity;
@@ -157,6 +159,7 @@ export class BareViewer {
       const packet = Buffer.from(this.#srtp.decrypt(data));
       const type = packet.readUInt8(1) & 0x7f;
       this.packets.set(type, (this.packets.get(type) ?? 0) + 1);
+      this.onPacket(packet);
       if (type === 96) this.video = { ssrc: packet.readUInt32BE(8), sequenceNumber: packet.readUInt16BE(2) };
     }
   }

@@ -26,7 +26,9 @@ const VP8 = [
     'rtcp-fb:96 nack pli',
   ],
   ...['rtpmap:97 rtx/90000', 'fmtp:97 apt=96'],
-  ...['rtpmap:102 H264/90000', 'fmtp:102 packetization-mode=1', 'rtpmap:103 rtx/90000', 'fmtp:103 apt=102'],
+  ...['rtpmap:102 H264/90000', 'rtcp-fb:102 ccm fir', 'rtcp-fb:102 nack', 'rtcp-fb:102 nack pli'],
+  'fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f',
+  ...['rtpmap:103 rtx/90000', 'fmtp:103 apt=102'],
 ];
 const ABS_SEND_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time';
 

@@ -3,8 +3,9 @@ import { before, describe, it } from 'node:test';
 import { Decoder } from '@evan/opus';
 import { findFfmpeg, type Ffmpeg } from '../../src/adapters/ffmpeg.js';
 import { JpegEncoder } from '../../src/encoder/jpeg-encoder.js';
+import { LiveEncoder } from '../../src/encoder/live-encoder.js';
 import { OpusEncoder } from '../../src/encoder/opus-encoder.js';
-import { defaultBitrateBps, Vp8Encoder } from '../../src/encoder/vp8-encoder.js';
+import { defaultBitrateBps, VP8 } from '../../src/encoder/vp8-encoder.js';
 import { AppError } from '../../src/errors.js';
 import { silentLog } from '../../src/lib/log.js';
 import type { EncodedPicture } from '../../src/media/frame.js';
@@ -26,7 +27,7 @@ describe('encoders', () => {
     heightPx = 96,
   ): Promise<EncodedPicture[]> {
     const pictures: EncodedPicture[] = [];
-    const encoder = await Vp8Encoder.create({
+    const encoder = await LiveEncoder.open(VP8, {
       ...{ ffmpeg, widthPx, heightPx, fps, bitrateBps: 300_000 },
       onPicture: (picture) => pictures.push(picture),
       onFailed: (error) => assert.fail(error),
@@ -73,8 +74,15 @@ describe('encoders', () => {
 
   it('warms up unseen: indices stay the caller’s and the first picture is key', async () => {
     const pictures: EncodedPicture[] = [];
-    const encoder = await Vp8Encoder.create({
-      ...{ ffmpeg, widthPx: 128, heightPx: 96, fps: 25, warmUp: movingPicture(128, 96, 0) },
+    const encoder = await LiveEncoder.open(VP8, {
+      ...{
+        ffmpeg,
+        widthPx: 128,
+        heightPx: 96,
+        fps: 25,
+        bitrateBps: 170_000,
+        warmUp: movingPicture(128, 96, 0),
+      },
       onPicture: (picture) => pictures.push(picture),
       onFailed: (error) => assert.fail(error),
     });
@@ -95,8 +103,8 @@ describe('encoders', () => {
 
   it('hands each picture out before the next goes in', async () => {
     let arrived: (() => void) | undefined;
-    const encoder = await Vp8Encoder.create({
-      ...{ ffmpeg, widthPx: 512, heightPx: 512, fps: 25 },
+    const encoder = await LiveEncoder.open(VP8, {
+      ...{ ffmpeg, widthPx: 512, heightPx: 512, fps: 25, bitrateBps: 800_000 },
       onPicture: () => arrived?.(),
       onFailed: (error) => assert.fail(error),
     });
@@ -131,8 +139,8 @@ describe('encoders', () => {
   });
 
   it('refuses pictures of another size, indices that do not rise, and pushes after close', async () => {
-    const encoder = await Vp8Encoder.create({
-      ...{ ffmpeg, widthPx: 64, heightPx: 64, fps: 25 },
+    const encoder = await LiveEncoder.open(VP8, {
+      ...{ ffmpeg, widthPx: 64, heightPx: 64, fps: 25, bitrateBps: 150_000 },
       onPicture() {},
       onFailed: (error) => assert.fail(error),
     });
@@ -146,8 +154,9 @@ describe('encoders', () => {
   it('tells once when ffmpeg dies', async () => {
     const failures: Error[] = [];
     const failed = new Promise<void>((resolve) => {
-      void Vp8Encoder.create({
+      void LiveEncoder.open(VP8, {
         ...{ ffmpeg: { ...ffmpeg, vsyncArgs: ['-no_such_option', '1'] }, widthPx: 64, heightPx: 64, fps: 25 },
+        bitrateBps: 150_000,
         onPicture() {},
         onFailed(error) {
           failures.push(error);

@@ -26,6 +26,16 @@ describe('findFfmpeg', () => {
     });
   });
 
+  it('can do without libx264, and says so', async (t) => {
+    const { path: real, codesH264 } = await testFfmpeg();
+    assert.ok(codesH264);
+    const poor = path.join(await temporaryFolder(t), 'ffmpeg');
+    const script = `#!/bin/sh\ncase "$*" in *libx264*) exit 1 ;; esac\nexec '${real}' "$@"\n`;
+    await writeFile(poor, script, { mode: 0o755 });
+    const found = await findFfmpeg({ log: silentLog, ffmpegBin: poor });
+    assert.equal(found.codesH264, false);
+  });
+
   it('refuses a program that answers but does not encode', async (t) => {
     const folder = await temporaryFolder(t);
     const fake = path.join(folder, 'ffmpeg');

@@ -106,6 +106,8 @@ describe('hostile viewers of a real server', () => {
         ['huge', CHROMIUM_OFFER + 'a=x:y\r\n'.repeat(20_000), [413]],
         ['sendonly', CHROMIUM_OFFER.replaceAll('recvonly', 'sendonly'), [422]],
         ['no fragment', CHROMIUM_OFFER.replaceAll(/^a=ice-ufrag.*\r\n/gm, ''), [400]],
+        ['H.264 alone', CHROMIUM_OFFER.replaceAll('VP8', 'AV1'), [201]],
+        ['High profile', CHROMIUM_OFFER.replaceAll('VP8', 'AV1').replace('42e01f', '64001f'), [422]],
         ['foreign', CHROMIUM_OFFER.replaceAll(/VP8|H264/g, 'AV1'), [422]],
         ['noise', randomBytes(3000).toString('latin1'), [400]],
         ['noise behind a head', `v=0\r\nm=${randomBytes(300).toString('hex')}`, [400]],

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { findFfmpeg } from '../../src/adapters/ffmpeg.js';
+import { LiveEncoder } from '../../src/encoder/live-encoder.js';
 import { OpusEncoder } from '../../src/encoder/opus-encoder.js';
-import { Vp8Encoder } from '../../src/encoder/vp8-encoder.js';
+import { VP8 } from '../../src/encoder/vp8-encoder.js';
 import { isAppError } from '../../src/errors.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { silentLog } from '../../src/lib/log.js';
@@ -24,14 +25,14 @@ class Source {
   readonly keys: number[] = [];
   readonly fanOut: FanOut;
   readonly transport: TransportHost;
-  #encoder: Vp8Encoder;
+  #encoder: LiveEncoder;
   #opus = new OpusEncoder();
   #keyWanted = false;
   #stopped = false;
   #running: Promise<void>;
 
   private constructor(
-    encoder: Vp8Encoder,
+    encoder: LiveEncoder,
     transport: TransportHost,
     onPicture: (send: (picture: EncodedPicture) => void) => void,
   ) {
@@ -48,8 +49,8 @@ class Source {
   static async create(): Promise<Source> {
     let send = (_picture: EncodedPicture): void => {};
     const ffmpeg = await findFfmpeg({ log: silentLog });
-    const encoder = await Vp8Encoder.create({
-      ...{ ffmpeg, widthPx: WIDTH_PX, heightPx: HEIGHT_PX, fps: FPS },
+    const encoder = await LiveEncoder.open(VP8, {
+      ...{ ffmpeg, widthPx: WIDTH_PX, heightPx: HEIGHT_PX, fps: FPS, bitrateBps: 430_000 },
       onPicture: (picture) => send(picture),
       onFailed: (error) => assert.fail(error),
     });

@@ -1,7 +1,8 @@
 /** What the fan-out bench sends: ten seconds of a moving, slightly noisy picture and of sound, coded in advance. */
 import { findFfmpeg } from '../../../src/adapters/ffmpeg.js';
+import { LiveEncoder } from '../../../src/encoder/live-encoder.js';
 import { OpusEncoder } from '../../../src/encoder/opus-encoder.js';
-import { Vp8Encoder } from '../../../src/encoder/vp8-encoder.js';
+import { VP8 } from '../../../src/encoder/vp8-encoder.js';
 import { silentLog } from '../../../src/lib/log.js';
 import { OPUS_FRAME_SAMPLES } from '../../../src/media/timeline.js';
 import { lcgBytes } from '../../helpers/lcg.js';
@@ -37,7 +38,7 @@ export function drawPicture(index: number): Uint8Array {
 
 export async function makeClip(): Promise<Clip> {
   const pictures: Uint8Array[] = [];
-  const encoder = await Vp8Encoder.create({
+  const encoder = await LiveEncoder.open(VP8, {
     ffmpeg: await findFfmpeg({ log: silentLog }),
     ...{ widthPx: SIDE_PX, heightPx: SIDE_PX, fps: FPS, bitrateBps: VIDEO_BPS },
     onPicture: ({ data }) => pictures.push(data),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { writeAnswer } from '../../../src/sdp/answer.js';
-import { readOffer, type Offer } from '../../../src/sdp/offer.js';
+import { readOffer, type Offer, type VideoCodec } from '../../../src/sdp/offer.js';
 import { AUDIO, CHROMIUM_OFFER, FINGERPRINT, offer, section, VIDEO } from '../../helpers/offers.js';
 
 const without = (sdp: string, pattern: RegExp): string =>
@@ -29,9 +29,9 @@ function answerTo(from: Offer, lite = false): string {
 const mLines = (sdp: string): string[] => [...sdp.matchAll(/^m=.*$/gm)].map(([line]) => line);
 const mids = (sdp: string): string[] => [...sdp.matchAll(/^a=mid:(.*)$/gm)].map((found) => found[1] ?? '');
 const bundleOf = (sdp: string): string | undefined => /^a=group:BUNDLE (.*)\r$/m.exec(sdp)?.[1];
-const code = (sdp: string): string => {
+const code = (sdp: string, codecs?: readonly VideoCodec[]): string => {
   try {
-    readOffer(sdp);
+    readOffer(sdp, codecs);
     return 'read';
   } catch (error) {
     const { code = 'no AppError', message } = error as { code?: string; message: string };
@@ -150,7 +150,7 @@ describe('offers that are refused', () => {
     ['a held connection', CHROMIUM_OFFER.replaceAll('actpass', 'holdconn'), 'sdp-unsupported'],
     ['plain RTP', CHROMIUM_OFFER.replaceAll('UDP/TLS/RTP/SAVPF', 'RTP/AVP'), 'sdp-unsupported'],
     ['foreign sound', CHROMIUM_OFFER.replaceAll('opus/48000', 'G722/8000'), 'sdp-unsupported'],
-    ['H.264 alone', without(CHROMIUM_OFFER, /VP8/), 'sdp-unsupported'],
+    ['H.264 alone where it is not coded', without(CHROMIUM_OFFER, /VP8/), 'sdp-unsupported'],
     [
       'a codec without its number in the m-line',
       CHROMIUM_OFFER.replace('SAVPF 96 97', 'SAVPF 97'),
@@ -164,6 +164,64 @@ describe('offers that are refused', () => {
     const many = Array.from({ length: 100 }, (_, n) => section({ mid: `${n}`, kind: 'application' }));
     assert.equal(code(offer(many)), 'sdp-unsupported');
   });
+});
+
+describe('offers of H.264', () => {
+  const both: readonly VideoCodec[] = ['VP8', 'H264'];
+  const H264_ONLY = without(CHROMIUM_OFFER, /VP8/);
+  const videoOf = (sdp: string) => readOffer(sdp, both).sections[1]?.codec;
+
+  it('are taken where there is no VP8, with repeats and feedback', () => {
+    const codec = videoOf(H264_ONLY);
+    assert.deepEqual(
+      [codec?.name, codec?.payloadType, codec?.rtxPayloadType, codec?.profileLevelId],
+      ['H264', 102, 103, '42e01f'],
+    );
+    assert.deepEqual(codec?.feedback, ['ccm fir', 'nack', 'nack pli']);
+  });
+
+  it('change nothing where there is VP8, whatever the order', () => {
+    const swapped = CHROMIUM_OFFER.replace('96 97 102 103', '102 103 96 97');
+    for (const sdp of [CHROMIUM_OFFER, swapped]) {
+      assert.equal(videoOf(sdp)?.name, 'VP8');
+      assert.equal(videoOf(sdp)?.profileLevelId, undefined);
+    }
+  });
+
+  it('are answered with the profile of the offer', () => {
+    const answer = answerTo(readOffer(H264_ONLY.replace('42e01f', '42001F'), both));
+    assert.match(answer, /^m=video 9 UDP\/TLS\/RTP\/SAVPF 102 103\r$/m);
+    assert.match(answer, /^a=rtpmap:102 H264\/90000\r$/m);
+    const fmtp = 'level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f';
+    assert.ok(answer.includes(`\r\na=fmtp:102 ${fmtp}\r\n`));
+    assert.match(answer, /^a=fmtp:103 apt=102\r$/m);
+    assert.match(answer, /^a=rtcp-fb:102 nack pli\r$/m);
+    assert.doesNotMatch(answer, /VP8/);
+  });
+
+  it('are taken by the first number that fits', () => {
+    const codecs = [
+      ...['rtpmap:98 H264/90000', 'fmtp:98 packetization-mode=0;profile-level-id=42e01f'],
+      ...['rtpmap:99 H264/90000', 'fmtp:99 packetization-mode=1;profile-level-id=64001f'],
+      ...['rtpmap:100 h264/90000', 'fmtp:100 profile-level-id=42E034; packetization-mode=1'],
+    ];
+    const sdp = offer([section(AUDIO), section({ ...VIDEO, codecs, types: '98 99 100' })]);
+    assert.equal(videoOf(sdp)?.payloadType, 100);
+    assert.equal(videoOf(sdp)?.rtxPayloadType, undefined);
+  });
+
+  const unfit: [string, string, string][] = [
+    ['another mode', 'packetization-mode=1', 'packetization-mode=0'],
+    ['no mode', 'packetization-mode=1;', ''],
+    ['another profile', '42e01f', '4d001f'],
+    ['a lower level', '42e01f', '42e01e'],
+    ['no profile', ';profile-level-id=42e01f', ''],
+    ['a garbled profile', '42e01f', '42e0'],
+  ];
+  for (const [name, from, to] of unfit)
+    it(`are refused with ${name}`, () => {
+      assert.equal(code(H264_ONLY.replace(from, to), both), 'sdp-unsupported');
+    });
 });
 
 describe('answers', () => {
@@ -228,9 +286,9 @@ describe('offers cut and bent', () => {
       assert.ok(['read', 'sdp-invalid', 'sdp-unsupported'].includes(code(lines.slice(0, at).join('\r\n'))));
       for (const one of bend) {
         const bent = lines.flatMap((line, n) => (n === at ? one(line) : [line])).join('\r\n');
-        const found = code(bent);
+        const found = code(bent, ['VP8', 'H264']);
         assert.ok(['read', 'sdp-invalid', 'sdp-unsupported'].includes(found), `${found}: ${bent}`);
-        if (found === 'read') answerTo(readOffer(bent));
+        if (found === 'read') answerTo(readOffer(bent, ['VP8', 'H264']));
       }
     }
   });

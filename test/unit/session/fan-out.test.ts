@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { Clock } from '../../../src/lib/clock.js';
 import type { EncodedPicture, RenditionName } from '../../../src/media/frame.js';
+import { joinNalUnits } from '../../../src/media/nal-units.js';
 import {
   FanOut,
   type FanOutPeer,
@@ -79,6 +80,17 @@ describe('FanOut', () => {
     assert.deepEqual([a.video[0]?.mediaSamples, a.video[0]?.renditions[0]?.key], [48_000, true]);
   });
 
+  it('cuts H.264 and VP8 of one picture each in its own way', () => {
+    const viewer = new FakePeer('a');
+    fanOut.add(viewer);
+    const units = joinNalUnits([Uint8Array.of(0x67, 1), Uint8Array.of(0x68, 2), Uint8Array.of(0x65, 3)]);
+    const h264 = { index: 1, key: true, data: units, rendition: 'h264' } as const;
+    fanOut.sendPicture([...picture(1), h264], 25);
+    const [vp8, avc] = viewer.video[0]!.renditions;
+    assert.equal(vp8?.parts.length, 2);
+    assert.deepEqual([avc?.rendition, avc?.parts.map((part) => part[0]! & 0x1f)], ['h264', [24, 5]]);
+  });
+
   it('asks for a key picture at once, then at most every 300 ms', () => {
     clock.advance(1000);
     for (let wish = 0; wish < 5; wish++) fanOut.requestKeyframe('high');
@@ -111,6 +123,8 @@ describe('FanOut', () => {
     fanOut.add(other);
     fanOut.add(away);
     assert.deepEqual([...fanOut.demand], ['high', 'low']);
+    away.rendition = away.wanted = 'h264';
+    assert.deepEqual([...fanOut.demand], ['high', 'low', 'h264']);
     const wishes: string[] = [];
     fanOut = new FanOut({ clock, onKeyframeNeeded: (rendition) => wishes.push(rendition) });
     fanOut.requestKeyframe('high');
