@@ -14,37 +14,24 @@ import {
 import { OPUS_LOOKAHEAD_SAMPLES } from '../rtp/opus.js';
 import { OutgoingStream } from '../rtp/outgoing-stream.js';
 import { readRtcp, type ReceptionReport } from '../rtp/rtcp.js';
-import { buildSenderReport, ntpMiddle } from '../rtp/sender-report.js';
+import { buildSenderReport } from '../rtp/sender-report.js';
 import { SrtpProtector, type SrtpMaster } from '../rtp/srtp.js';
 import { PICTURE_ID_COUNT } from '../rtp/vp8-packetizer.js';
 import { ABS_SEND_TIME, PLAYOUT_DELAY, writeAnswer } from '../sdp/answer.js';
-import { readSdpFragment, writeSdpFragment } from '../sdp/ice-fragment.js';
-import { readOffer, type Offer, type OfferedSection } from '../sdp/offer.js';
+import { readOffer, type OfferedSection } from '../sdp/offer.js';
 import { candidateLine } from '../transport/ice-candidate.js';
 import { PeerTransport, type TransportHost } from '../transport/peer-transport.js';
 import type { PictureParts, SoundPacket } from './fan-out.js';
+import { IceSession } from './ice-session.js';
+import { KeyRequestLimit } from './key-request-limit.js';
+import { Repairs } from './repairs.js';
+import { RoundTrip } from './round-trip.js';
 import { ViewerMetrics, type KeyframeReason } from './viewer-metrics.js';
 import { ViewerQuality, type Rung } from './viewer-quality.js';
 
 /** A viewer who has not connected by then is given up. */
 const CONNECT_LIMIT_MS = 15_000;
-const MAX_RTT_MS = 30_000;
-/** Key pictures a viewer may ask for in a row, and the pause for each further one: all viewers get (and pay for) them. */
-const KEYS_IN_A_ROW = 5;
-const KEY_PAUSE_MS = 1000;
-/** Sender reports that a receiver report may refer to. */
-const REPORTS_KEPT = 5;
 const UDP_IP_BYTES = 28;
-/** Repeats may take so much of what is sent in a second, which answers a fifth of all packets lost. */
-const REPEAT_SHARE = 0.3;
-const MIN_REPEAT_BYTES = 20_000;
-/** On a link that is known to be narrow they would keep its queue full. */
-const NARROW_REPEAT_SHARE = 0.08;
-const MIN_NARROW_REPEAT_BYTES = 2_500;
-/** On a line that loses more than this share, a repeat is sent twice, so far apart. */
-const SECOND_COPY_LOSS = 0.01;
-const SECOND_COPY_MS = 20;
-const MAX_SECOND_COPIES = 32;
 /** A probe repeats the newest packets over and over. */
 const PROBE_REACH = 32;
 const MAX_PROBE_PACKETS = 40;
@@ -76,12 +63,11 @@ export class Peer {
   readonly #cname = randomBytes(8).toString('hex');
   readonly #options: PeerOptions;
   readonly #clock: Clock;
-  readonly #offer: Offer;
   readonly #transport: PeerTransport;
   readonly #audio: OutgoingStream | undefined;
   readonly #video: OutgoingStream | undefined;
   readonly answerSdp: string;
-  #etag = newTag();
+  readonly #ice: IceSession;
   readonly metrics: ViewerMetrics;
   readonly #quality: ViewerQuality;
   #state: State = 'connecting';
@@ -89,16 +75,12 @@ export class Peer {
   #rendition: RenditionName;
   #asked: RenditionName;
   #lastSamples = -1;
-  #repeatBytes = 0;
-  #keysPaidUntilMs = 0;
-  /** The latest ICE restart: the viewer's user fragment and our credentials. */
-  #restart: { readonly ufrag: string; readonly local: { ufrag: string; pwd: string } } | undefined;
+  readonly #keyRequests = new KeyRequestLimit();
+  readonly #roundTrip = new RoundTrip();
+  readonly #repairs: Repairs;
   /** Smoothed: one report covers few packets. */
   #lossShare = 0;
   #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
-  #rttMs: number | undefined;
-  /** Middle NTP bits of a report -> steady ms at which it left. */
-  readonly #sentReports = new Map<number, number>();
   #reported: { mediaSamples: number; wallMs: number; atMs: number } | undefined;
   #stopWaiting: () => void;
 
@@ -113,10 +95,15 @@ export class Peer {
     const { ice, identity, lite } = options.transport;
     if (offer.iceLite && lite)
       throw new AppError('sdp-unsupported', 'both sides are ICE-lite, so none would open the connection');
-    this.#offer = offer;
     this.#quality = new ViewerQuality(options.ladder, this.#clock.now());
     this.#rendition = this.#quality.wanted;
     this.#asked = this.#rendition;
+    this.#repairs = new Repairs(this.#clock, () => ({
+      narrow: this.#quality.constrained,
+      sentBps: this.#quality.sentBps(this.#clock.now()),
+      lossShare: this.#lossShare,
+      rttMs: this.#roundTrip.latestMs,
+    }));
     const tracks = new Map<OfferedSection, OutgoingStream>();
     for (const section of offer.sections) {
       const { codec } = section;
@@ -149,6 +136,10 @@ export class Peer {
       onClosed: (reason) => this.#closed(reason),
     });
     for (const candidate of offer.candidates) this.#transport.addCandidate(candidate);
+    this.#ice = new IceSession({
+      ...{ peerId: options.id, offer, transport: this.#transport },
+      ...{ candidates: ice.candidates, lite },
+    });
     this.answerSdp = writeAnswer(
       offer,
       {
@@ -169,7 +160,7 @@ export class Peer {
 
   /** Strong entity tag of the ICE session, with its quotes. */
   get etag(): string {
-    return this.#etag;
+    return this.#ice.etag;
   }
 
   get rendition(): RenditionName {
@@ -292,10 +283,7 @@ export class Peer {
 
   /** Sound comes 50 times a second, which is the pace of all that has to be done now and then. */
   #everyPacketTime(nowMs: number): void {
-    this.#repeatBytes = Math.max(
-      0,
-      this.#repeatBytes - (this.#repeatShare * this.#quality.sentBps(nowMs)) / 400,
-    );
+    this.#repairs.step();
     const stream = this.#video;
     const { probeBytes, report } = this.#quality.step(nowMs);
     let restBytes = probeBytes;
@@ -329,9 +317,7 @@ export class Peer {
         }),
       );
     }
-    this.#sentReports.set(ntpMiddle(ntp), this.#clock.now());
-    const [oldest] = this.#sentReports.keys();
-    if (this.#sentReports.size > REPORTS_KEPT && oldest !== undefined) this.#sentReports.delete(oldest);
+    this.#roundTrip.reportLeaves(ntp, this.#clock.now());
   }
 
   /** The pair of times of the last report, both moved on. */
@@ -352,101 +338,45 @@ export class Peer {
     for (const report of reports) this.#onReport(report, nowMs);
     if (rembBps !== undefined) this.#quality.onRemb(rembBps, nowMs);
     for (const { ssrc, sequenceNumbers } of nacks)
-      if (ssrc === this.#video?.ssrc) this.#repeat(this.#video, sequenceNumbers, nowMs);
-    if (wantsKey !== undefined && this.#mayAskForKey(nowMs)) this.#wantKeyframe(wantsKey);
+      if (ssrc === this.#video?.ssrc) this.#repeat(this.#video, sequenceNumbers);
+    if (wantsKey !== undefined && this.#keyRequests.allows(nowMs)) this.#wantKeyframe(wantsKey);
     else this.#askForWanted();
   }
 
-  #mayAskForKey(nowMs: number): boolean {
-    const paidUntilMs = Math.max(this.#keysPaidUntilMs, nowMs) + KEY_PAUSE_MS;
-    if (paidUntilMs > nowMs + KEYS_IN_A_ROW * KEY_PAUSE_MS) return false;
-    this.#keysPaidUntilMs = paidUntilMs;
-    return true;
-  }
-
-  get #repeatShare(): number {
-    return this.#quality.constrained ? NARROW_REPEAT_SHARE : REPEAT_SHARE;
-  }
-
-  /** Within a share of what is sent anyway: repeats must not fill a link that loses packets because it is full. */
-  #repeat(stream: OutgoingStream, sequenceNumbers: readonly number[], nowMs: number): void {
-    const leastBytes = this.#quality.constrained ? MIN_NARROW_REPEAT_BYTES : MIN_REPEAT_BYTES;
-    const budget = Math.max(leastBytes, (this.#repeatShare * this.#quality.sentBps(nowMs)) / 8);
-    const { repeated } = stream;
-    for (const sequenceNumber of sequenceNumbers) {
-      if (this.#repeatBytes > budget) break;
-      this.#repeatBytes += stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
-    }
-    if (this.#lossShare > SECOND_COPY_LOSS && !this.#quality.constrained) {
-      // A viewer whose request or repeat was lost asks again only after its idea of a round trip, which is 100 ms at least.
-      const sent = sequenceNumbers.slice(0, MAX_SECOND_COPIES);
-      this.#clock.after(SECOND_COPY_MS, () => {
-        for (const sequenceNumber of sent)
-          this.#repeatBytes += stream.repeat(sequenceNumber, this.#clock.now(), 0);
-      });
-    }
-    this.metrics.packetsRetransmitted(stream.repeated - repeated);
-    this.metrics.nackMissed(sequenceNumbers.length - (stream.repeated - repeated));
+  #repeat(stream: OutgoingStream, sequenceNumbers: readonly number[]): void {
+    const repeated = this.#repairs.repeat(stream, sequenceNumbers);
+    this.metrics.packetsRetransmitted(repeated);
+    this.metrics.nackMissed(sequenceNumbers.length - repeated);
   }
 
   #onReport(report: ReceptionReport, nowMs: number): void {
     const stream = [this.#audio, this.#video].find((one) => one?.ssrc === report.ssrc);
     if (stream === undefined) return;
     this.#lossShare += 0.3 * (report.lostShare - this.#lossShare);
-    const sentAtMs = this.#sentReports.get(report.lastReport);
-    const rttMs =
-      sentAtMs === undefined ? undefined : nowMs - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
-    if (rttMs !== undefined && rttMs < MAX_RTT_MS) this.#rttMs = Math.max(0, rttMs);
+    const rtt = this.#roundTrip.measure(report, nowMs);
     const { lostShare, jitterTicks } = report;
     const jitterMs = (jitterTicks * 1000) / stream.clockRate;
     this.metrics.report({
-      ...(rttMs === undefined ? {} : { rttMs: Math.max(0, rttMs) }),
+      ...(rtt === undefined ? {} : { rttMs: Math.max(0, rtt.ms) }),
       lostShare,
       jitterMs,
     });
     if (stream !== this.#video) return;
     this.metrics.sentBps = this.#quality.sentBps(nowMs);
     this.metrics.estimateBps = this.#quality.rembBps;
-    const rtt =
-      rttMs === undefined || sentAtMs === undefined ? undefined : { ms: rttMs, reportSentMs: sentAtMs };
     this.#quality.onReport(lostShare, rtt, nowMs);
   }
 
   /** A trickled fragment. @throws sdp-invalid; not-supported if it is of another ICE session; peer-not-found */
   addCandidates(sdpFragment: string): void {
-    const { ufrag, candidates } = readSdpFragment(sdpFragment);
     this.#assertOpen();
-    if (ufrag !== undefined && !this.#offer.ufrags.has(ufrag) && ufrag !== this.#restart?.ufrag)
-      throw new AppError('not-supported', `peer ${this.id} was offered other ICE credentials`);
-    for (const candidate of candidates) this.#transport.addCandidate(candidate);
+    this.#ice.addCandidates(sdpFragment);
   }
 
-  /**
-   * The viewer starts ICE anew (RFC 8445 section 2.4); media flow on over the old path until the new one is there.
-   * Returns the fragment to answer with; the entity tag changes. @throws sdp-invalid, peer-not-found
-   */
+  /** Returns the fragment to answer with; the entity tag changes (ice-session.ts). @throws sdp-invalid, peer-not-found */
   restartIce(sdpFragment: string): string {
-    const { ufrag, pwd, candidates } = readSdpFragment(sdpFragment);
     this.#assertOpen();
-    if (ufrag === undefined || pwd === undefined)
-      throw new AppError('sdp-invalid', 'an ICE restart needs a=ice-ufrag and a=ice-pwd');
-    if (this.#offer.ufrags.has(ufrag))
-      throw new AppError('sdp-invalid', 'an ICE restart needs credentials that were not used before');
-    // The same again: the viewer did not get our answer.
-    const local =
-      this.#restart?.ufrag === ufrag ? this.#restart.local : this.#transport.restartIce({ ufrag, pwd });
-    if (this.#restart?.ufrag !== ufrag) this.#etag = newTag();
-    this.#restart = { ufrag, local };
-    for (const candidate of candidates) this.#transport.addCandidate(candidate);
-    const tagged = this.#offer.sections.find(({ codec }) => codec !== undefined);
-    const { ice, lite } = this.#options.transport;
-    return writeSdpFragment({
-      kind: tagged?.kind ?? 'audio',
-      mid: tagged?.mid,
-      ...local,
-      lite,
-      candidates: ice.candidates.map(candidateLine),
-    });
+    return this.#ice.restart(sdpFragment);
   }
 
   #assertOpen(): void {
@@ -466,10 +396,6 @@ export class Peer {
     this.#stopWaiting();
     this.#options.onClosed(reason);
   }
-}
-
-function newTag(): string {
-  return `"${randomBytes(16).toString('hex')}"`;
 }
 
 function extension(name: 'absSendTime' | 'playoutDelay', id: number | undefined): Record<string, number> {
