@@ -31,8 +31,8 @@ export interface AudienceEvents {
   onWish(): void;
   /** At most once in 300 ms for each rendition. */
   onKeyframeWanted(rendition: RenditionName): void;
-  /** A viewer came or went. */
-  onViewers(): void;
+  onJoined(viewerId: string): void;
+  onGone(viewerId: string): void;
 }
 
 export interface ViewerAnswer {

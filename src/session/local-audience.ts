@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { AppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
+import type { TransportHost } from '../transport/peer-transport.js';
 import type {
   Audience,
   AudienceDemand,
@@ -11,7 +13,7 @@ import type {
   ViewerAnswer,
 } from './audience.js';
 import { FanOut, type SoundPacket } from './fan-out.js';
-import type { Peer, PeerOptions } from './peer.js';
+import { Peer, type PeerOptions } from './peer.js';
 import { ViewerTally } from './viewer-tally.js';
 
 export interface LocalAudienceOptions {
@@ -21,6 +23,20 @@ export interface LocalAudienceOptions {
   openPeer(options: Omit<PeerOptions, 'id' | 'transport' | 'clock' | 'log'>): Peer;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Opens audiences whose viewers come over this transport. */
+export function localAudiences(options: {
+  transport: TransportHost;
+  clock: Clock;
+  log: Log;
+}): (sessionId: string, events: AudienceEvents) => Audience {
+  const { transport, clock, log } = options;
+  return (sessionId, events) =>
+    new LocalAudience({
+      ...{ sessionId, events, clock, log },
+      openPeer: (peer) => new Peer({ ...peer, id: randomUUID(), transport, clock, log }),
+    });
 }
 
 /** The viewers that this thread serves. */
@@ -75,7 +91,7 @@ export class LocalAudience implements Audience {
     this.#fanOut.add(peer);
     // While the viewer connects a key picture gets ready, so that it need not wait for one then.
     this.#fanOut.requestKeyframe(peer.wanted);
-    events.onViewers();
+    events.onJoined(peer.id);
     const { id, answerSdp, etag } = peer;
     return { id, answerSdp, etag };
   }
@@ -151,7 +167,7 @@ export class LocalAudience implements Audience {
     this.#goneViewers.add(peer.metrics.tally);
     this.#fanOut.remove(peer.id);
     const { sessionId, events, log } = this.#options;
-    if (!this.#closed) events.onViewers();
+    if (!this.#closed) events.onGone(peer.id);
     log.debug({ session: sessionId, peer: peer.id, reason }, 'viewer gone');
   }
 }

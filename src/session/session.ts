@@ -139,7 +139,8 @@ export class Session {
     this.#audience = options.openAudience({
       onWish: () => void this.#serveDemand(),
       onKeyframeWanted: (rendition) => this.#pictures.current?.requestKeyframe(rendition),
-      onViewers: () => this.#tellViewers(),
+      onJoined: () => this.#tellViewers(),
+      onGone: () => this.#tellViewers(),
     });
     this.#watchers = new JpegWatchers((count) => {
       this.#pictures.current?.setJpeg(count > 0);

@@ -12,11 +12,8 @@ import { runJob } from '../worker/job.js';
 import type { Engines, EngineChoice } from '../worker/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
-import type { TransportHost } from '../transport/peer-transport.js';
 import type { SessionFigures } from './figures.js';
 import type { Audience, AudienceEvents } from './audience.js';
-import { LocalAudience } from './local-audience.js';
-import { Peer } from './peer.js';
 import { newSessionId, Session, type SessionState } from './session.js';
 import { Utterance } from './utterance.js';
 
@@ -34,7 +31,7 @@ export interface SessionsOptions {
   /** Frame rate of a session that names none. */
   fps: number;
   lingerMs: number;
-  transport: TransportHost;
+  openAudience(sessionId: string, events: AudienceEvents): Audience;
   logLevel: string;
   clock: Clock;
   log: Log;
@@ -114,7 +111,7 @@ export class Sessions {
         lingerMs: this.#options.lingerMs,
         rehearses: chosen.mode === 'prerendered',
         openStream: (streamOptions) => chosen.open(streamOptions),
-        openAudience: (events) => this.#openAudience(id, events),
+        openAudience: (events) => this.#options.openAudience(id, events),
         opus: new OpusEncoder(),
         clock,
         log,
@@ -289,14 +286,6 @@ export class Sessions {
 
   #utterance(audioPath: string): Utterance {
     return new Utterance(randomUUID(), (signal) => decodeAudio(this.#options.ffmpeg, audioPath, { signal }));
-  }
-
-  #openAudience(sessionId: string, events: AudienceEvents): Audience {
-    const { transport, clock, log } = this.#options;
-    return new LocalAudience({
-      ...{ sessionId, events, clock, log },
-      openPeer: (options) => new Peer({ ...options, id: randomUUID(), transport, clock, log }),
-    });
   }
 
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */

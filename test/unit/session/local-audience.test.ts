@@ -55,7 +55,8 @@ describe('LocalAudience', () => {
       events: {
         onWish: () => told.push('wish'),
         onKeyframeWanted: (rendition) => told.push(`key ${rendition}`),
-        onViewers: () => told.push(`${audience.size} viewers`),
+        onJoined: (id) => told.push(`${id} makes ${audience.size}`),
+        onGone: (id) => told.push(`without ${id} ${audience.size}`),
       },
       openPeer: (options) => {
         const peer = new FakePeer(`v${peers.length + 1}`, options, () => clock.now());
@@ -70,7 +71,7 @@ describe('LocalAudience', () => {
   it('answers an offer, gets a key picture ready and tells the number', async () => {
     assert.deepEqual(await audience.add('offer'), { id: 'v1', answerSdp: 'answer', etag: '"1"' });
     assert.equal(peers[0]?.options.offerSdp, 'offer');
-    assert.deepEqual(told, ['key high', '1 viewers']);
+    assert.deepEqual(told, ['key high', 'v1 makes 1']);
   });
 
   it('tells a wish before it asks for the key picture, as the rendition may not be coded yet', async () => {
@@ -106,7 +107,7 @@ describe('LocalAudience', () => {
     assert.throws(() => audience.remove('v2'), { code: 'peer-not-found' });
     audience.remove('v1');
     assert.equal(audience.etagOf('v1'), undefined);
-    assert.equal(told.at(-1), '0 viewers');
+    assert.equal(told.at(-1), 'without v1 0');
   });
 
   it('adds viewers up, those who left included, and lists the oldest', async () => {
