@@ -65,6 +65,8 @@ export type FromAudience =
 
 export type FromSender =
   | { readonly type: 'ready'; readonly candidates: readonly LocalCandidate[]; readonly port: number }
+  /** Once a second. */
+  | { readonly type: 'alive' }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'audience'; readonly audienceId: number; readonly message: FromAudience }
   | { readonly type: 'answer'; readonly callId: number; readonly result: unknown }

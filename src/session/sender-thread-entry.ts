@@ -10,6 +10,7 @@ import { SenderService } from './sender-service.js';
 /** Entry point of a sender thread: sockets of its own, and the audiences that the server sends here. */
 
 const TELL_DEMAND_MS = 100;
+const BEAT_MS = 1000;
 
 if (parentPort === null) throw new AppError('internal', 'the sender thread was started as a process');
 const port = parentPort;
@@ -24,6 +25,7 @@ try {
     post,
   });
   setInterval(() => service.tellDemand(), TELL_DEMAND_MS);
+  setInterval(() => post({ type: 'alive' }), BEAT_MS);
   port.on('message', (message: ToSender) => {
     if (message.type === 'audience') service.receive(message.audienceId, message.message);
     else {

@@ -12,6 +12,9 @@ const FIRST_RESTART_MS = 200;
 const MAX_RESTART_MS = 10_000;
 /** A thread that lived so long was no failure from the start. */
 const HEALTHY_MS = 10_000;
+/** It tells once a second that it lives; one that hangs would have pictures pile up before it. */
+const BEAT_MS = 1_000;
+const MAX_MISSED_BEATS = 10;
 /** Telling all viewers goodbye takes a moment. */
 const CLOSE_LIMIT_MS = 2_000;
 
@@ -42,6 +45,8 @@ export class SenderThread {
   #bornMs = 0;
   #restartMs = FIRST_RESTART_MS;
   #cancelRestart: () => void = () => {};
+  #stopWatch: () => void = () => {};
+  #missedBeats = 0;
   #nextId = 1;
   #gone: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -146,6 +151,7 @@ export class SenderThread {
     const viewers = this.load;
     this.#worker = undefined;
     this.#ready = undefined;
+    this.#stopWatch();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const call of calls)
@@ -160,10 +166,24 @@ export class SenderThread {
     this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
   }
 
+  /** Counts own turns instead of time: after a stall of the whole process nobody is to blame. */
+  #watch(): void {
+    this.#stopWatch = this.#options.clock.after(BEAT_MS, () => {
+      this.#missedBeats += 1;
+      if (this.#missedBeats > MAX_MISSED_BEATS) void this.#worker?.terminate();
+      else this.#watch();
+    });
+  }
+
   #receive(message: FromSender): void {
     switch (message.type) {
       case 'ready':
         this.#ready = message;
+        this.#missedBeats = 0;
+        this.#watch();
+        return;
+      case 'alive':
+        this.#missedBeats = 0;
         return;
       case 'failed':
         this.#refusal = new AppError(message.code, message.message);

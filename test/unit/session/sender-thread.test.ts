@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../../../src/lib/clock.js';
 import { silentLog } from '../../../src/lib/log.js';
 import { SenderPool } from '../../../src/session/sender-pool.js';
+import { ManualClock } from '../../helpers/manual-clock.js';
 import { CHROMIUM_OFFER } from '../../helpers/offers.js';
 import { until } from '../../helpers/server.js';
 
@@ -59,6 +60,20 @@ describe('sender threads', () => {
     assert.equal(pool.threads[0]?.load, 1);
     audience.close();
   });
+});
+
+it('a thread that gives no sign of life is ended and started again', async () => {
+  const deaths: object[] = [];
+  const clock = new ManualClock();
+  const log = { ...silentLog, error: (fields: object) => void deaths.push(fields) };
+  const pool = await SenderPool.create({ count: 1, transport, logLevel: 'warn', clock, log });
+  // Eleven seconds in which its beats are not heard.
+  clock.advance(11_000);
+  await until('its end', () => (deaths.length > 0 ? true : undefined));
+  assert.equal(pool.threads[0]?.ready, false);
+  clock.advance(200);
+  await until('the thread again', () => pool.threads[0]?.ready || undefined);
+  await pool.close();
 });
 
 it('a pool whose ports are taken does not start, and leaves nothing behind', async () => {
