@@ -1,20 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { AppError } from '../errors.js';
 import { systemClock, type Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { RenditionName } from '../media/frame.js';
-import {
-  msToSamples,
-  ntpTime,
-  OPUS_CLOCK_RATE,
-  rtpTimestamp,
-  samplesToMs,
-  VIDEO_CLOCK_RATE,
-} from '../media/timeline.js';
+import { OPUS_CLOCK_RATE, rtpTimestamp, samplesToMs, VIDEO_CLOCK_RATE } from '../media/timeline.js';
 import { OPUS_LOOKAHEAD_SAMPLES } from '../rtp/opus.js';
 import { OutgoingStream } from '../rtp/outgoing-stream.js';
 import { readRtcp, type ReceptionReport } from '../rtp/rtcp.js';
-import { buildSenderReport } from '../rtp/sender-report.js';
 import { SrtpProtector, type SrtpMaster } from '../rtp/srtp.js';
 import { PICTURE_ID_COUNT } from '../rtp/vp8-packetizer.js';
 import { ABS_SEND_TIME, PLAYOUT_DELAY, writeAnswer } from '../sdp/answer.js';
@@ -25,9 +16,9 @@ import type { PictureParts, SoundPacket } from './fan-out.js';
 import { IceSession } from './ice-session.js';
 import { KeyRequestLimit } from './key-request-limit.js';
 import { Repairs } from './repairs.js';
-import { RoundTrip } from './round-trip.js';
 import { ViewerMetrics, type KeyframeReason } from './viewer-metrics.js';
 import { ViewerQuality, type Rung } from './viewer-quality.js';
+import { ViewerReports } from './viewer-reports.js';
 
 /** A viewer who has not connected by then is given up. */
 const CONNECT_LIMIT_MS = 15_000;
@@ -59,8 +50,6 @@ type State = 'connecting' | 'connected' | 'closed';
 /** One viewer: answers its offer, sends it pictures and sound, hears what it missed. */
 export class Peer {
   readonly id: string;
-  /** Names both streams as one source; random, as it is told to every viewer's browser. */
-  readonly #cname = randomBytes(8).toString('hex');
   readonly #options: PeerOptions;
   readonly #clock: Clock;
   readonly #transport: PeerTransport;
@@ -76,12 +65,11 @@ export class Peer {
   #asked: RenditionName;
   #lastSamples = -1;
   readonly #keyRequests = new KeyRequestLimit();
-  readonly #roundTrip = new RoundTrip();
+  readonly #reports: ViewerReports;
   readonly #repairs: Repairs;
   /** Smoothed: one report covers few packets. */
   #lossShare = 0;
   #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
-  #reported: { mediaSamples: number; wallMs: number; atMs: number } | undefined;
   #stopWaiting: () => void;
 
   /** Answers at once: all candidates are known. @throws sdp-invalid, sdp-unsupported */
@@ -102,7 +90,7 @@ export class Peer {
       narrow: this.#quality.constrained,
       sentBps: this.#quality.sentBps(this.#clock.now()),
       lossShare: this.#lossShare,
-      rttMs: this.#roundTrip.latestMs,
+      rttMs: this.#reports.roundTrip.latestMs,
     }));
     const tracks = new Map<OfferedSection, OutgoingStream>();
     for (const section of offer.sections) {
@@ -123,6 +111,8 @@ export class Peer {
       [...tracks].find(([section]) => section.kind === kind)?.[1];
     this.#audio = ofKind('audio');
     this.#video = ofKind('video');
+    const streams = [this.#audio, this.#video].filter((stream) => stream !== undefined);
+    this.#reports = new ViewerReports(streams, this.#clock, (compound) => this.#transport.sendRtcp(compound));
     this.setPlayoutDelay(options.playoutDelayMs ?? [0, 0]);
     this.#transport = new PeerTransport({
       host: options.transport,
@@ -149,7 +139,7 @@ export class Peer {
         candidates: ice.candidates.map(candidateLine),
       },
       tracks,
-      this.#cname,
+      this.#reports.cname,
     );
     this.#stopWaiting = this.#clock.after(CONNECT_LIMIT_MS, () => this.close('the viewer did not connect'));
   }
@@ -292,7 +282,7 @@ export class Peer {
       if (bytes === 0) break;
       restBytes -= bytes;
     }
-    if (report) this.#reportAgain(nowMs);
+    if (report) this.#reports.sendAgain();
     this.#askForWanted();
   }
 
@@ -302,30 +292,7 @@ export class Peer {
    */
   sendSenderReports(mediaSamples: number, wallMs: number): void {
     if (this.#state !== 'connected') return;
-    this.#reported = { mediaSamples, wallMs, atMs: this.#clock.now() };
-    const ntp = ntpTime(wallMs);
-    for (const stream of [this.#audio, this.#video]) {
-      if (stream === undefined) continue;
-      this.#transport.sendRtcp(
-        buildSenderReport({
-          ssrc: stream.ssrc,
-          ntp,
-          rtpTimestamp: rtpTimestamp(mediaSamples, stream.clockRate, stream.timestampBase),
-          packetCount: stream.packets,
-          octetCount: stream.octets,
-          cname: this.#cname,
-        }),
-      );
-    }
-    this.#roundTrip.reportLeaves(ntp, this.#clock.now());
-  }
-
-  /** The pair of times of the last report, both moved on. */
-  #reportAgain(nowMs: number): void {
-    if (this.#reported === undefined) return;
-    const { mediaSamples, wallMs, atMs } = this.#reported;
-    const aheadMs = nowMs - atMs;
-    this.sendSenderReports(mediaSamples + msToSamples(aheadMs), wallMs + aheadMs);
+    this.#reports.send(mediaSamples, wallMs);
   }
 
   #onRtcp(packet: Buffer): void {
@@ -353,7 +320,7 @@ export class Peer {
     const stream = [this.#audio, this.#video].find((one) => one?.ssrc === report.ssrc);
     if (stream === undefined) return;
     this.#lossShare += 0.3 * (report.lostShare - this.#lossShare);
-    const rtt = this.#roundTrip.measure(report, nowMs);
+    const rtt = this.#reports.roundTrip.measure(report, nowMs);
     const { lostShare, jitterTicks } = report;
     const jitterMs = (jitterTicks * 1000) / stream.clockRate;
     this.metrics.report({
