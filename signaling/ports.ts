@@ -149,9 +149,9 @@ export interface SessionsPort {
   /** Throws session-not-found. */
   get(id: string): SessionInfo;
   /** Costs more than `get`. Throws session-not-found. */
-  media(id: string): SessionMedia;
+  media(id: string): Promise<SessionMedia>;
   /** For Prometheus: every session, and at most `listedViewers` viewers one by one. */
-  figures(listedViewers: number): SessionFigures[];
+  figures(listedViewers: number): Promise<SessionFigures[]>;
   /** Calls back on every event until the session ends; the returned function unsubscribes. Throws session-not-found. */
   subscribe(id: string, listener: (event: SessionEvent) => void): () => void;
   /** Appends an utterance. An upload is owned by the port from here on, also when it refuses. */

@@ -53,6 +53,13 @@ export const OPTIONS: readonly Option[] = [
     help: 'media worker processes',
   },
   {
+    flag: '--senders',
+    env: 'MUSECAST_SENDERS',
+    key: 'senders',
+    defaultText: '0',
+    help: "threads that send to WebRTC viewers, each on a port of its own, for audiences that one core cannot serve; 0, right for most, sends from the server's own thread",
+  },
+  {
     flag: '--max-sessions',
     env: 'MUSECAST_MAX_SESSIONS',
     key: 'maxSessions',

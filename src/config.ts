@@ -42,6 +42,7 @@ const schema = z
     mediaRoots: z.array(z.string().min(1, 'must not be empty')).default([]),
     modelsDir: z.string().min(1, 'must not be empty').default('./models'),
     workers: integer(1, 64).optional(),
+    senders: integer(0, 64).default(0),
     maxSessions: integer(1, 1000).default(8),
     maxViewers: integer(1, 10_000).default(300),
     sessionLingerS: integer(1, 86_400).default(30),
@@ -139,6 +140,10 @@ const schema = z
   .refine(({ audioPaddingLeft, audioPaddingRight }) => audioPaddingLeft + audioPaddingRight === 4, {
     path: ['audioPaddingLeft'],
     message: 'must be 4 together with --audio_padding_length_right: the UNet hears ten rows of sound',
+  })
+  .refine(({ senders, icePortRange: [low, high] = [1, 65_535] }) => senders <= high - low + 1, {
+    path: ['senders'],
+    message: 'needs an --ice-port-range with a port for each thread',
   })
   .refine(
     ({ iceServers, turnSecret, turnUsername }) =>

@@ -11,11 +11,15 @@ import { toAppError } from './errors.js';
 import { faceSettingsOf } from './face-settings.js';
 import { ensureFaceModels } from './face/models.js';
 import { systemClock } from './lib/clock.js';
+import type { Log } from './lib/log.js';
 import { Scope } from './lib/scope.js';
 import { createLogger } from './logger.js';
 import { projectRoot, resolveMediaPath } from './paths.js';
-import { Diagnoses } from './session/diagnosis.js';
-import { Sessions } from './session/sessions.js';
+import { Diagnoses, type DiagnosedTransport } from './session/diagnosis.js';
+import { localAudiences } from './session/local-audience.js';
+import { SenderPool } from './session/sender-pool.js';
+import type { SenderThread } from './session/sender-thread.js';
+import { Sessions, type SessionsOptions } from './session/sessions.js';
 import { createTransportHost } from './transport/create-transport-host.js';
 import { Avatars } from './worker/avatars.js';
 import { Engines } from './worker/engines.js';
@@ -32,6 +36,8 @@ export interface RunningServer {
   readonly port: number;
   /** Process ids of the media workers, for tests that kill one. */
   readonly workerPids: readonly number[];
+  /** The sender threads, for tests that kill one. */
+  readonly senders: readonly { kill(): Promise<void> }[];
   close(): Promise<void>;
 }
 
@@ -78,14 +84,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       log,
     });
     scope.defer(() => avatars.close());
-    const transport = await createTransportHost({
-      ...(config.icePortRange === undefined ? {} : { portRange: config.icePortRange }),
-      tcp: config.iceTcp,
-      lite: config.iceLite,
-      publicHosts: config.publicHosts,
-      log,
-    });
-    scope.defer(() => transport.ice.close());
+    const senders = await openSenders(config, scope, log);
     const engines: Engines = new Engines({
       cpu: pool,
       face: 'missing' in face ? face : { settings: face, host: WorkerHost.start({ ...worker, face }, log) },
@@ -108,7 +107,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       maxViewers: config.maxViewers,
       fps: config.fps,
       lingerMs: config.sessionLingerS * 1000,
-      transport,
+      openAudience: senders.openAudience,
       logLevel,
       clock: systemClock,
       log,
@@ -131,7 +130,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       sessions,
       diagnosis: new Diagnoses({
         sessions,
-        transport,
+        transport: senders.transport,
         publicHosts: config.publicHosts,
         portIsFixed: config.icePortRange !== undefined,
         iceServers: config.iceServers,
@@ -155,11 +154,43 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     const server = await listen(app, { host: config.host, port: config.port });
     // Together: streams that never end would hold the server up, and it must take no request meanwhile.
     scope.defer(() => Promise.all([server.close(), sessions.close()]));
-    return { url: server.url, port: server.port, workerPids: pool.pids, close: () => scope.close() };
+    return {
+      ...{ url: server.url, port: server.port, workerPids: pool.pids, senders: senders.threads },
+      close: () => scope.close(),
+    };
   } catch (error) {
     await scope.close().catch(() => {});
     throw error;
   }
+}
+
+/** Those who send to viewers: this thread, or threads of their own. */
+async function openSenders(
+  config: Config,
+  scope: Scope,
+  log: Log,
+): Promise<{
+  transport: DiagnosedTransport;
+  openAudience: SessionsOptions['openAudience'];
+  threads: readonly SenderThread[];
+}> {
+  const { icePortRange, logLevel } = config;
+  const settings = {
+    ...(icePortRange === undefined ? {} : { portRange: icePortRange }),
+    tcp: config.iceTcp,
+    lite: config.iceLite,
+    publicHosts: config.publicHosts,
+  };
+  const clock = systemClock;
+  if (config.senders === 0) {
+    const transport = await createTransportHost({ ...settings, log });
+    scope.defer(() => transport.ice.close());
+    return { transport, openAudience: localAudiences({ transport, clock, log }), threads: [] };
+  }
+  const pool = await SenderPool.create({ count: config.senders, transport: settings, logLevel, clock, log });
+  scope.defer(() => pool.close());
+  const { transport, threads } = pool;
+  return { transport, openAudience: (id, events) => pool.openAudience(id, events), threads };
 }
 
 function httpOptionsOf(config: Config): AppOptions {

@@ -66,7 +66,7 @@ const DOORS: Record<string, { pattern: RegExp; files: RegExp }> = {
   },
   'worker threads': {
     pattern: /from 'node:worker_threads'/,
-    files: /^src\/engine\/faces\/inference-thread(-entry)?\.ts$/,
+    files: /^src\/(engine\/faces\/inference|session\/sender)-thread(-entry)?\.ts$/,
   },
   // A program of src/cli hands it on to readConfig, or has variables of its own (a token must not stand in a list of processes).
   environment: { pattern: /process\.env/, files: /^src\/(config|main|cli\/\w+)\.ts$/ },

@@ -76,7 +76,7 @@ export function opsRoutes(
         engine: options.engine,
         avatars: await ports.avatars.list(),
         sessions: ports.sessions.list(),
-        media: ports.sessions.figures(MAX_LISTED_VIEWERS),
+        media: await ports.sessions.figures(MAX_LISTED_VIEWERS),
         requests: options.counts.entries(),
       });
       return c.body(text, 200, { ...NO_STORE, 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });

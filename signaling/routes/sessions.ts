@@ -92,9 +92,9 @@ export function sessionRoutes(
       schema: sessionDetailSchema,
       refusals: [404],
     },
-    function describeSession(c) {
+    async function describeSession(c) {
       const id = pathParam(c, 'id');
-      return c.json({ ...withUrls(sessions.get(id)), ...sessions.media(id) });
+      return c.json({ ...withUrls(sessions.get(id)), ...(await sessions.media(id)) });
     },
   );
 

@@ -8,6 +8,14 @@ export interface HistogramSnapshot {
   readonly sum: number;
 }
 
+/** All that a histogram has counted, without its bounds, as plain data. */
+export interface HistogramData {
+  readonly counts: Float64Array;
+  readonly sum: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 /** A distribution in words, for people; rounded, in the unit of its values. */
 export interface Spread {
   readonly count: number;
@@ -64,11 +72,25 @@ export class Histogram {
   merge(other: Histogram): void {
     if (other.#bounds !== this.#bounds)
       throw new RangeError('histograms with different bounds do not add up');
-    for (let at = 0; at < this.#counts.length; at += 1) this.#counts[at]! += other.#counts[at]!;
-    this.#count += other.#count;
-    this.#sum += other.#sum;
-    this.#min = Math.min(this.#min, other.#min);
-    this.#max = Math.max(this.#max, other.#max);
+    this.addData({ counts: other.#counts, sum: other.#sum, min: other.#min, max: other.#max });
+  }
+
+  /** A copy. */
+  get data(): HistogramData {
+    return { counts: this.#counts.slice(), sum: this.#sum, min: this.#min, max: this.#max };
+  }
+
+  /** As `merge`, of a histogram elsewhere. @throws RangeError if it has another number of buckets */
+  addData({ counts, sum, min, max }: HistogramData): void {
+    if (counts.length !== this.#counts.length)
+      throw new RangeError('histograms with different bounds do not add up');
+    for (let at = 0; at < counts.length; at += 1) {
+      this.#counts[at]! += counts[at]!;
+      this.#count += counts[at]!;
+    }
+    this.#sum += sum;
+    this.#min = Math.min(this.#min, min);
+    this.#max = Math.max(this.#max, max);
   }
 
   /**

@@ -26,6 +26,11 @@ export interface Diagnosis {
   readonly turn?: readonly string[];
 }
 
+/** What viewers are offered, by all senders together. */
+export interface DiagnosedTransport extends Pick<TransportHost, 'identity' | 'pacer' | 'lite'> {
+  readonly ice: Pick<TransportHost['ice'], 'candidates' | 'port'>;
+}
+
 export interface DiagnosisOptions {
   readonly sessions: {
     create(options: { avatarId: string; engine: 'cpu' }): Promise<{ id: string }>;
@@ -33,7 +38,7 @@ export interface DiagnosisOptions {
     removePeer(sessionId: string, peerId: string): Promise<void>;
     stop(id: string): Promise<void>;
   };
-  readonly transport: TransportHost;
+  readonly transport: DiagnosedTransport;
   readonly publicHosts: readonly string[];
   /** The UDP port is a configured one, not a chance one. */
   readonly portIsFixed: boolean;
@@ -137,10 +142,14 @@ export class Diagnoses {
     const { transport, publicHosts, portIsFixed, iceServers } = this.#options;
     const checks = [...first, ...[...results].flatMap(([way, result]) => checksOf(way, result))];
     const probed = [...results.values()].flatMap((result) => result.candidates);
-    const candidates = transport.ice.candidates.map(({ address, port, protocol }) => {
-      const found = probed.find(
-        (one) => one.address === address && one.port === port && one.protocol === protocol,
-      );
+    // Of several senders, each with ports of its own, the test met one for each way in.
+    const met = transport.ice.candidates.filter(
+      (offered) =>
+        probed.some((one) => isSame(one, offered)) ||
+        !probed.some((one) => isSame({ ...one, port: offered.port }, offered)),
+    );
+    const candidates = met.map(({ address, port, protocol }) => {
+      const found = probed.find((one) => isSame(one, { address, port, protocol }));
       return {
         ...{ address, port, protocol, type: typeOf(address, publicHosts), ok: found?.ms !== undefined },
         ...(found?.ms === undefined ? {} : { ms: found.ms }),
@@ -158,6 +167,10 @@ export class Diagnoses {
 
 function isOf(candidate: ProbeCandidate, way: { protocol: 'udp' | 'tcp'; family: 4 | 6 }): boolean {
   return candidate.protocol === way.protocol && candidate.address.includes(':') === (way.family === 6);
+}
+
+function isSame(one: ProbeCandidate, other: ProbeCandidate): boolean {
+  return one.address === other.address && one.port === other.port && one.protocol === other.protocol;
 }
 
 function typeOf(address: string, publicHosts: readonly string[]): 'host' | 'public' | 'loopback' {

@@ -3,6 +3,7 @@ import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { frameToSamples, msToSamples } from '../media/timeline.js';
 import { splitH264 } from '../rtp/h264-packetizer.js';
 import { splitVp8 } from '../rtp/vp8-packetizer.js';
+import { KeyframeWishes } from './keyframe-wishes.js';
 
 /** One picture in one rendition, cut for packets. */
 export interface PictureParts {
@@ -43,7 +44,7 @@ export interface FanOutOptions {
   clock?: Clock;
 }
 
-const DEFAULT_KEYFRAME_GAP_MS = 300;
+export const KEYFRAME_GAP_MS = 300;
 /** A receiver needs two reports before it can line sound and picture up; the second follows the first by this. */
 const SECOND_REPORT_MS = 100;
 /** How long the thread may be kept by sending, before others have a turn. */
@@ -64,12 +65,11 @@ interface Viewer {
 export class FanOut {
   #options: FanOutOptions;
   #clock: Clock;
-  #gapMs: number;
   #viewers = new Map<string, Viewer>();
   readonly #jobs: { action: (viewer: Viewer) => void; viewers: Iterator<Viewer> }[] = [];
   /** The rest of the jobs runs in the next turn of the event loop. */
   #sliced = false;
-  readonly #keyframes = new Map<RenditionName, KeyframeWish>();
+  readonly #wishes: KeyframeWishes;
   /** From a key picture on without a gap, for each rendition; absent when that was too long ago. */
   readonly #recent = new Map<
     RenditionName,
@@ -84,7 +84,9 @@ export class FanOut {
   constructor(options: FanOutOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#gapMs = options.keyframeGapMs ?? DEFAULT_KEYFRAME_GAP_MS;
+    this.#wishes = new KeyframeWishes(this.#clock, options.keyframeGapMs ?? KEYFRAME_GAP_MS, (rendition) =>
+      options.onKeyframeNeeded(rendition),
+    );
   }
 
   get size(): number {
@@ -134,7 +136,7 @@ export class FanOut {
     this.#pictures += 1;
     if (renditions.some(({ key }) => key)) this.#keyPictures += 1;
     // Everyone who waits gets this one.
-    for (const { key, rendition = 'high' } of renditions) if (key) this.#wishOf(rendition).granted();
+    for (const { key, rendition = 'high' } of renditions) if (key) this.#wishes.granted(rendition);
     if (this.#viewers.size === 0) {
       this.#recent.clear();
       return;
@@ -191,7 +193,7 @@ export class FanOut {
   }
 
   requestKeyframe(rendition: RenditionName): void {
-    this.#wishOf(rendition).ask();
+    this.#wishes.ask(rendition);
   }
 
   stats(): {
@@ -208,24 +210,16 @@ export class FanOut {
       pictures: this.#pictures,
       keyPictures: this.#keyPictures,
       sounds: this.#sounds,
-      keyframesAsked: [...this.#keyframes.values()].reduce((sum, wish) => sum + wish.asked, 0),
+      keyframesAsked: this.#wishes.asked,
       dropped: this.#dropped,
     };
   }
 
   /** Forgets the viewers (closing them is their owner's work) and any pending wish. */
   close(): void {
-    for (const wish of this.#keyframes.values()) wish.granted();
+    this.#wishes.close();
     this.#recent.clear();
     this.#viewers.clear();
-  }
-
-  #wishOf(rendition: RenditionName): KeyframeWish {
-    const known = this.#keyframes.get(rendition);
-    if (known !== undefined) return known;
-    const wish = new KeyframeWish(this.#clock, this.#gapMs, () => this.#options.onKeyframeNeeded(rendition));
-    this.#keyframes.set(rendition, wish);
-    return wish;
   }
 
   /**
@@ -271,45 +265,5 @@ export class FanOut {
       this.#jobs.shift();
     }
     this.#sliced = false;
-  }
-}
-
-/** Any number of wishes become one call in `gapMs`; one made inside the gap is answered at its end. */
-class KeyframeWish {
-  asked = 0;
-  readonly #clock: Clock;
-  readonly #gapMs: number;
-  readonly #onAsk: () => void;
-  #lastAskedMs = -Infinity;
-  #cancelPending: (() => void) | undefined;
-
-  constructor(clock: Clock, gapMs: number, onAsk: () => void) {
-    this.#clock = clock;
-    this.#gapMs = gapMs;
-    this.#onAsk = onAsk;
-  }
-
-  ask(): void {
-    if (this.#cancelPending !== undefined) return;
-    const waitMs = this.#lastAskedMs + this.#gapMs - this.#clock.now();
-    if (waitMs <= 0) this.#call();
-    else {
-      this.#cancelPending = this.#clock.after(waitMs, () => {
-        this.#cancelPending = undefined;
-        this.#call();
-      });
-    }
-  }
-
-  /** A key picture passed, or nobody waits any more. */
-  granted(): void {
-    this.#cancelPending?.();
-    this.#cancelPending = undefined;
-  }
-
-  #call(): void {
-    this.#lastAskedMs = this.#clock.now();
-    this.asked += 1;
-    this.#onAsk();
   }
 }

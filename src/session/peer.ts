@@ -1,50 +1,29 @@
-import { randomBytes } from 'node:crypto';
 import { AppError } from '../errors.js';
 import { systemClock, type Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { RenditionName } from '../media/frame.js';
-import {
-  msToSamples,
-  ntpTime,
-  OPUS_CLOCK_RATE,
-  rtpTimestamp,
-  samplesToMs,
-  VIDEO_CLOCK_RATE,
-} from '../media/timeline.js';
+import { OPUS_CLOCK_RATE, rtpTimestamp, samplesToMs, VIDEO_CLOCK_RATE } from '../media/timeline.js';
 import { OPUS_LOOKAHEAD_SAMPLES } from '../rtp/opus.js';
 import { OutgoingStream } from '../rtp/outgoing-stream.js';
 import { readRtcp, type ReceptionReport } from '../rtp/rtcp.js';
-import { buildSenderReport, ntpMiddle } from '../rtp/sender-report.js';
 import { SrtpProtector, type SrtpMaster } from '../rtp/srtp.js';
 import { PICTURE_ID_COUNT } from '../rtp/vp8-packetizer.js';
 import { ABS_SEND_TIME, PLAYOUT_DELAY, writeAnswer } from '../sdp/answer.js';
-import { readSdpFragment, writeSdpFragment } from '../sdp/ice-fragment.js';
-import { readOffer, type Offer, type OfferedSection } from '../sdp/offer.js';
+import { readOffer, type OfferedSection } from '../sdp/offer.js';
 import { candidateLine } from '../transport/ice-candidate.js';
 import { PeerTransport, type TransportHost } from '../transport/peer-transport.js';
 import type { PictureParts, SoundPacket } from './fan-out.js';
+import { IceSession } from './ice-session.js';
+import { KeyRequestLimit } from './key-request-limit.js';
 import { LossWindow } from './loss-window.js';
+import { Repairs } from './repairs.js';
 import { ViewerMetrics, type KeyframeReason } from './viewer-metrics.js';
 import { rungsOf, ViewerQuality, type Rung } from './viewer-quality.js';
+import { ViewerReports } from './viewer-reports.js';
 
 /** A viewer who has not connected by then is given up. */
 const CONNECT_LIMIT_MS = 15_000;
-const MAX_RTT_MS = 30_000;
-/** Key pictures a viewer may ask for in a row, and the pause for each further one: all viewers get (and pay for) them. */
-const KEYS_IN_A_ROW = 5;
-const KEY_PAUSE_MS = 1000;
-/** Sender reports that a receiver report may refer to. */
-const REPORTS_KEPT = 5;
 const UDP_IP_BYTES = 28;
-/** Repeats may take so much of what is sent in a second, which answers a fifth of all packets lost. */
-const REPEAT_SHARE = 0.3;
-const MIN_REPEAT_BYTES = 20_000;
-/** On a link that is known to be narrow they would keep its queue full. */
-const NARROW_REPEAT_SHARE = 0.08;
-const MIN_NARROW_REPEAT_BYTES = 2_500;
-const LOSSY_SHARE = 0.01;
-const SECOND_COPY_MS = 20;
-const MAX_SECOND_COPIES = 32;
 const LOSS_WEIGHT = 0.3;
 /** A probe repeats the newest packets over and over. */
 const PROBE_REACH = 32;
@@ -73,17 +52,14 @@ type State = 'connecting' | 'connected' | 'closed';
 /** One viewer: answers its offer, sends it pictures and sound, hears what it missed. */
 export class Peer {
   readonly id: string;
-  /** Names both streams as one source; random, as it is told to every viewer's browser. */
-  readonly #cname = randomBytes(8).toString('hex');
   readonly #options: PeerOptions;
   readonly #clock: Clock;
-  readonly #offer: Offer;
   readonly #codec: 'VP8' | 'H264';
   readonly #transport: PeerTransport;
   readonly #audio: OutgoingStream | undefined;
   readonly #video: OutgoingStream | undefined;
   readonly answerSdp: string;
-  #etag = newTag();
+  readonly #ice: IceSession;
   readonly metrics: ViewerMetrics;
   readonly #quality: ViewerQuality;
   #state: State = 'connecting';
@@ -91,20 +67,13 @@ export class Peer {
   #rendition: RenditionName;
   #asked: RenditionName;
   #lastSamples = -1;
-  #repeatBytes = 0;
-  #keysPaidUntilMs = 0;
-  /** The latest ICE restart: the viewer's user fragment and our credentials. */
-  #restart: { readonly ufrag: string; readonly local: { ufrag: string; pwd: string } } | undefined;
+  readonly #keyRequests = new KeyRequestLimit();
+  readonly #reports: ViewerReports;
+  readonly #repairs: Repairs;
   /** Smoothed: one report covers few packets. */
   #lossShare = 0;
   readonly #windows = { audio: new LossWindow(), video: new LossWindow() };
-  /** The newest picture's last packet was not sent twice yet. */
-  #tailPending = false;
   #pictureId = Math.floor(Math.random() * PICTURE_ID_COUNT);
-  #rttMs: number | undefined;
-  /** Middle NTP bits of a report -> steady ms at which it left. */
-  readonly #sentReports = new Map<number, number>();
-  #reported: { mediaSamples: number; wallMs: number; atMs: number } | undefined;
   #stopWaiting: () => void;
 
   /** Answers at once: all candidates are known. @throws sdp-invalid, sdp-unsupported */
@@ -120,10 +89,15 @@ export class Peer {
     const { ice, identity, lite } = options.transport;
     if (offer.iceLite && lite)
       throw new AppError('sdp-unsupported', 'both sides are ICE-lite, so none would open the connection');
-    this.#offer = offer;
     this.#quality = new ViewerQuality(rungsOf(options.ladder, this.#codec), this.#clock.now());
     this.#rendition = this.#quality.wanted;
     this.#asked = this.#rendition;
+    this.#repairs = new Repairs(this.#clock, () => ({
+      narrow: this.#quality.constrained,
+      sentBps: this.#quality.sentBps(this.#clock.now()),
+      lossShare: this.#lossShare,
+      rttMs: this.#reports.roundTrip.latestMs,
+    }));
     const tracks = new Map<OfferedSection, OutgoingStream>();
     for (const section of offer.sections) {
       const { codec } = section;
@@ -143,6 +117,8 @@ export class Peer {
       [...tracks].find(([section]) => section.kind === kind)?.[1];
     this.#audio = ofKind('audio');
     this.#video = ofKind('video');
+    const streams = [this.#audio, this.#video].filter((stream) => stream !== undefined);
+    this.#reports = new ViewerReports(streams, this.#clock, (compound) => this.#transport.sendRtcp(compound));
     this.setPlayoutDelay(options.playoutDelayMs ?? [0, 0]);
     this.#transport = new PeerTransport({
       host: options.transport,
@@ -156,6 +132,10 @@ export class Peer {
       onClosed: (reason) => this.#closed(reason),
     });
     for (const candidate of offer.candidates) this.#transport.addCandidate(candidate);
+    this.#ice = new IceSession({
+      ...{ peerId: options.id, offer, transport: this.#transport },
+      ...{ candidates: ice.candidates, lite },
+    });
     this.answerSdp = writeAnswer(
       offer,
       {
@@ -165,7 +145,7 @@ export class Peer {
         candidates: ice.candidates.map(candidateLine),
       },
       tracks,
-      this.#cname,
+      this.#reports.cname,
     );
     this.#stopWaiting = this.#clock.after(CONNECT_LIMIT_MS, () => this.close('the viewer did not connect'));
   }
@@ -176,7 +156,7 @@ export class Peer {
 
   /** Strong entity tag of the ICE session, with its quotes. */
   get etag(): string {
-    return this.#etag;
+    return this.#ice.etag;
   }
 
   get rendition(): RenditionName {
@@ -266,7 +246,7 @@ export class Peer {
       const pictureId = this.#codec === 'VP8' ? this.#pictureId : undefined;
       stream.send({ data, timestamp, marker: at === last, first: at === 0, pictureId }, nowMs);
     }
-    this.#tailPending = true;
+    this.#repairs.pictureLeft();
     this.metrics.pictureSent(picture.key, samplesToMs(mediaSamples));
   }
 
@@ -300,11 +280,8 @@ export class Peer {
 
   /** Sound comes 50 times a second, which is the pace of all that has to be done now and then. */
   #everyPacketTime(nowMs: number): void {
-    this.#repeatBytes = Math.max(
-      0,
-      this.#repeatBytes - (this.#repeatShare * this.#quality.sentBps(nowMs)) / 400,
-    );
     const stream = this.#video;
+    this.#repairs.step(stream);
     const { probeBytes, report } = this.#quality.step(nowMs);
     let restBytes = probeBytes;
     for (let back = 0; restBytes > 0 && stream?.rtxPayloadType !== undefined; back++) {
@@ -312,9 +289,7 @@ export class Peer {
       if (bytes === 0) break;
       restBytes -= bytes;
     }
-    if (report) this.#reportAgain(nowMs);
-    if (this.#tailPending && this.#isLossy) stream?.probe(0, nowMs);
-    this.#tailPending = false;
+    if (report) this.#reports.sendAgain();
     this.#askForWanted();
   }
 
@@ -324,32 +299,7 @@ export class Peer {
    */
   sendSenderReports(mediaSamples: number, wallMs: number): void {
     if (this.#state !== 'connected') return;
-    this.#reported = { mediaSamples, wallMs, atMs: this.#clock.now() };
-    const ntp = ntpTime(wallMs);
-    for (const stream of [this.#audio, this.#video]) {
-      if (stream === undefined) continue;
-      this.#transport.sendRtcp(
-        buildSenderReport({
-          ssrc: stream.ssrc,
-          ntp,
-          rtpTimestamp: rtpTimestamp(mediaSamples, stream.clockRate, stream.timestampBase),
-          packetCount: stream.packets,
-          octetCount: stream.octets,
-          cname: this.#cname,
-        }),
-      );
-    }
-    this.#sentReports.set(ntpMiddle(ntp), this.#clock.now());
-    const [oldest] = this.#sentReports.keys();
-    if (this.#sentReports.size > REPORTS_KEPT && oldest !== undefined) this.#sentReports.delete(oldest);
-  }
-
-  /** The pair of times of the last report, both moved on. */
-  #reportAgain(nowMs: number): void {
-    if (this.#reported === undefined) return;
-    const { mediaSamples, wallMs, atMs } = this.#reported;
-    const aheadMs = nowMs - atMs;
-    this.sendSenderReports(mediaSamples + msToSamples(aheadMs), wallMs + aheadMs);
+    this.#reports.send(mediaSamples, wallMs);
   }
 
   #onRtcp(packet: Buffer): void {
@@ -362,49 +312,15 @@ export class Peer {
     for (const report of reports) this.#onReport(report, nowMs);
     if (rembBps !== undefined) this.#quality.onRemb(rembBps, nowMs);
     for (const { ssrc, sequenceNumbers } of nacks)
-      if (ssrc === this.#video?.ssrc) this.#repeat(this.#video, sequenceNumbers, nowMs);
-    if (wantsKey !== undefined && this.#mayAskForKey(nowMs)) this.#wantKeyframe(wantsKey);
+      if (ssrc === this.#video?.ssrc) this.#repeat(this.#video, sequenceNumbers);
+    if (wantsKey !== undefined && this.#keyRequests.allows(nowMs)) this.#wantKeyframe(wantsKey);
     else this.#askForWanted();
   }
 
-  #mayAskForKey(nowMs: number): boolean {
-    const paidUntilMs = Math.max(this.#keysPaidUntilMs, nowMs) + KEY_PAUSE_MS;
-    if (paidUntilMs > nowMs + KEYS_IN_A_ROW * KEY_PAUSE_MS) return false;
-    this.#keysPaidUntilMs = paidUntilMs;
-    return true;
-  }
-
-  /**
-   * The line loses packets, but not for being full. Then repeats go twice, and so does the last packet of each picture,
-   * whose loss the viewer would only notice at the next picture.
-   */
-  get #isLossy(): boolean {
-    return this.#lossShare > LOSSY_SHARE && !this.#quality.constrained;
-  }
-
-  get #repeatShare(): number {
-    return this.#quality.constrained ? NARROW_REPEAT_SHARE : REPEAT_SHARE;
-  }
-
-  /** Within a share of what is sent anyway: repeats must not fill a link that loses packets because it is full. */
-  #repeat(stream: OutgoingStream, sequenceNumbers: readonly number[], nowMs: number): void {
-    const leastBytes = this.#quality.constrained ? MIN_NARROW_REPEAT_BYTES : MIN_REPEAT_BYTES;
-    const budget = Math.max(leastBytes, (this.#repeatShare * this.#quality.sentBps(nowMs)) / 8);
-    const { repeated } = stream;
-    for (const sequenceNumber of sequenceNumbers) {
-      if (this.#repeatBytes > budget) break;
-      this.#repeatBytes += stream.repeat(sequenceNumber, nowMs, this.#rttMs ?? 0);
-    }
-    if (this.#isLossy) {
-      // A viewer whose request or repeat was lost asks again only after its idea of a round trip, which is 100 ms at least.
-      const sent = sequenceNumbers.slice(0, MAX_SECOND_COPIES);
-      this.#clock.after(SECOND_COPY_MS, () => {
-        for (const sequenceNumber of sent)
-          this.#repeatBytes += stream.repeat(sequenceNumber, this.#clock.now(), 0);
-      });
-    }
-    this.metrics.packetsRetransmitted(stream.repeated - repeated);
-    this.metrics.nackMissed(sequenceNumbers.length - (stream.repeated - repeated));
+  #repeat(stream: OutgoingStream, sequenceNumbers: readonly number[]): void {
+    const repeated = this.#repairs.repeat(stream, sequenceNumbers);
+    this.metrics.packetsRetransmitted(repeated);
+    this.metrics.nackMissed(sequenceNumbers.length - repeated);
   }
 
   #onReport(report: ReceptionReport, nowMs: number): void {
@@ -412,59 +328,29 @@ export class Peer {
     if (stream === undefined) return;
     const lostShare = this.#windows[stream === this.#video ? 'video' : 'audio'].add(report, nowMs);
     if (lostShare !== undefined) this.#lossShare += LOSS_WEIGHT * (lostShare - this.#lossShare);
-    const sentAtMs = this.#sentReports.get(report.lastReport);
-    const rttMs =
-      sentAtMs === undefined ? undefined : nowMs - sentAtMs - (report.sinceLastReport * 1000) / 65_536;
-    if (rttMs !== undefined && rttMs < MAX_RTT_MS) this.#rttMs = Math.max(0, rttMs);
+    const rtt = this.#reports.roundTrip.measure(report, nowMs);
     const jitterMs = (report.jitterTicks * 1000) / stream.clockRate;
     this.metrics.report({
-      ...(rttMs === undefined ? {} : { rttMs: Math.max(0, rttMs) }),
+      ...(rtt === undefined ? {} : { rttMs: Math.max(0, rtt.ms) }),
       ...(lostShare === undefined ? {} : { lostShare }),
       jitterMs,
     });
     if (stream !== this.#video) return;
     this.metrics.sentBps = this.#quality.sentBps(nowMs);
     this.metrics.estimateBps = this.#quality.rembBps;
-    const rtt =
-      rttMs === undefined || sentAtMs === undefined ? undefined : { ms: rttMs, reportSentMs: sentAtMs };
     this.#quality.onReport(lostShare, rtt, nowMs);
   }
 
   /** A trickled fragment. @throws sdp-invalid; not-supported if it is of another ICE session; peer-not-found */
   addCandidates(sdpFragment: string): void {
-    const { ufrag, candidates } = readSdpFragment(sdpFragment);
     this.#assertOpen();
-    if (ufrag !== undefined && !this.#offer.ufrags.has(ufrag) && ufrag !== this.#restart?.ufrag)
-      throw new AppError('not-supported', `peer ${this.id} was offered other ICE credentials`);
-    for (const candidate of candidates) this.#transport.addCandidate(candidate);
+    this.#ice.addCandidates(sdpFragment);
   }
 
-  /**
-   * The viewer starts ICE anew (RFC 8445 section 2.4); media flow on over the old path until the new one is there.
-   * Returns the fragment to answer with; the entity tag changes. @throws sdp-invalid, peer-not-found
-   */
+  /** Returns the fragment to answer with; the entity tag changes (ice-session.ts). @throws sdp-invalid, peer-not-found */
   restartIce(sdpFragment: string): string {
-    const { ufrag, pwd, candidates } = readSdpFragment(sdpFragment);
     this.#assertOpen();
-    if (ufrag === undefined || pwd === undefined)
-      throw new AppError('sdp-invalid', 'an ICE restart needs a=ice-ufrag and a=ice-pwd');
-    if (this.#offer.ufrags.has(ufrag))
-      throw new AppError('sdp-invalid', 'an ICE restart needs credentials that were not used before');
-    // The same again: the viewer did not get our answer.
-    const local =
-      this.#restart?.ufrag === ufrag ? this.#restart.local : this.#transport.restartIce({ ufrag, pwd });
-    if (this.#restart?.ufrag !== ufrag) this.#etag = newTag();
-    this.#restart = { ufrag, local };
-    for (const candidate of candidates) this.#transport.addCandidate(candidate);
-    const tagged = this.#offer.sections.find(({ codec }) => codec !== undefined);
-    const { ice, lite } = this.#options.transport;
-    return writeSdpFragment({
-      kind: tagged?.kind ?? 'audio',
-      mid: tagged?.mid,
-      ...local,
-      lite,
-      candidates: ice.candidates.map(candidateLine),
-    });
+    return this.#ice.restart(sdpFragment);
   }
 
   #assertOpen(): void {
@@ -484,10 +370,6 @@ export class Peer {
     this.#stopWaiting();
     this.#options.onClosed(reason);
   }
-}
-
-function newTag(): string {
-  return `"${randomBytes(16).toString('hex')}"`;
 }
 
 function extension(name: 'absSendTime' | 'playoutDelay', id: number | undefined): Record<string, number> {

@@ -28,7 +28,7 @@ export interface ProbeResult {
 }
 
 export interface ProbeViewerOptions {
-  readonly transport: TransportHost;
+  readonly transport: Pick<TransportHost, 'identity' | 'pacer'>;
   /** Hands the offer to the session, as `POST /whep/...` does. */
   join(offerSdp: string): Promise<{ peerId: string; answerSdp: string }>;
   leave(peerId: string): Promise<void>;

@@ -8,8 +8,9 @@ import {
 } from './figures.js';
 import { FreezeRule } from './freeze-rule.js';
 import { SOUND_LEAD_MS, type PlayoutMeter } from './playout.js';
-import type { ViewerMetrics, ViewerSummary } from './viewer-metrics.js';
-import { defined, ViewerTally, type ViewerTallySummary } from './viewer-tally.js';
+import type { ViewerReport } from './audience.js';
+import type { ViewerSummary } from './viewer-metrics.js';
+import { defined, type ViewerTally, type ViewerTallySummary } from './viewer-tally.js';
 
 const SKEW_BOUNDS_MS = [
   -40, -20, -10, -5, -2, -1, 0, 0.25, 0.5, 1, 2, 5, 10, 20, 40, 80, 160, 500, 1000, 5000,
@@ -54,13 +55,6 @@ export interface ViewerStats extends Partial<ViewerSummary> {
   readonly state: 'connecting' | 'connected' | 'closed';
 }
 
-/** A viewer that may measure; one that does not has no figures. */
-export interface MeasuredPeer {
-  readonly id: string;
-  readonly state: 'connecting' | 'connected' | 'closed';
-  readonly metrics?: ViewerMetrics;
-}
-
 /** What a session measures of its own media. It is told what happens; telling it allocates nothing. */
 export class SessionMetrics implements PlayoutMeter {
   readonly #clockNowMs: () => number;
@@ -72,7 +66,6 @@ export class SessionMetrics implements PlayoutMeter {
   readonly #queuedPictures = new Histogram(DEPTH_BOUNDS);
   readonly #queuedSounds = new Histogram(DEPTH_BOUNDS);
   readonly #freezes = new FreezeRule();
-  readonly #goneViewers = new ViewerTally();
   /** Ring by packet number: when the sound left, and which it was. */
   readonly #soundLeftMs = new Float64Array(SOUNDS_KEPT);
   readonly #soundSamples = new Float64Array(SOUNDS_KEPT).fill(-1);
@@ -120,12 +113,8 @@ export class SessionMetrics implements PlayoutMeter {
     this.#loopDelayMs.add(Math.max(0, lateMs));
   }
 
-  /** Keeps what a viewer who leaves adds to the sums; once a viewer. */
-  viewerGone(viewer: MeasuredPeer): void {
-    if (viewer.metrics !== undefined) this.#goneViewers.add(viewer.metrics.tally);
-  }
-
-  summary(pictures: PictureCounts, viewers: Iterable<MeasuredPeer>): SessionMediaSummary {
+  /** `sums` are those of all viewers that the session has and had. */
+  summary(pictures: PictureCounts, sums: ViewerTally): SessionMediaSummary {
     return defined({
       skewMs: this.#skewMs.spread(2),
       frameGapMs: this.#frameGapMs.spread(),
@@ -137,19 +126,17 @@ export class SessionMetrics implements PlayoutMeter {
       pictures,
       freezes: this.#freezes.count,
       freezeMs: Math.round(this.#freezes.totalMs),
-      allViewers: this.#allViewers(viewers).summary(),
+      allViewers: sums.summary(),
     });
   }
 
-  /** `listed` viewers, the oldest ones, get series of their own; the sums have all. */
+  /** The `listed` viewers get series of their own; the sums have all. */
   figures(
     sessionId: string,
     pictures: PictureCounts,
-    viewers: Iterable<MeasuredPeer>,
-    listed: number,
+    sums: ViewerTally,
+    listed: readonly ViewerReport[],
   ): SessionFigures {
-    const all = [...viewers];
-    const sums = this.#allViewers(all);
     return {
       sessionId,
       histograms: [
@@ -158,21 +145,8 @@ export class SessionMetrics implements PlayoutMeter {
         ...sums.histograms('musecast_all_viewers'),
       ],
       numbers: [...this.#numbers(pictures), ...sums.numbers('musecast_all_viewers')],
-      viewers: all
-        .slice(0, listed)
-        .flatMap(({ id, metrics }) =>
-          metrics === undefined
-            ? []
-            : [{ viewerId: id, histograms: metrics.histograms(), numbers: metrics.numbers() }],
-        ),
+      viewers: listed.map(({ id, histograms, numbers }) => ({ viewerId: id, histograms, numbers })),
     };
-  }
-
-  #allViewers(viewers: Iterable<MeasuredPeer>): ViewerTally {
-    const sums = new ViewerTally();
-    sums.add(this.#goneViewers);
-    for (const { metrics } of viewers) if (metrics !== undefined) sums.add(metrics.tally);
-    return sums;
   }
 
   #histograms(): HistogramFigure[] {

@@ -3,34 +3,34 @@ import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import { Emitter } from '../lib/emitter.js';
 import type { Log } from '../lib/log.js';
-import { OpusEncoder } from '../encoder/opus-encoder.js';
+import type { OpusEncoder } from '../encoder/opus-encoder.js';
 import { Downsampler48To16 } from '../media/resample.js';
 import {
   frameToSamples,
-  MEDIA_RATE,
   msToSamples,
   OPUS_FRAME_SAMPLES,
   samplesToFrame,
   samplesToMs,
 } from '../media/timeline.js';
 import type { WorkerStream, WorkerStreamOptions } from '../worker/host.js';
-import { FanOut, type SoundPacket } from './fan-out.js';
+import type { Audience, AudienceDemand, AudienceEvents, ViewerAnswer } from './audience.js';
 import { JpegWatchers } from './jpeg-watchers.js';
-import type { Peer, PeerOptions } from './peer.js';
+import { MediaClock } from './media-clock.js';
 import { PictureStream } from './picture-stream.js';
 import { Playout, SOUND_LEAD_MS } from './playout.js';
 import { RenderAhead } from './render-ahead.js';
-import { SessionRenditions, SLIM_SOUND_BPS, type PictureSettings } from './session-renditions.js';
+import { SessionRenditions, type PictureSettings } from './session-renditions.js';
 import type { SessionFigures } from './figures.js';
 import {
   SessionMetrics,
-  type MeasuredPeer,
   type PictureCounts,
   type SessionMediaSummary,
   type ViewerStats,
 } from './session-metrics.js';
+import { SessionSound } from './session-sound.js';
 import { SpeechQueue } from './speech-queue.js';
 import type { Utterance } from './utterance.js';
+import { ViewerTally } from './viewer-tally.js';
 
 /** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
 const DRAW_MARGIN_MS = 80;
@@ -41,12 +41,8 @@ const FALL_SILENT_MS = 60 + SOUND_LEAD_MS;
 const MAX_WAITING = 32;
 /** The first utterance waits this long for somebody to listen, so that its first words are not lost. */
 const FIRST_VIEWER_WAIT_MS = 3_000;
-/** A pause of the whole process longer than this is skipped instead of being caught up in a burst. */
-const STALL_MS = 1_000;
 /** How often it is looked at what the viewers' links carry. */
 const DEMAND_EVERY_MS = 100;
-/** Repair data for more loss than this would cost more sound than it saves. */
-const MAX_EXPECTED_LOSS = 0.2;
 /** Viewers described one by one. */
 const MAX_VIEWER_STATS = 100;
 
@@ -61,7 +57,7 @@ export interface SessionOptions {
   /** The faces of an utterance are made before it plays. */
   rehearses?: boolean;
   openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
-  openPeer(options: Omit<PeerOptions, 'id' | 'transport' | 'clock' | 'log'>): Peer;
+  openAudience(events: AudienceEvents): Audience;
   opus: OpusEncoder;
   clock: Clock;
   log: Log;
@@ -97,24 +93,21 @@ export class Session {
   readonly createdAtMs: number;
   readonly events = new Emitter<SessionEvents>();
   readonly #options: SessionOptions;
-  readonly #fanOut: FanOut;
-  readonly #peers = new Map<string, Peer>();
+  readonly #audience: Audience;
   readonly #watchers: JpegWatchers;
   readonly #playout: Playout;
   readonly #downsampler = new Downsampler48To16();
   readonly #pcm = new Int16Array(OPUS_FRAME_SAMPLES * 2);
   readonly #pictures: PictureStream;
-  #startedMs: number;
+  readonly #mediaClock: MediaClock;
+  readonly #sound: SessionSound;
   #fedSamples = 0;
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
   readonly #speech = new SpeechQueue();
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
-  #lastTickMs: number;
   #lonelySinceMs: number;
   #renditions: SessionRenditions | undefined;
-  #slim: OpusEncoder | undefined;
-  #slimWanted = false;
   #lastDemandMs = -Infinity;
   #playoutDelayMs: readonly [number, number] = [0, 0];
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
@@ -131,9 +124,9 @@ export class Session {
     this.avatarId = options.avatarId;
     this.fps = options.fps;
     this.createdAtMs = options.clock.wall();
-    this.#startedMs = options.clock.now();
-    this.#lastTickMs = this.#startedMs;
-    this.#lonelySinceMs = this.#startedMs;
+    this.#mediaClock = new MediaClock(options.clock);
+    this.#sound = new SessionSound(options.opus);
+    this.#lonelySinceMs = options.clock.now();
     this.#ahead = new RenderAhead({
       stream: () => this.#pictures.current,
       onProgress: (utteranceId, progress) => this.events.emit('rendering', { utteranceId, progress }),
@@ -145,11 +138,11 @@ export class Session {
         this.events.emit('renderingFailed', { utteranceId: utterance.id, message: err.message });
       },
     });
-    this.#fanOut = new FanOut({
-      clock: options.clock,
-      onKeyframeNeeded: (rendition) => this.#pictures.current?.requestKeyframe(rendition),
-      onPeerError: (peer, error) =>
-        options.log.warn({ session: options.id, peer, err: error }, 'sending to a viewer failed'),
+    this.#audience = options.openAudience({
+      onWish: () => void this.#serveDemand(),
+      onKeyframeWanted: (rendition) => this.#pictures.current?.requestKeyframe(rendition),
+      onJoined: () => this.#tellViewers(),
+      onGone: () => this.#tellViewers(),
     });
     this.#watchers = new JpegWatchers((count) => {
       this.#pictures.current?.setJpeg(count > 0);
@@ -160,8 +153,8 @@ export class Session {
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
       onPicture: (picture) => {
-        if (this.#playout.pushPicture(picture)) this.#fanOut.requestKeyframe(picture.rendition);
-        this.#playout.advance(this.#nowSamples());
+        if (this.#playout.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
+        this.#playout.advance(this.#mediaClock.nowSamples);
       },
       onJpeg: (picture) => this.#playout.pushJpeg(picture),
       onStats: (stats) => {
@@ -173,8 +166,8 @@ export class Session {
     this.#playout = new Playout(
       options.fps,
       {
-        sound: (sound, mediaSamples) => this.#fanOut.sendSound(sound, mediaSamples),
-        picture: (renditions) => this.#fanOut.sendPicture(renditions, options.fps),
+        sound: (sound, mediaSamples) => this.#audience.sendSound(sound, mediaSamples),
+        picture: (renditions) => this.#audience.sendPicture(renditions, options.fps),
         jpeg: (picture) => this.#watchers.push(picture.data),
       },
       this.#metrics,
@@ -190,9 +183,8 @@ export class Session {
       await session.close('could not be opened');
       throw error;
     }
-    session.#startedMs = options.clock.now();
-    session.#lastTickMs = session.#startedMs;
-    session.#lonelySinceMs = session.#startedMs;
+    session.#mediaClock.restart();
+    session.#lonelySinceMs = options.clock.now();
     session.#tick();
     return session;
   }
@@ -211,12 +203,12 @@ export class Session {
   }
 
   get viewers(): number {
-    return this.#peers.size + this.#watchers.count;
+    return this.#audience.size + this.#watchers.count;
   }
 
   get stats(): Record<string, number> {
     return {
-      mediaMs: Math.round(samplesToMs(this.#nowSamples())),
+      mediaMs: Math.round(samplesToMs(this.#mediaClock.nowSamples)),
       playedPictures: this.#playout.playedPictures,
       latePictures: this.#playout.latePictures,
       droppedPictures: this.#playout.droppedPictures,
@@ -232,19 +224,18 @@ export class Session {
   }
 
   /** What the session and its viewers measured since they began, for people; computed when asked for. */
-  get media(): { media: SessionMediaSummary; viewerStats: ViewerStats[] } {
-    const viewers: MeasuredPeer[] = [...this.#peers.values()];
+  async media(): Promise<{ media: SessionMediaSummary; viewerStats: ViewerStats[] }> {
+    const { sums, viewers } = await this.#audience.report(MAX_VIEWER_STATS);
     return {
-      media: this.#metrics.summary(this.#pictureCounts, viewers),
-      viewerStats: viewers
-        .slice(0, MAX_VIEWER_STATS)
-        .map(({ id, state, metrics }) => ({ id, state, ...metrics?.summary() })),
+      media: this.#metrics.summary(this.#pictureCounts, ViewerTally.of(sums)),
+      viewerStats: viewers.map(({ id, state, summary }) => ({ id, state, ...summary })),
     };
   }
 
   /** The same for Prometheus; the oldest `listedViewers` one by one. */
-  figures(listedViewers: number): SessionFigures {
-    return this.#metrics.figures(this.id, this.#pictureCounts, this.#peers.values(), listedViewers);
+  async figures(listedViewers: number): Promise<SessionFigures> {
+    const { sums, viewers } = await this.#audience.report(listedViewers);
+    return this.#metrics.figures(this.id, this.#pictureCounts, ViewerTally.of(sums), viewers);
   }
 
   get #pictureCounts(): PictureCounts {
@@ -296,41 +287,21 @@ export class Session {
    * silent, too, after a moment; the mouth follows. Returns how much of the speech that played had been heard.
    */
   async interrupt(): Promise<{ playedMs: number }> {
-    const stopSamples = this.#nowSamples() + msToSamples(FALL_SILENT_MS);
+    const stopSamples = this.#mediaClock.nowSamples + msToSamples(FALL_SILENT_MS);
     // The encoder itself says what silence is after the speech that it coded last: packets coded apart would end in a
     // click where its own begin again.
     const silence = new Int16Array(OPUS_FRAME_SAMPLES * 2);
-    this.#playout.hush(stopSamples, () => this.#encode(silence));
+    this.#playout.hush(stopSamples, () => this.#sound.encode(silence));
     this.#pictures.current?.cut();
     const dropped = await this.#speech.clear(stopSamples);
     for (const { utterance, heardSamples } of dropped) this.#tellEnd(utterance.id, heardSamples, true);
     return { playedMs: Math.round(samplesToMs(dropped[0]?.heardSamples ?? 0)) };
   }
 
-  /** @throws sdp-invalid, sdp-unsupported, session-closed */
-  addPeer(offerSdp: string): Peer {
+  /** @throws sdp-invalid, sdp-unsupported, no-capacity, session-closed */
+  async addViewer(offerSdp: string): Promise<ViewerAnswer> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
-    const renditions = this.#renditions;
-    const peer: Peer = this.#options.openPeer({
-      offerSdp,
-      ladder: renditions?.ladder ?? [],
-      playoutDelayMs: this.#playoutDelayMs,
-      onKeyframeNeeded: (rendition) => {
-        // One that is not encoded yet begins with a key picture by itself.
-        this.#serveDemand();
-        this.#fanOut.requestKeyframe(rendition);
-      },
-      onConnected: () => this.#fanOut.catchUp(peer),
-      onClosed: (reason) => this.#dropPeer(peer, reason),
-    });
-    if (renditions !== undefined) peer.setTop(renditions.top);
-    this.#peers.set(peer.id, peer);
-    this.#fanOut.add(peer);
-    this.#serveDemand();
-    // While the viewer connects a key picture gets ready, so that it need not wait for one then.
-    this.#fanOut.requestKeyframe(peer.wanted);
-    this.#tellViewers();
-    return peer;
+    return this.#audience.add(offerSdp);
   }
 
   get settings(): SessionSettings {
@@ -344,36 +315,24 @@ export class Session {
     this.#playoutDelayMs = playoutDelayMs ?? this.#playoutDelayMs;
     if (renditions === undefined) return;
     renditions.configure(picture);
-    for (const peer of this.#peers.values()) {
-      peer.setLadder(renditions.ladder);
-      peer.setTop(renditions.top);
-      peer.setPlayoutDelay(this.#playoutDelayMs);
-    }
+    this.#configureAudience(renditions);
     this.#serveDemand();
   }
 
-  #serveDemand(): void {
-    this.#renditions?.serve(this.#fanOut.demand, this.#options.clock.now());
-    this.#slimWanted = this.#fanOut.wantsSlimSound;
+  #configureAudience({ ladder, top }: SessionRenditions): void {
+    this.#audience.configure({ ladder, top, playoutDelayMs: this.#playoutDelayMs });
   }
 
-  get peerCount(): number {
-    return this.#peers.size;
+  #serveDemand(): AudienceDemand {
+    const { demand } = this.#audience;
+    this.#renditions?.serve(demand.renditions, this.#options.clock.now());
+    this.#sound.serve(demand);
+    return demand;
   }
 
-  findPeer(id: string): Peer | undefined {
-    return this.#peers.get(id);
-  }
-
-  /** @throws peer-not-found */
-  peer(id: string): Peer {
-    const peer = this.findPeer(id);
-    if (peer === undefined) throw new AppError('peer-not-found', `session ${this.id} has no viewer ${id}`);
-    return peer;
-  }
-
-  removePeer(id: string): void {
-    this.peer(id).close('the viewer left');
+  /** WebRTC viewers, by their ids: how they are told apart and spoken with. */
+  get audience(): Pick<Audience, 'size' | 'etagOf' | 'trickle' | 'restartIce' | 'remove'> {
+    return this.#audience;
   }
 
   /** JPEG pictures from now on; encoded only while somebody asks for them. */
@@ -381,45 +340,25 @@ export class Session {
     return this.#watchers.watch(signal);
   }
 
-  #dropPeer(peer: Peer, reason: string): void {
-    if (!this.#peers.delete(peer.id)) return;
-    this.#metrics.viewerGone(peer);
-    this.#fanOut.remove(peer.id);
-    this.#tellViewers();
-    this.#options.log.debug({ session: this.id, peer: peer.id, reason }, 'viewer gone');
-  }
-
-  #nowSamples(): number {
-    return Math.floor(((this.#options.clock.now() - this.#startedMs) * MEDIA_RATE) / 1000);
-  }
-
   #tick(): void {
     if (this.#closing) return;
     const nowMs = this.#options.clock.now();
-    const pausedMs = nowMs - this.#lastTickMs;
-    this.#lastTickMs = nowMs;
-    this.#metrics.timerCame(pausedMs - TICK_MS);
-    if (pausedMs > STALL_MS) {
-      // The process was stopped or starved: continue from here rather than send a second of sound in one burst.
-      this.#startedMs += pausedMs;
-      this.#options.log.warn(
-        { session: this.id, pausedMs: Math.round(pausedMs) },
-        'clock held after a stall',
-      );
-    }
-    const now = this.#nowSamples();
+    const { sinceLastMs, heldMs } = this.#mediaClock.tick();
+    this.#metrics.timerCame(sinceLastMs - TICK_MS);
+    if (heldMs > 0)
+      this.#options.log.warn({ session: this.id, pausedMs: Math.round(heldMs) }, 'clock held after a stall');
+    const now = this.#mediaClock.nowSamples;
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#playout.advance(now);
     this.#retireSpoken(now);
     this.#tellState();
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
-      this.#fanOut.sendSenderReports(now, this.#options.clock.wall());
+      this.#audience.sendSenderReports(now, this.#options.clock.wall());
     }
     if (nowMs - this.#lastDemandMs >= DEMAND_EVERY_MS) {
       this.#lastDemandMs = nowMs;
-      this.#serveDemand();
-      this.#options.opus.setExpectedLossShare(Math.min(MAX_EXPECTED_LOSS, this.#fanOut.worstLossShare));
+      this.#sound.expectLoss(this.#serveDemand().worstLossShare);
     }
     this.#watchLoneliness(nowMs);
     if (!this.#closing) this.#stopTimer = this.#options.clock.after(TICK_MS, () => this.#tick());
@@ -429,28 +368,24 @@ export class Session {
   #feed(nowMs: number): void {
     const spoke = this.#speech.feed(this.#pcm, this.#fedSamples, this.viewers > 0, nowMs);
     if (!spoke) this.#pcm.fill(0);
-    this.#playout.pushSound(this.#encode(this.#pcm), this.#fedSamples);
+    this.#playout.pushSound(this.#sound.encode(this.#pcm), this.#fedSamples);
     this.#pictures.pushSound(this.#downsampler.push(this.#pcm));
     this.#fedSamples += OPUS_FRAME_SAMPLES;
   }
 
-  #encode(pcm: Int16Array): SoundPacket {
-    const full = this.#options.opus.encode(pcm);
-    if (!this.#slimWanted) return { full };
-    this.#slim ??= new OpusEncoder({ bitrateBps: SLIM_SOUND_BPS, mono: true });
-    return { full, slim: this.#slim.encode(pcm) };
-  }
-
   #streamOpened(stream: WorkerStream): void {
     const { fps, bitrateBps, h264 = false } = this.#options;
-    this.#renditions ??= new SessionRenditions(
-      { widthPx: stream.widthPx, heightPx: stream.heightPx, fps, bitrateBps, h264 },
-      (wanted) => this.#pictures.setRenditions(wanted),
-    );
+    if (this.#renditions === undefined) {
+      this.#renditions = new SessionRenditions(
+        { widthPx: stream.widthPx, heightPx: stream.heightPx, fps, bitrateBps, h264 },
+        (wanted) => this.#pictures.setRenditions(wanted),
+      );
+      this.#configureAudience(this.#renditions);
+    }
     this.#leadSamples = msToSamples(stream.lookaheadMs + DRAW_MARGIN_MS);
     if (this.#watchers.count > 0) stream.setJpeg(true);
     this.#ahead.streamChanged();
-    for (const rendition of this.#fanOut.demand) this.#fanOut.requestKeyframe(rendition);
+    for (const rendition of this.#audience.demand.renditions) this.#audience.requestKeyframe(rendition);
   }
 
   #retireSpoken(now: number): void {
@@ -492,11 +427,9 @@ export class Session {
   async #close(reason: string): Promise<void> {
     this.#stopTimer();
     this.#watchers.close();
-    this.#fanOut.close();
-    for (const peer of [...this.#peers.values()]) peer.close('the session ended');
-    await Promise.allSettled([this.#pictures.close(), this.#speech.clear(this.#nowSamples())]);
-    this.#options.opus.close();
-    this.#slim?.close();
+    this.#audience.close();
+    await Promise.allSettled([this.#pictures.close(), this.#speech.clear(this.#mediaClock.nowSamples)]);
+    this.#sound.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
     this.events.emit('ended', { reason });
   }

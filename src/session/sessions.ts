@@ -12,10 +12,9 @@ import { runJob } from '../worker/job.js';
 import type { Engines, EngineChoice } from '../worker/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
-import type { TransportHost } from '../transport/peer-transport.js';
 import type { SessionFigures } from './figures.js';
-import { Peer } from './peer.js';
-import { newSessionId, Session, type SessionOptions, type SessionState } from './session.js';
+import type { Audience, AudienceEvents } from './audience.js';
+import { newSessionId, Session, type SessionState } from './session.js';
 import { Utterance } from './utterance.js';
 
 export interface SessionsOptions {
@@ -32,7 +31,7 @@ export interface SessionsOptions {
   /** Frame rate of a session that names none. */
   fps: number;
   lingerMs: number;
-  transport: TransportHost;
+  openAudience(sessionId: string, events: AudienceEvents): Audience;
   logLevel: string;
   clock: Clock;
   log: Log;
@@ -113,7 +112,7 @@ export class Sessions {
         lingerMs: this.#options.lingerMs,
         rehearses: chosen.mode === 'prerendered',
         openStream: (streamOptions) => chosen.open(streamOptions),
-        openPeer: (peerOptions) => this.#openPeer(peerOptions),
+        openAudience: (events) => this.#options.openAudience(id, events),
         opus: new OpusEncoder(),
         clock,
         log,
@@ -147,18 +146,20 @@ export class Sessions {
   }
 
   /** What a session and its viewers measured. @throws session-not-found */
-  media(id: string): Session['media'] {
-    return this.#find(id).media;
+  async media(id: string): ReturnType<Session['media']> {
+    return this.#find(id).media();
   }
 
   /** The same of all sessions for Prometheus; the first `listedViewers` viewers one by one. */
-  figures(listedViewers: number): SessionFigures[] {
+  async figures(listedViewers: number): Promise<SessionFigures[]> {
+    const all: SessionFigures[] = [];
     let left = listedViewers;
-    return [...this.#sessions.values()].map(({ session }) => {
-      const figures = session.figures(left);
+    for (const { session } of [...this.#sessions.values()]) {
+      const figures = await session.figures(left);
       left -= figures.viewers.length;
-      return figures;
-    });
+      all.push(figures);
+    }
+    return all;
   }
 
   /** Calls back while utterances are being rendered before they play, until the session ends. */
@@ -215,11 +216,11 @@ export class Sessions {
     offerSdp: string,
   ): Promise<{ peerId: string; answerSdp: string; etag: string }> {
     const session = this.#find(sessionId);
-    const peers = [...this.#sessions.values()].reduce((sum, one) => sum + one.session.peerCount, 0);
+    const peers = [...this.#sessions.values()].reduce((sum, one) => sum + one.session.audience.size, 0);
     const { maxViewers } = this.#options;
     if (peers >= maxViewers)
       throw new AppError('no-capacity', `all ${maxViewers} places for viewers of this server are taken`);
-    const { id, answerSdp, etag } = session.addPeer(offerSdp);
+    const { id, answerSdp, etag } = await session.addViewer(offerSdp);
     return { peerId: id, answerSdp, etag };
   }
 
@@ -237,12 +238,12 @@ export class Sessions {
 
   /** ETag of the viewer's ICE session; undefined if there is no such viewer. */
   peerTag(sessionId: string, peerId: string): string | undefined {
-    return this.#sessions.get(sessionId)?.session.findPeer(peerId)?.etag;
+    return this.#sessions.get(sessionId)?.session.audience.etagOf(peerId);
   }
 
   /** Trickled candidates. @throws session-not-found, peer-not-found, sdp-invalid, not-supported */
   async trickle(sessionId: string, peerId: string, fragment: string): Promise<void> {
-    this.#find(sessionId).peer(peerId).addCandidates(fragment);
+    await this.#find(sessionId).audience.trickle(peerId, fragment);
   }
 
   /** The running ICE session is kept until the new one works. @throws session-not-found, peer-not-found, sdp-invalid */
@@ -251,13 +252,11 @@ export class Sessions {
     peerId: string,
     fragment: string,
   ): Promise<{ fragment: string; etag: string }> {
-    const peer = this.#find(sessionId).peer(peerId);
-    const answer = peer.restartIce(fragment);
-    return { fragment: answer, etag: peer.etag };
+    return this.#find(sessionId).audience.restartIce(peerId, fragment);
   }
 
   async removePeer(sessionId: string, peerId: string): Promise<void> {
-    this.#find(sessionId).removePeer(peerId);
+    this.#find(sessionId).audience.remove(peerId);
   }
 
   mjpeg(sessionId: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
@@ -288,11 +287,6 @@ export class Sessions {
 
   #utterance(audioPath: string): Utterance {
     return new Utterance(randomUUID(), (signal) => decodeAudio(this.#options.ffmpeg, audioPath, { signal }));
-  }
-
-  #openPeer(options: Parameters<SessionOptions['openPeer']>[0]): Peer {
-    const { transport, clock, log } = this.#options;
-    return new Peer({ ...options, id: randomUUID(), transport, clock, log });
   }
 
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */

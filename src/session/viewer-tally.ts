@@ -1,4 +1,4 @@
-import { Histogram, type Spread } from '../lib/histogram.js';
+import { Histogram, type HistogramData, type Spread } from '../lib/histogram.js';
 import { FRAME_GAP_BOUNDS_MS, type HistogramFigure, type NumberFigure } from './figures.js';
 
 const FIRST_FRAME_BOUNDS_MS = [50, 100, 150, 200, 250, 300, 400, 500, 750, 1000, 2000, 5000, 15_000];
@@ -16,6 +16,24 @@ export interface ViewerTallySummary {
   readonly freezeMs: number;
 }
 
+const HISTOGRAMS = ['firstFrameMs', 'frameGapMs', 'rttMs', 'lostShare'] as const;
+const COUNTS = [
+  'freezes',
+  'freezeMs',
+  'picturesSent',
+  'picturesHeldBack',
+  'soundsSent',
+  'keyframesRequested',
+  'packetsRetransmitted',
+  'nacksMissed',
+] as const;
+
+/** A tally as plain data. */
+export interface TallyData {
+  readonly histograms: Readonly<Record<(typeof HISTOGRAMS)[number], HistogramData>>;
+  readonly counts: Readonly<Record<(typeof COUNTS)[number], number>>;
+}
+
 /** What adds up over viewers: one viewer's, or that of all viewers that a session ever had. */
 export class ViewerTally {
   readonly firstFrameMs = new Histogram(FIRST_FRAME_BOUNDS_MS);
@@ -31,19 +49,38 @@ export class ViewerTally {
   packetsRetransmitted = 0;
   nacksMissed = 0;
 
+  static of(data: TallyData): ViewerTally {
+    const tally = new ViewerTally();
+    tally.addData(data);
+    return tally;
+  }
+
   add(other: ViewerTally): void {
-    this.firstFrameMs.merge(other.firstFrameMs);
-    this.frameGapMs.merge(other.frameGapMs);
-    this.rttMs.merge(other.rttMs);
-    this.lostShare.merge(other.lostShare);
-    this.freezes += other.freezes;
-    this.freezeMs += other.freezeMs;
-    this.picturesSent += other.picturesSent;
-    this.picturesHeldBack += other.picturesHeldBack;
-    this.soundsSent += other.soundsSent;
-    this.keyframesRequested += other.keyframesRequested;
-    this.packetsRetransmitted += other.packetsRetransmitted;
-    this.nacksMissed += other.nacksMissed;
+    for (const name of HISTOGRAMS) this[name].merge(other[name]);
+    for (const name of COUNTS) this[name] += other[name];
+  }
+
+  get data(): TallyData {
+    const { firstFrameMs, frameGapMs, rttMs, lostShare } = this;
+    const { freezes, freezeMs, picturesSent, picturesHeldBack, soundsSent } = this;
+    const { keyframesRequested, packetsRetransmitted, nacksMissed } = this;
+    return {
+      histograms: {
+        firstFrameMs: firstFrameMs.data,
+        frameGapMs: frameGapMs.data,
+        rttMs: rttMs.data,
+        lostShare: lostShare.data,
+      },
+      counts: {
+        ...{ freezes, freezeMs, picturesSent, picturesHeldBack, soundsSent },
+        ...{ keyframesRequested, packetsRetransmitted, nacksMissed },
+      },
+    };
+  }
+
+  addData({ histograms, counts }: TallyData): void {
+    for (const name of HISTOGRAMS) this[name].addData(histograms[name]);
+    for (const name of COUNTS) this[name] += counts[name];
   }
 
   summary(): ViewerTallySummary {

@@ -1,5 +1,5 @@
 import type { Log } from '../lib/log.js';
-import { createIdentity } from './dtls-endpoint.js';
+import { createIdentity, type DtlsIdentity } from './dtls-endpoint.js';
 import { HandshakePacer } from './handshake-pacer.js';
 import { IceHost } from './ice-host.js';
 import type { TransportHost } from './peer-transport.js';
@@ -12,11 +12,16 @@ export interface TransportSettings {
   readonly lite: boolean;
   /** Addresses under which a one-to-one NAT shows this machine. */
   readonly publicHosts: readonly string[];
+  /** Default: a new certificate. */
+  readonly identity?: DtlsIdentity;
   readonly log: Log;
 }
 
 /** Opens the sockets of all viewers and makes the certificate. Closed by `ice.close()`. @throws internal */
 export async function createTransportHost(settings: TransportSettings): Promise<TransportHost> {
-  const [ice, identity] = await Promise.all([IceHost.create(settings), createIdentity()]);
+  const [ice, identity] = await Promise.all([
+    IceHost.create(settings),
+    settings.identity ?? createIdentity(),
+  ]);
   return { ice, identity, pacer: new HandshakePacer(), lite: settings.lite };
 }

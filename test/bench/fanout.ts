@@ -1,10 +1,11 @@
 /**
- * What viewers cost: `npm run bench:fanout -- [--viewers 1,10,50,100,200,300] [--seconds 10] [--join] [--pin]
- * [--no-rival] [--json]`. The product's fan-out and peers run alone in a process, fed with 512x512 VP8 at 800 kbit/s
- * and Opus; viewers by libdatachannel in two other processes receive, decrypt and count. Then aiortc does the same with
- * an encoder a viewer. `--join` lets 50 join at once while 50 watch. `--pin` keeps the sender and the viewers on
- * different cores. Figures of a machine with fewer than four cores are pessimistic: the viewers work there, too.
- * The last line of `--json` is one JSON object.
+ * What viewers cost: `npm run bench:fanout -- [--viewers 1,10,50,100,200,300] [--seconds 10] [--join] [--senders N]
+ * [--pin] [--no-rival] [--json]`. The product's fan-out and peers run alone in a process, fed with 512x512 VP8 at 800
+ * kbit/s and Opus; viewers by libdatachannel in two other processes receive, decrypt and count. Then aiortc does the same
+ * with an encoder a viewer. `--join` lets 50 join at once while 50 watch. With `--senders`, N threads of that process
+ * send: its CPU is that of all threads, the loop is that of the thread which feeds them, and nothing is pinned. `--pin`
+ * keeps the sender and the viewers on different cores. Figures of a machine with fewer than four cores are pessimistic:
+ * the viewers work there, too. The last line of `--json` is one JSON object.
  */
 import { parseArgs } from 'node:util';
 import { AIORTC_MISSING, findAiortc } from '../helpers/aiortc.js';
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     viewers: { type: 'string', default: '1,10,50,100,200,300' },
     seconds: { type: 'string', default: '10' },
     join: { type: 'boolean', default: false },
+    senders: { type: 'string', default: '0' },
     pin: { type: 'boolean', default: false },
     'no-rival': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -27,11 +29,15 @@ const { values } = parseArgs({
 });
 const counts = values.viewers.split(',').map(Number);
 const seconds = Number(values.seconds);
+const senders = Number(values.senders);
 if (
   !counts.every((count, at) => Number.isInteger(count) && count > (counts[at - 1] ?? 0)) ||
-  !(seconds > 0)
+  !(seconds > 0) ||
+  !(Number.isInteger(senders) && senders >= 0)
 ) {
-  process.stderr.write('--viewers takes rising whole numbers, --seconds a positive one\n');
+  process.stderr.write(
+    '--viewers takes rising whole numbers, --seconds a positive one, --senders a whole one\n',
+  );
   process.exit(2);
 }
 
@@ -50,7 +56,9 @@ const row = (each: Level) =>
   `   ${each.packetsPerSecondPerViewer.toFixed(1)} packets/s and ${each.kbitPerSecondPerViewer.toFixed(0)} kbit/s a viewer   pace ${each.pace.toFixed(3)}   loss ${each.lossPercent.toFixed(3)} %` +
   failures(each);
 
-const scale = await measureScale(counts, seconds, values.pin, (level) => say(row(level)));
+const scale = await measureScale(counts, seconds, values.pin && senders === 0, senders, (level) =>
+  say(row(level)),
+);
 const { idle, bitrates, marginalCpuPercent, viewersPerCore } = scale;
 say(
   `idle, nothing sent: ${idle.cpuPercent.toFixed(1)} % CPU, loop p50 ${idle.loopP50Ms.toFixed(1)} p99 ${idle.loopP99Ms.toFixed(1)} max ${idle.loopMaxMs.toFixed(1)} ms` +

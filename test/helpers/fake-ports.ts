@@ -213,7 +213,7 @@ export class FakeSessions implements SessionsPort {
     return info;
   }
 
-  media(id: string): SessionMedia {
+  async media(id: string): Promise<SessionMedia> {
     this.get(id);
     return {
       media: {
@@ -230,7 +230,7 @@ export class FakeSessions implements SessionsPort {
   /** What `figures` answers; a test fills it. */
   measured: SessionFigures[] = [];
 
-  figures(): SessionFigures[] {
+  async figures(): Promise<SessionFigures[]> {
     return this.measured;
   }
 

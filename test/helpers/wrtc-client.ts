@@ -21,7 +21,7 @@ export interface WrtcConnection {
   onconnectionstatechange: () => void;
   onicecandidate: (event: { candidate: { candidate: string } | null }) => void;
   addTransceiver(kind: 'audio' | 'video', init: { direction: string }): void;
-  createOffer(): Promise<{ type: 'offer'; sdp: string }>;
+  createOffer(options?: { iceRestart: boolean }): Promise<{ type: 'offer'; sdp: string }>;
   setLocalDescription(description: object): Promise<void>;
   setRemoteDescription(description: { type: 'answer'; sdp: string }): Promise<void>;
   getReceivers(): { transport: { state: string } | null }[];
@@ -59,6 +59,7 @@ export class WrtcClient {
   firstPictureAtMs: number | undefined;
   #sinks: { stop(): void }[] = [];
   #waiters = new Set<() => void>();
+  #offered = false;
 
   constructor(kinds: readonly ('audio' | 'video')[] = ['audio', 'video']) {
     this.pc = new wrtc.RTCPeerConnection({ iceServers: [] });
@@ -91,7 +92,7 @@ export class WrtcClient {
     };
   }
 
-  /** The offer; with every candidate in it unless `trickle` takes them one by one. */
+  /** The offer; with every candidate in it unless `trickle` takes them one by one. Any further one restarts ICE. */
   async offer(trickle?: (candidate: string) => void): Promise<string> {
     const gathered = new Promise<void>((resolve) => {
       this.pc.onicecandidate = ({ candidate }) => {
@@ -99,7 +100,8 @@ export class WrtcClient {
         else trickle?.(candidate.candidate);
       };
     });
-    const offer = await this.pc.createOffer();
+    const offer = await this.pc.createOffer({ iceRestart: this.#offered });
+    this.#offered = true;
     await this.pc.setLocalDescription(offer);
     if (trickle !== undefined) return offer.sdp;
     await gathered;

@@ -81,6 +81,15 @@ test('--ffmpeg_path is a folder or a program, and --ffmpeg wins over it', () => 
   assert.equal(readConfig(['--ffmpeg_path', 'src'], { FFMPEG_BIN: 'mine' }).ffmpegBin, 'mine');
 });
 
+test('sender threads need a port each', () => {
+  assert.equal(readConfig([], {}).senders, 0);
+  assert.equal(readConfig(['--senders', '2', '--ice-port-range', '40000-40001'], {}).senders, 2);
+  assert.match(
+    problemsOf(['--senders', '2', '--ice-port-range', '40000']).join(),
+    /^--senders: needs an --ice-port-range/,
+  );
+});
+
 test('every problem is told, one line each', () => {
   const problems = problemsOf(['--port', 'many', '--colour', '--workers', '0']);
   assert.equal(problems.length, 3);

@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/lib/clock.js';
 import { OPUS_FRAME_SAMPLES, samplesToMs } from '../../../src/media/timeline.js';
-import type { FanOut } from '../../../src/session/fan-out.js';
+import type { Audience } from '../../../src/session/audience.js';
 import { FPS, type Clip } from './clip.js';
 
 const TICK_MS = samplesToMs(OPUS_FRAME_SAMPLES);
@@ -25,7 +25,7 @@ export class PacedSource {
     this.#keyWanted = true;
   }
 
-  start(fanOut: FanOut): void {
+  start(fanOut: Pick<Audience, 'sendPicture' | 'sendSound' | 'sendSenderReports'>): void {
     let startMs = systemClock.now();
     const { pictures, sounds } = this.#clip;
     let tick = 0;

@@ -50,13 +50,15 @@ export async function measureScale(
   counts: readonly number[],
   seconds: number,
   pinned: boolean,
+  senders: number,
   onLevel: (level: Level) => void,
 ): Promise<Scale> {
   const sender = await openSender();
   const rig = await Rig.create(sender, pinned);
+  const full = SATURATED_PERCENT * Math.max(1, senders);
   try {
     const idle = await level(sender, rig, IDLE_SECONDS);
-    await sender.start();
+    await sender.start(senders);
     const levels: Level[] = [];
     let stoppedBecause: string | undefined;
     for (const count of counts) {
@@ -71,13 +73,13 @@ export async function measureScale(
       levels.push(measured);
       onLevel(measured);
       if (measured.viewers < count) stoppedBecause = `${count - measured.viewers} viewers were lost`;
-      else if (measured.cpuPercent > SATURATED_PERCENT) stoppedBecause = 'the core is full';
+      else if (measured.cpuPercent > full) stoppedBecause = 'the core is full';
       else if (measured.pace < MIN_PACE) stoppedBecause = 'the sender did not keep up';
       if (stoppedBecause !== undefined) break;
     }
     const line = fitLine(
       levels
-        .filter(({ cpuPercent, pace }) => cpuPercent <= SATURATED_PERCENT && pace >= MIN_PACE)
+        .filter(({ cpuPercent, pace }) => cpuPercent <= full && pace >= MIN_PACE)
         .map((each) => ({ x: each.viewers, y: each.cpuPercent })),
     );
     return {

@@ -1,6 +1,10 @@
-/** The measured process: the product's fan-out and peers, fed by the clip. Nothing else runs here. */
+/** The measured process: the product's fan-out and peers, here or in sender threads, fed by the clip. Nothing else runs. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { systemClock } from '../../../src/lib/clock.js';
+import { silentLog } from '../../../src/lib/log.js';
+import type { Audience } from '../../../src/session/audience.js';
 import { FanOut } from '../../../src/session/fan-out.js';
+import { SenderPool } from '../../../src/session/sender-pool.js';
 import { clipBitrates, makeClip } from './clip.js';
 import { createViewer } from './create-viewer.js';
 import { PacedSource } from './paced-source.js';
@@ -12,7 +16,7 @@ export interface SenderReading {
   readonly systemMs: number;
   /** Media time sent. */
   readonly sentMs: number;
-  /** Time from one millisecond's timer to the next, the millisecond itself included. */
+  /** Of the thread that plays: time from one millisecond's timer to the next, the millisecond itself included. */
   readonly loop: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly viewers: number;
   /** Viewers that ended so far, by reason. */
@@ -26,6 +30,9 @@ const fanOut = new FanOut({
   onPeerError: (id, error) => console.error(id, error),
 });
 const closed: Record<string, number> = {};
+const count = (reason: string): void => void (closed[reason] = (closed[reason] ?? 0) + 1);
+/** Where there are sender threads. */
+let audience: Audience | undefined;
 const loopDelay = monitorEventLoopDelay({ resolution: 1 });
 loopDelay.enable();
 const now = () => ({ atMs: performance.now(), cpu: process.cpuUsage(), sentMs: source.sentMs });
@@ -36,13 +43,14 @@ const methods = {
   async bitrates(_: null) {
     return clipBitrates(clip);
   },
-  async start(_: null) {
-    source.start(fanOut);
+  /** `senders`: threads, 0 to send from this one. */
+  async start({ senders }: { senders: number }) {
+    if (senders > 0) audience = await openAudience(senders);
+    source.start(audience ?? fanOut);
   },
   async join({ id, offerSdp }: { id: string; offerSdp: string }) {
-    return createViewer(id, offerSdp, fanOut, (reason) => {
-      closed[reason] = (closed[reason] ?? 0) + 1;
-    });
+    if (audience !== undefined) return (await audience.add(offerSdp)).answerSdp;
+    return createViewer(id, offerSdp, fanOut, count);
   },
   /** What follows is counted until `read`. */
   async mark(_: null) {
@@ -62,10 +70,25 @@ const methods = {
         p99Ms: ms(loopDelay.percentile(99)),
         maxMs: ms(loopDelay.max),
       },
-      viewers: fanOut.size,
+      viewers: audience?.size ?? fanOut.size,
       closed,
     };
   },
 };
+async function openAudience(senders: number): Promise<Audience> {
+  const transport = { tcp: false, lite: false, publicHosts: [] };
+  const pool = await SenderPool.create({
+    ...{ count: senders, transport, logLevel: 'warn', clock: systemClock, log: silentLog },
+  });
+  const opened = pool.openAudience('bench', {
+    onWish() {},
+    onKeyframeWanted: () => source.wantKey(),
+    onJoined() {},
+    onGone: () => count('gone'),
+  });
+  const ladder = [{ name: 'high', bps: 1_000_000 }] as const;
+  opened.configure({ ladder, top: 'high', playoutDelayMs: [0, 0] });
+  return opened;
+}
 export type SenderMethods = typeof methods;
 serve(methods);

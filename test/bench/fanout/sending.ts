@@ -5,7 +5,8 @@ import type { SenderMethods, SenderReading } from './sender.js';
 /** The product's sending process. */
 export interface Sender extends SendingSide {
   readonly bitrates: { readonly videoBps: number; readonly audioBps: number };
-  start(): Promise<void>;
+  /** @param senders threads that send; 0: the process's own */
+  start(senders?: number): Promise<void>;
   mark(): Promise<void>;
   read(): Promise<SenderReading>;
   close(): Promise<void>;
@@ -18,7 +19,7 @@ export async function openSender(): Promise<Sender> {
     pid: remote.pid,
     bitrates: await remote.call('bitrates', null),
     join: (id, offerSdp) => remote.call('join', { id, offerSdp }),
-    start: () => remote.call('start', null),
+    start: (senders = 0) => remote.call('start', { senders }),
     mark: () => remote.call('mark', null),
     read: () => remote.call('read', null),
     close: () => remote.close(),

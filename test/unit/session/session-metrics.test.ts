@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { Playout, SOUND_LEAD_MS } from '../../../src/session/playout.js';
-import { SessionMetrics, type MeasuredPeer } from '../../../src/session/session-metrics.js';
-import { ViewerMetrics } from '../../../src/session/viewer-metrics.js';
+import { SessionMetrics } from '../../../src/session/session-metrics.js';
+import { ViewerTally } from '../../../src/session/viewer-tally.js';
 
 const NONE = { sent: 0, late: 0, dropped: 0, skipped: 0 };
 
@@ -14,7 +14,7 @@ describe('SessionMetrics', () => {
     metrics = new SessionMetrics(() => nowMs);
   });
 
-  const summary = (viewers: MeasuredPeer[] = []) => metrics.summary(NONE, viewers);
+  const summary = () => metrics.summary(NONE, new ViewerTally());
 
   /** A real playout on a clock that the test moves; sound waits in it from the start. */
   function play(fps = 25) {
@@ -90,30 +90,13 @@ describe('SessionMetrics', () => {
     assert.deepEqual([eventLoopDelayMs?.min, eventLoopDelayMs?.max], [0, 30]);
   });
 
-  function viewer(id: string, firstFrameMs: number): MeasuredPeer {
-    const measured = new ViewerMetrics(() => nowMs);
-    measured.offered();
-    nowMs += firstFrameMs;
-    measured.pictureSent(true, 0);
-    return { id, state: 'connected', metrics: measured };
-  }
-
-  it('adds viewers up, those who left included', () => {
-    const gone = viewer('v1', 100);
-    metrics.viewerGone(gone);
-    const { allViewers } = summary([viewer('v2', 300), { id: 'v3', state: 'connecting' }]);
-    assert.equal(allViewers.firstFrameMs?.count, 2);
-    assert.deepEqual([allViewers.firstFrameMs.min, allViewers.firstFrameMs.max], [100, 300]);
-  });
-
-  it('lists the first viewers one by one; the sums have all', () => {
-    const viewers = ['a', 'b', 'c'].map((id) => viewer(id, 100));
-    const figures = metrics.figures('s', NONE, viewers, 2);
-    assert.deepEqual(
-      figures.viewers.map(({ viewerId }) => viewerId),
-      ['a', 'b'],
-    );
-    const first = figures.histograms.find(({ name }) => name === 'musecast_all_viewers_first_frame_seconds');
-    assert.equal(first?.snapshot.count, 3);
+  it('tells the sums over all viewers as they are', () => {
+    const sums = new ViewerTally();
+    sums.firstFrameMs.add(100);
+    const { numbers, histograms } = metrics.figures('s', NONE, sums, []);
+    const first = histograms.find(({ name }) => name === 'musecast_all_viewers_first_frame_seconds');
+    assert.equal(first?.snapshot.count, 1);
+    assert.ok(numbers.some(({ name }) => name === 'musecast_all_viewers_pictures_sent_total'));
+    assert.equal(metrics.summary(NONE, sums).allViewers.firstFrameMs?.max, 100);
   });
 });

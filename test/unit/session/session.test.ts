@@ -5,6 +5,7 @@ import { OpusEncoder } from '../../../src/encoder/opus-encoder.js';
 import { isAppError } from '../../../src/errors.js';
 import { silentLog } from '../../../src/lib/log.js';
 import type { PictureParts } from '../../../src/session/fan-out.js';
+import { LocalAudience, type LocalAudienceOptions } from '../../../src/session/local-audience.js';
 import type { Peer } from '../../../src/session/peer.js';
 import { Session } from '../../../src/session/session.js';
 import { ViewerMetrics } from '../../../src/session/viewer-metrics.js';
@@ -17,7 +18,7 @@ import { ManualClock } from '../../helpers/manual-clock.js';
 async function arrange(
   lingerMs = 5000,
   rehearses = false,
-  openPeer: Parameters<typeof Session.create>[0]['openPeer'] = () => assert.fail('no viewer is expected'),
+  openPeer: LocalAudienceOptions['openPeer'] = () => assert.fail('no viewer is expected'),
 ) {
   const clock = new ManualClock();
   const streams: {
@@ -73,7 +74,7 @@ async function arrange(
         close: async () => void (stream.closed = true),
       };
     },
-    openPeer,
+    openAudience: (events) => new LocalAudience({ sessionId: 's', events, openPeer, clock, log: silentLog }),
     opus: new OpusEncoder(),
     clock,
     log: silentLog,
@@ -296,7 +297,7 @@ test('a session tells what it and its viewers measured, as its page describes it
     false,
     ({ onClosed }) => new MeasuringPeer(`v${(joined += 1)}`, () => clock.now(), onClosed) as unknown as Peer,
   );
-  for (let i = 0; i < 120; i += 1) session.addPeer('offer');
+  for (let i = 0; i < 120; i += 1) await session.addViewer('offer');
   for (let index = 0; index < 50; index += 1) {
     streams[0]?.options.onPicture({
       ...{ index, key: index === 0, data: Uint8Array.of(1, 2, 3) },
@@ -308,7 +309,7 @@ test('a session tells what it and its viewers measured, as its page describes it
     ...{ skipped: 2, renderMs: 6, encodeMs: 3, backlogMs: 0 },
     ...{ renditionDrops: 0, renditionRestarts: 0 },
   });
-  const { media, viewerStats } = session.media;
+  const { media, viewerStats } = await session.media();
   const { media: mediaSchema, viewerStats: viewersSchema } = sessionDetailSchema.shape;
   assert.deepEqual(mediaSchema.parse(media), media);
   assert.deepEqual(viewersSchema.parse(viewerStats), viewerStats);
@@ -320,8 +321,8 @@ test('a session tells what it and its viewers measured, as its page describes it
   assert.ok((media.eventLoopDelayMs?.count ?? 0) > 300);
   assert.equal(media.allViewers.firstFrameMs?.count, 120);
 
-  session.removePeer('v1');
-  const figures = session.figures(7);
+  session.audience.remove('v1');
+  const figures = await session.figures(7);
   assert.deepEqual(
     figures.viewers.map(({ viewerId }) => viewerId),
     ['v2', 'v3', 'v4', 'v5', 'v6', 'v7', 'v8'],

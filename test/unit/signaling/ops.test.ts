@@ -64,9 +64,14 @@ describe('operations', () => {
     metrics.timerCame(30);
     const viewer = new ViewerMetrics(() => 0);
     viewer.report({ rttMs: 15, lostShare: 0.03, jitterMs: 2 });
-    const peers = [{ id: 'v"1', state: 'connected', metrics: viewer }] as const;
+    const listed = [
+      {
+        ...({ id: 'v"1', state: 'connected', summary: viewer.summary() } as const),
+        ...{ histograms: viewer.histograms(), numbers: viewer.numbers() },
+      },
+    ];
     const counts = { sent: 7, late: 1, dropped: 0, skipped: 2 };
-    sessions.measured = ['s1', 's2'].map((id) => metrics.figures(id, counts, peers, 200));
+    sessions.measured = ['s1', 's2'].map((id) => metrics.figures(id, counts, viewer.tally, listed));
     const text = await (await app.request('/metrics')).text();
     const lines = text.trimEnd().split('\n');
     for (const line of [
