@@ -163,6 +163,21 @@ describe('two sender threads', () => {
     assert.equal((await patch(viewer.url, etag, fragment)).status, 204, 'the new tag holds');
   });
 
+  it("are found by the server's test of itself, each way in once", async () => {
+    const { checks, candidates } = (await (await fetch(at('/v1/diagnose'))).json()) as {
+      checks: { name: string; ok: boolean; detail: string }[];
+      candidates: { address: string; protocol: string; ok: boolean }[];
+    };
+    const ways = candidates.map(({ protocol, address }) => `${protocol} ${address}`);
+    assert.equal(new Set(ways).size, ways.length, ways.join(', '));
+    assert.deepEqual(
+      candidates.filter(({ address, ok }) => address === '127.0.0.1' && !ok),
+      [],
+      JSON.stringify(checks),
+    );
+    assert.ok(ways.includes('udp 127.0.0.1') && ways.includes('tcp 127.0.0.1'));
+  });
+
   it('let go of a viewer who leaves', async () => {
     const viewer = viewers.pop();
     assert.ok(viewer);
