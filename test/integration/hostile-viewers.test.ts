@@ -267,9 +267,9 @@ describe('viewers that do not finish, and many that do', () => {
     await viewer.join(peer.answerSdp);
     await until('the connection', () => yes(ready()));
     viewer.close();
-    clock.advance(24_000);
+    clock.advance(23_000);
     assert.deepEqual(closed, []);
-    clock.advance(6_000);
+    clock.advance(7_000);
     assert.match(closed[0] ?? '', /no sign of life/);
   });
 
