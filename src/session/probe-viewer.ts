@@ -11,6 +11,7 @@ export type ProbeCandidate = ProbeAnswer['candidates'][number];
 
 /** Candidates that have not answered by then after everything else was there are given up. */
 const STRAGGLERS_MS = 700;
+const MAX_EARLY = 256;
 
 /** How far a viewer of our own came. Times in ms since its offer; absent: it did not get there. */
 export interface ProbeResult {
@@ -50,6 +51,8 @@ export class ProbeViewer {
   /** Next number that the key picture under way needs. */
   #keyAt: number | undefined;
   #unanswered = 0;
+  /** Media that came before our side of the handshake was done: the first key picture among them. */
+  readonly #early: Buffer[] = [];
   #stopWaiting: (() => void) | undefined;
   #done: () => void = () => {};
 
@@ -125,7 +128,10 @@ export class ProbeViewer {
       identity: this.#options.transport.identity,
       fingerprints: this.#answer?.fingerprints ?? [],
       send: (record) => this.#ice?.send(record),
-      onConnected: () => (this.#result.dtlsMs = this.#ms()),
+      onConnected: () => {
+        this.#result.dtlsMs = this.#ms();
+        for (const packet of this.#early.splice(0)) this.#takeMedia(packet);
+      },
       onFailed: (reason) => {
         this.#result.dtlsFault = reason;
         this.#done();
@@ -140,12 +146,17 @@ export class ProbeViewer {
     if (first >= 20 && first < 64) {
       // Its arithmetic runs on the thread that sends to real viewers, so it waits its turn among the other handshakes.
       this.#options.transport.pacer.run(() => this.#dtls?.receive(data));
-    } else if (first >= 128 && first < 192 && this.#result.dtlsMs !== undefined && !isRtcp(data)) {
-      try {
-        this.#takeRtp(this.#dtls?.unprotect(data));
-      } catch {
-        // not authentic
-      }
+    } else if (first >= 128 && first < 192 && !isRtcp(data)) {
+      if (this.#result.dtlsMs !== undefined) this.#takeMedia(data);
+      else if (this.#early.length < MAX_EARLY) this.#early.push(data);
+    }
+  }
+
+  #takeMedia(data: Buffer): void {
+    try {
+      this.#takeRtp(this.#dtls?.unprotect(data));
+    } catch {
+      // not authentic
     }
   }
 
