@@ -1,8 +1,6 @@
-import type { DatachannelClient } from './datachannel-client.js';
-
 /** Offers and takes the answer, each changed on the way if asked. Returns both as they were used. */
 export async function joinWhep(
-  client: DatachannelClient,
+  client: { offer(): Promise<string>; answer(sdp: string): unknown },
   url: string,
   change: { offer?(sdp: string): string; answer?(sdp: string): string } = {},
 ): Promise<{ offer: string; answer: string }> {
@@ -16,7 +14,7 @@ export async function joinWhep(
   const body = await response.text();
   if (response.status !== 201) throw new Error(`WHEP answered ${response.status}: ${body}`);
   const answer = change.answer?.(body) ?? body;
-  client.answer(answer);
+  await client.answer(answer);
   return { offer, answer };
 }
 

@@ -4,10 +4,9 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { after, before, describe, test } from 'node:test';
-import { cleanup } from 'node-datachannel';
 import type { Browser } from 'playwright-core';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
-import { DatachannelClient } from '../helpers/datachannel-client.js';
+import { DatachannelViewer, type Seen } from '../helpers/datachannel-viewer.js';
 import { watchFrom, type ForcedWay, type FoundWay } from '../helpers/forced-page.js';
 import { postJsonTo, startTestServer, until, type TestServer } from '../helpers/server.js';
 import { startTurnServer, turnMissing } from '../helpers/turn-server.js';
@@ -33,11 +32,7 @@ async function openSession(server: TestServer): Promise<{ id: string; whep: stri
 const viewersOf = async (server: TestServer, id: string): Promise<number> =>
   ((await (await fetch(`${server.url}/v1/sessions/${id}`)).json()) as { viewers: number }).viewers;
 
-const playing = ({ video, audio }: DatachannelClient): boolean =>
-  video.totals.markers >= 10 && audio.totals.packets >= 10;
-
-// The library's threads would keep the process alive.
-after(() => cleanup());
+const playing = ({ video, audio }: Seen): boolean => video.markers >= 10 && audio.packets >= 10;
 
 describe('ways to a full ICE agent', () => {
   let server: TestServer;
@@ -160,7 +155,7 @@ describe('ways to a full ICE agent', () => {
 describe('an ICE-lite server', () => {
   test('is reached by Chromium and libdatachannel, and by its own test', { skip: noBrowser }, async () => {
     const server = await startTestServer(['--ice-lite=true']);
-    const client = new DatachannelClient('to a lite agent');
+    const client = new DatachannelViewer();
     let browser: Browser | undefined;
     try {
       const { whep } = await openSession(server);
@@ -180,7 +175,7 @@ describe('an ICE-lite server', () => {
       assert.ok(found.lite);
       for (const { name, ok, detail } of found.checks) assert.ok(ok, `${name}: ${detail}`);
     } finally {
-      client.close();
+      await client.close();
       await browser?.close();
       await server.close();
     }
@@ -193,7 +188,7 @@ describe('a server behind a one-to-one NAT', () => {
     { skip: lan === undefined ? 'no address but loopback' : false },
     async () => {
       const server = await startTestServer(['--public-host', OUTER]);
-      const client = new DatachannelClient('outside');
+      const client = new DatachannelViewer();
       let nat: { close(): void } | undefined;
       try {
         const { whep } = await openSession(server);
@@ -214,8 +209,8 @@ describe('a server behind a one-to-one NAT', () => {
         assert.doesNotMatch(offer, /^a=candidate/m);
         const port = Number(/ udp \d+ 127\.0\.0\.77 (\d+) /.exec(answer)?.[1]);
         nat = await translate(OUTER, port, lan ?? '');
-        await client.until('picture through the NAT', playing);
-        assert.equal(client.pair?.remote.address, OUTER);
+        const { remoteAddress } = await client.until('picture through the NAT', playing);
+        assert.equal(remoteAddress, OUTER);
         const found = (await (await fetch(`${server.url}/v1/diagnose`)).json()) as {
           candidates: { address: string; type: string; protocol: string; ok: boolean }[];
           summary: string[];
@@ -228,7 +223,7 @@ describe('a server behind a one-to-one NAT', () => {
         ]);
         assert.match(found.summary.join('\n'), /does not answer from inside. Many routers/);
       } finally {
-        client.close();
+        await client.close();
         nat?.close();
         await server.close();
       }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Remote } from '../../helpers/remote.js';
-import { postJsonTo, startTestServer, until, type TestServer } from '../../helpers/server.js';
-import type { ViewerMethods } from './datachannel-viewer.js';
+import { DatachannelViewer } from '../../helpers/datachannel-viewer.js';
+import { postJsonTo, startTestServer, type TestServer } from '../../helpers/server.js';
 
 let server: TestServer;
 before(async () => {
@@ -16,27 +15,24 @@ test('libdatachannel receives: a key picture first, 25 pictures and 50 sounds a 
     audio: { demo: true },
   });
   assert.equal(status, 201);
-  const viewer = Remote.module<ViewerMethods>(new URL('datachannel-viewer.js', import.meta.url));
-  type Seen = Awaited<ReturnType<ViewerMethods['seen']>>;
-  const seen = (what: string, condition: (seen: Seen) => boolean): Promise<Seen> =>
-    until(what, async () => {
-      const now = await viewer.call('seen', null);
-      return condition(now) ? now : undefined;
-    });
+  const viewer = new DatachannelViewer();
   try {
     const answer = await fetch(`${server.url}/whep/${String(json['id'])}`, {
       method: 'POST',
       headers: { 'content-type': 'application/sdp' },
-      body: await viewer.call('offer', null),
+      body: await viewer.offer(),
     });
     assert.equal(answer.status, 201);
-    await viewer.call('answer', { sdp: await answer.text() });
-    const first = await seen(
+    await viewer.answer(await answer.text());
+    const first = await viewer.until(
       'picture and sound',
       ({ video, audio }) => video.markers > 0 && audio.packets > 0,
     );
     assert.ok(first.beganWithKeyPicture, 'a key picture comes first');
-    const last = await seen('four seconds', ({ video }) => video.markers >= first.video.markers + 100);
+    const last = await viewer.until(
+      'four seconds',
+      ({ video }) => video.markers >= first.video.markers + 100,
+    );
     const seconds = (last.atMs - first.atMs) / 1000;
     assert.ok(seconds > 3 && seconds < 5, `100 pictures came in ${seconds} s`);
     const soundsPerSecond = (last.audio.packets - first.audio.packets) / seconds;
@@ -46,7 +42,7 @@ test('libdatachannel receives: a key picture first, 25 pictures and 50 sounds a 
 
     const location = new URL(answer.headers.get('location') ?? '', server.url);
     assert.equal((await fetch(location, { method: 'DELETE' })).status, 200);
-    await seen('end of the connection', ({ state }) => state !== 'connected');
+    await viewer.until('end of the connection', ({ state }) => state !== 'connected');
   } finally {
     await viewer.close();
   }

@@ -1,10 +1,10 @@
 /**
- * A viewer by libdatachannel in a process of its own: the library now and then keeps a process from ending after a
- * connection was closed from the other side.
+ * A viewer by libdatachannel in a process of its own, which is killed in the end: the library now and then keeps a process
+ * from ending, or takes it along when it ends.
  */
-import { DatachannelClient } from '../../helpers/datachannel-client.js';
-import { serve } from '../../helpers/remote.js';
-import { beginsKeyPicture } from '../../helpers/rtp-count.js';
+import { DatachannelClient } from './datachannel-client.js';
+import { serve } from './remote.js';
+import { beginsKeyPicture } from './rtp-count.js';
 
 const client = new DatachannelClient('interop');
 
@@ -19,6 +19,7 @@ const methods = {
     const { video, audio, state } = client;
     return {
       state,
+      remoteAddress: client.pair?.remote.address,
       atMs: performance.now(),
       beganWithKeyPicture: video.firstPayload !== undefined && beginsKeyPicture(video.firstPayload),
       ...{ video: { ...video.totals }, audio: { ...audio.totals } },
