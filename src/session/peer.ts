@@ -318,7 +318,9 @@ export class Peer {
   }
 
   #repeat(stream: OutgoingStream, sequenceNumbers: readonly number[]): void {
-    const repeated = this.#repairs.repeat(stream, sequenceNumbers);
+    const { repeated, refused } = this.#repairs.repeat(stream, sequenceNumbers);
+    // By itself libwebrtc would ask for one only after it has waited for three seconds.
+    if (refused > 0 && this.#keyRequests.allows(this.#clock.now())) this.#wantKeyframe();
     this.metrics.packetsRetransmitted(repeated);
     this.metrics.nackMissed(sequenceNumbers.length - repeated);
   }

@@ -6,7 +6,7 @@ const REPEAT_SHARE = 0.3;
 const MIN_REPEAT_BYTES = 20_000;
 /** On a link that is known to be narrow they would keep its queue full. */
 const NARROW_REPEAT_SHARE = 0.08;
-const MIN_NARROW_REPEAT_BYTES = 2_500;
+const MIN_NARROW_REPEAT_BYTES = 4_000;
 /** A line that loses more than this share. */
 const LOSSY_SHARE = 0.01;
 const SECOND_COPY_MS = 20;
@@ -56,17 +56,24 @@ export class Repairs {
     this.#tailPending = false;
   }
 
-  /** Returns how many of the packets were repeated; the others are kept no more, or the budget is used up. */
-  repeat(stream: Pick<OutgoingStream, 'repeat' | 'repeated'>, sequenceNumbers: readonly number[]): number {
+  /**
+   * Returns how many of the packets were repeated (others are kept no more, or were just repeated), and how many the
+   * budget forbade: for those only a key picture helps.
+   */
+  repeat(
+    stream: Pick<OutgoingStream, 'repeat' | 'repeated'>,
+    sequenceNumbers: readonly number[],
+  ): { repeated: number; refused: number } {
     const link = this.#link();
     const { narrow, sentBps, rttMs = 0 } = link;
     const leastBytes = narrow ? MIN_NARROW_REPEAT_BYTES : MIN_REPEAT_BYTES;
     const budgetBytes = Math.max(leastBytes, (shareOf(narrow) * sentBps) / 8);
     const { repeated } = stream;
     const nowMs = this.#clock.now();
+    let refused = 0;
     for (const sequenceNumber of sequenceNumbers) {
-      if (this.#bytes > budgetBytes) break;
-      this.#bytes += stream.repeat(sequenceNumber, nowMs, rttMs);
+      if (this.#bytes > budgetBytes) refused += 1;
+      else this.#bytes += stream.repeat(sequenceNumber, nowMs, rttMs);
     }
     if (isLossy(link)) {
       // A viewer whose request or repeat was lost asks again only after its idea of a round trip, which is 100 ms at least.
@@ -75,7 +82,7 @@ export class Repairs {
         for (const sequenceNumber of sent) this.#bytes += stream.repeat(sequenceNumber, this.#clock.now(), 0);
       });
     }
-    return stream.repeated - repeated;
+    return { repeated: stream.repeated - repeated, refused };
   }
 }
 

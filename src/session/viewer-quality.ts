@@ -29,7 +29,7 @@ const LATE_MS = 120;
 /** Of what gets through a full link, as a queue has to drain first. */
 const DRAIN_SHARE = 0.85;
 /** On a link just as wide as what the viewer gets now, a burst makes a queue of so many milliseconds. */
-const PROBE_QUEUE_MS = 150;
+const PROBE_QUEUE_MS = 120;
 const PROBE_SHARE = 1.05;
 /** The queue that a burst left behind: most of PROBE_QUEUE_MS where the link is too narrow, none where it is not. */
 const PROBE_LATE_MS = 50;

@@ -39,7 +39,7 @@ describe('Repairs', () => {
 
   it('repeats what is asked for, once in a round trip, and tells how much', () => {
     stream.gone.add(2);
-    assert.equal(repairs.repeat(stream, [1, 2, 3]), 2);
+    assert.equal(repairs.repeat(stream, [1, 2, 3]).repeated, 2);
     assert.deepEqual(
       stream.asked.map(({ roundTripMs }) => roundTripMs),
       [30, 30, 30],
@@ -48,24 +48,24 @@ describe('Repairs', () => {
 
   it('stops at a share of what is sent in a second, which is paid off within one', () => {
     // 30 % of 100 kB, and one more.
-    assert.equal(repairs.repeat(stream, numbers), 31);
-    assert.equal(repairs.repeat(stream, numbers), 0);
+    assert.equal(repairs.repeat(stream, numbers).repeated, 31);
+    assert.equal(repairs.repeat(stream, numbers).repeated, 0);
     for (let step = 0; step < 25; step += 1) repairs.step(stream);
-    assert.equal(repairs.repeat(stream, numbers), 15);
+    assert.equal(repairs.repeat(stream, numbers).repeated, 15);
     for (let step = 0; step < 100; step += 1) repairs.step(stream);
-    assert.equal(repairs.repeat(stream, numbers), 31);
+    assert.equal(repairs.repeat(stream, numbers).repeated, 31);
   });
 
   it('repeats little on a narrow link, and nothing twice', () => {
     link = { narrow: true, sentBps: 200_000, lossShare: 0.1, rttMs: undefined };
-    assert.equal(repairs.repeat(stream, numbers), 3);
+    assert.deepEqual(repairs.repeat(stream, numbers), { repeated: 5, refused: 195 });
     clock.advance(100);
-    assert.equal(stream.repeated, 3);
+    assert.equal(stream.repeated, 5);
   });
 
   it('repeats a second time a moment later where the line loses packets', () => {
     link = { ...link, lossShare: 0.05 };
-    assert.equal(repairs.repeat(stream, [7, 8]), 2);
+    assert.equal(repairs.repeat(stream, [7, 8]).repeated, 2);
     clock.advance(19);
     assert.equal(stream.repeated, 2);
     clock.advance(1);
