@@ -76,10 +76,8 @@ export class FanOut {
     { readonly picture: PictureParts; readonly mediaSamples: number }[]
   >();
   #reference: { mediaSamples: number; wallMs: number } | undefined;
-  #pictures = 0;
-  #keyPictures = 0;
-  #sounds = 0;
-  #dropped = 0;
+  /** Renditions of which a picture was left out: those that follow are worthless until a key picture. */
+  readonly #broken = new Set<RenditionName>();
 
   constructor(options: FanOutOptions) {
     this.#options = options;
@@ -91,14 +89,6 @@ export class FanOut {
 
   get size(): number {
     return this.#viewers.size;
-  }
-
-  get peers(): readonly FanOutPeer[] {
-    return [...this.#viewers.values()].map((viewer) => viewer.peer);
-  }
-
-  get(peerId: string): FanOutPeer | undefined {
-    return this.#viewers.get(peerId)?.peer;
   }
 
   /** What connected viewers get or wait for; H.264, which is not kept warm, also for those that still connect. */
@@ -133,8 +123,6 @@ export class FanOut {
   sendPicture(renditions: readonly EncodedPicture[], fps: number): void {
     const [first] = renditions;
     if (first === undefined) return;
-    this.#pictures += 1;
-    if (renditions.some(({ key }) => key)) this.#keyPictures += 1;
     // Everyone who waits gets this one.
     for (const { key, rendition = 'high' } of renditions) if (key) this.#wishes.granted(rendition);
     if (this.#viewers.size === 0) {
@@ -142,14 +130,17 @@ export class FanOut {
       return;
     }
     if (this.#jobs.length >= MAX_JOBS) {
-      this.#dropped += 1;
       for (const { rendition = 'high' } of renditions) {
         this.#recent.delete(rendition);
+        this.#broken.add(rendition);
         this.requestKeyframe(rendition);
       }
       return;
     }
-    const cut = renditions.map(({ rendition = 'high', key, data }) => ({
+    for (const { key, rendition = 'high' } of renditions) if (key) this.#broken.delete(rendition);
+    const whole = renditions.filter(({ rendition = 'high' }) => !this.#broken.has(rendition));
+    if (whole.length === 0) return;
+    const cut = whole.map(({ rendition = 'high', key, data }) => ({
       rendition,
       key,
       parts: rendition === 'h264' ? splitH264(data) : splitVp8(data),
@@ -175,7 +166,6 @@ export class FanOut {
   }
 
   sendSound(sound: SoundPacket, mediaSamples: number): void {
-    this.#sounds += 1;
     this.#each((viewer) => {
       viewer.peer.sendSound(sound, mediaSamples);
       if (viewer.reports < 2 && viewer.peer.state === 'connected') this.#reportEarly(viewer);
@@ -194,25 +184,6 @@ export class FanOut {
 
   requestKeyframe(rendition: RenditionName): void {
     this.#wishes.ask(rendition);
-  }
-
-  stats(): {
-    viewers: number;
-    pictures: number;
-    keyPictures: number;
-    sounds: number;
-    keyframesAsked: number;
-    /** Pictures that nobody got because sending was too far behind. */
-    dropped: number;
-  } {
-    return {
-      viewers: this.#viewers.size,
-      pictures: this.#pictures,
-      keyPictures: this.#keyPictures,
-      sounds: this.#sounds,
-      keyframesAsked: this.#wishes.asked,
-      dropped: this.#dropped,
-    };
   }
 
   /** Forgets the viewers (closing them is their owner's work) and any pending wish. */

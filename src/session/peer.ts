@@ -254,7 +254,10 @@ export class Peer {
     if (this.#state !== 'connected') return undefined;
     const wanted = renditions.find(({ rendition }) => rendition === this.#quality.wanted);
     if (wanted?.key === true) return wanted;
-    if (this.#rendition !== this.#quality.wanted && this.#quality.holds(this.#clock.now())) return undefined;
+    if (this.#rendition !== this.#quality.wanted && this.#quality.holds(this.#clock.now())) {
+      this.#keyed = false; // what follows a picture that was held back cannot be decoded
+      return undefined;
+    }
     const same = renditions.find(({ rendition }) => rendition === this.#rendition);
     return same !== undefined && (this.#keyed || same.key) ? same : undefined;
   }

@@ -50,6 +50,7 @@ export class Repairs {
    * picture that it is missing.
    */
   step(stream: Pick<OutgoingStream, 'probe'> | undefined): void {
+    if (this.#bytes === 0 && !this.#tailPending) return;
     const link = this.#link();
     this.#bytes = Math.max(0, this.#bytes - (shareOf(link.narrow) * link.sentBps) / 8 / STEPS_PER_S);
     if (this.#tailPending && isLossy(link)) stream?.probe(0, this.#clock.now());

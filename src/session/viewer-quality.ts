@@ -74,9 +74,6 @@ export class ViewerQuality {
   readonly #slots = new Float64Array(METER_SLOTS);
   #slotAt = 0;
   #meteredSinceMs: number;
-  /** Times that it went down and up. */
-  downs = 0;
-  ups = 0;
 
   constructor(ladder: readonly Rung[], nowMs: number) {
     this.#ladder = ladder;
@@ -231,13 +228,11 @@ export class ViewerQuality {
     if (roomBps < URGENT_SHARE * (this.#ladder[this.#at]?.bps ?? 0)) this.#heldUntilMs = nowMs + HELD_MS;
     this.#at = at;
     this.#deafUntilMs = nowMs + DEAF_MS;
-    this.downs += 1;
   }
 
   #up(nowMs: number): void {
     this.#probe = undefined;
     this.#at -= 1;
-    this.ups += 1;
     this.#pauseMs = FIRST_PAUSE_MS;
     this.#nextProbeMs = nowMs + AFTER_SUCCESS_MS;
   }

@@ -65,15 +65,6 @@ export class PeerTransport {
     return this.#client.agent.local;
   }
 
-  get path(): DatagramPath | undefined {
-    return this.#path;
-  }
-
-  /** Of the latest connectivity check. */
-  get rttMs(): number | undefined {
-    return this.#client.agent.rttMs;
-  }
-
   /** Value of an `a=candidate` line; what cannot be used is ignored. */
   addCandidate(line: string): void {
     const candidate = readCandidate(line);

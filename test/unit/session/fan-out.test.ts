@@ -177,6 +177,26 @@ describe('FanOut', () => {
     for (const { audio } of viewers) assert.deepEqual(audio, [0, 960, 1920]);
   });
 
+  it('sends nothing of a rendition that lost a picture to overload until its next key picture', async () => {
+    const slow = new FakePeer('slow');
+    const keep = slow.sendSound.bind(slow);
+    slow.sendSound = (packet, mediaSamples) => {
+      clock.advance(6); // a whole slice
+      keep(packet, mediaSamples);
+    };
+    fanOut.add(slow);
+    for (let at = 0; at < 160; at += 1) fanOut.sendSound(sound, at * 960);
+    fanOut.sendPicture(picture(1), 25); // too much waits
+    while (slow.audio.length < 160) await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    fanOut.sendPicture(picture(2), 25);
+    assert.equal(slow.video.length, 0);
+    fanOut.sendPicture(picture(3, true), 25);
+    fanOut.sendPicture(picture(4), 25);
+    assert.equal(slow.video.length, 2);
+    assert.ok(asked.length > 0);
+  });
+
   it('gives a newcomer two reports within a moment, on one line of time', () => {
     const old = new FakePeer('old');
     fanOut.add(old);
