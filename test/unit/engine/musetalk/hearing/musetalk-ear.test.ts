@@ -121,6 +121,17 @@ test('a burst changes first the picture whose window it enters, last the one who
   }
 });
 
+/** Bytes of array buffers still in use: V8 frees the others on a thread of its own, so the least of some readings counts. */
+async function heldBytes(collect: () => void): Promise<number> {
+  let least = Infinity;
+  for (let reading = 0; reading < 5; reading++) {
+    collect();
+    await turn();
+    least = Math.min(least, process.memoryUsage().arrayBuffers);
+  }
+  return least;
+}
+
 test('twenty minutes take no more memory than one, and every row stays in its place', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
@@ -169,10 +180,7 @@ test('twenty minutes take no more memory than one, and every row stays in its pl
     endMs += 1000;
     ear.push(recent.subarray(5 * 16_000));
     await turn();
-    if (second % 60 === 59) {
-      collect();
-      memory.push(process.memoryUsage().arrayBuffers);
-    }
+    if (second % 60 === 59) memory.push(await heldBytes(collect));
   }
   ear.push(new Float32Array(3 * 16_000));
   await Promise.all(checks);
