@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { FlashServer } from '../helpers/flash-server.js';
-import { writePlot } from '../helpers/scatter-plot.js';
 import { GOAL_MS } from '../helpers/sync-figures.js';
 import { runSync } from '../helpers/sync-run.js';
+import { writePlots } from './plot/plot.js';
 
 /**
  * How far picture and sound are apart for a viewer: `npm run bench:sync -- [--seconds 60] [--plot FILE.png] [--json]`.
@@ -62,13 +62,22 @@ try {
     `drawn to shown p50 ${figures.latencyP50Ms.toFixed(0)} ms, p95 ${figures.latencyP95Ms.toFixed(0)} ms; sent to shown p50 ${figures.sentToShownP50Ms.toFixed(0)} ms, p95 ${figures.sentToShownP95Ms.toFixed(0)} ms`,
   );
   if (values.plot !== undefined) {
-    await writePlot(browser, values.plot, {
-      title: `Flash against beep over ${seconds} s: |skew| p95 ${figures.skewP95Ms.toFixed(1)} ms, slope ${figures.slopeMsPer10Min.toFixed(2)} ms in 10 min`,
-      xLabel: seconds > 300 ? 'minutes since the first picture' : 'seconds since the first picture',
-      yLabel: 'skew, ms (above 0: picture late)',
-      points: points.map(({ atMs, skewMs }) => ({ x: atMs / (seconds > 300 ? 60_000 : 1000), y: skewMs })),
-      marks: [GOAL_MS, -GOAL_MS],
-    });
+    const inMinutes = seconds > 300;
+    await writePlots(browser, values.plot, [
+      {
+        title: `Flash against beep over ${seconds} s: |skew| p95 ${figures.skewP95Ms.toFixed(1)} ms, slope ${figures.slopeMsPer10Min.toFixed(2)} ms in 10 min`,
+        xLabel: `${inMinutes ? 'minutes' : 'seconds'} since the first picture`,
+        yLabel: 'skew, ms (above 0: picture late)',
+        series: [
+          {
+            style: 'dots',
+            colour: '#1565c0',
+            points: points.map(({ atMs, skewMs }) => ({ x: atMs / (inMinutes ? 60_000 : 1000), y: skewMs })),
+          },
+        ],
+        marks: [GOAL_MS, -GOAL_MS],
+      },
+    ]);
     say(`plot: ${values.plot}`);
   }
   if (values.json) say(JSON.stringify(result));

@@ -1,0 +1,82 @@
+/**
+ * How well the CPU engine's lips agree with real ones:
+ * `npm run bench:lips -- FOLDER... [--models DIR] [--limit N] [--plots DIR] [--json]`.
+ * Every folder of talking clips is a set, reported apart. The last line of `--json` is one JSON object.
+ */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { findFfmpeg } from '../../src/adapters/ffmpeg.js';
+import { MouthModel } from '../../src/engine/cpu/mouth-model.js';
+import { ensureFaceModels } from '../../src/face/models.js';
+import { FaceTracker } from '../../src/face/tracker.js';
+import { Scope } from '../../src/lib/scope.js';
+import { silentLog } from '../../src/lib/log.js';
+import { chromiumPath, openBrowser } from '../helpers/browser.js';
+import { scoreClip, type ClipScores } from './lips/clip-scores.js';
+import { findClips } from './lips/clips.js';
+import { drawClip } from './lips/draw-clip.js';
+import { readSound } from './lips/film.js';
+import { alignPhones } from './lips/phones.js';
+import { Prediction } from './lips/prediction.js';
+import { setReport } from './lips/report.js';
+import { scoreSet } from './lips/set-scores.js';
+import { NOT_INSTALLED, sphinxIsInstalled } from './lips/sphinx.js';
+import { trackTruth } from './lips/truth.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    models: { type: 'string', default: 'models' },
+    limit: { type: 'string', default: 'Infinity' },
+    plots: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const say = (text: string) => process.stdout.write(`${text}\n`);
+function refuse(reason: string): never {
+  process.stderr.write(`${reason}\n`);
+  process.exit(2);
+}
+const limit = Number(values.limit);
+if (!(limit >= 1)) refuse('--limit takes a number of clips');
+if (positionals.length === 0) refuse('name a folder of talking clips');
+if (values.plots !== undefined && chromiumPath() === undefined)
+  refuse('--plots needs Chromium (Debian: apt-get install chromium)');
+
+const scope = new Scope();
+try {
+  const ffmpeg = await findFfmpeg({ log: silentLog });
+  const model = await MouthModel.load(path.resolve(values.models));
+  scope.defer(() => model.close());
+  const tracker = await FaceTracker.create(await ensureFaceModels(path.resolve('models'), silentLog));
+  scope.defer(() => tracker.close());
+  const browser = values.plots === undefined ? undefined : await openBrowser();
+  scope.defer(() => browser?.close());
+  const hasSphinx = sphinxIsInstalled();
+  if (!hasSphinx) say(`own offset and p b m not measured: ${NOT_INSTALLED}`);
+
+  const sets = [];
+  for (const folder of positionals) {
+    const clips: ClipScores[] = [];
+    for (const clip of await findClips(folder, limit)) {
+      const pcm = await readSound(ffmpeg, clip.file);
+      const truth = await trackTruth(ffmpeg, tracker, clip.file);
+      const prediction = await Prediction.of(model, pcm);
+      const phones = hasSphinx ? await alignPhones(clip.file, pcm) : undefined;
+      const scores = scoreClip(clip, truth, prediction, phones);
+      clips.push(scores);
+      if (browser !== undefined && values.plots !== undefined) {
+        await mkdir(values.plots, { recursive: true });
+        await drawClip(browser, values.plots, { scores, truth, prediction, phones });
+      }
+    }
+    const name = path.basename(path.resolve(folder));
+    const means = scoreSet(clips);
+    say(setReport(name, clips, means));
+    sets.push({ set: name, means, clips });
+  }
+  if (values.json) say(JSON.stringify({ bench: 'lips', lookaheadMs: model.lookaheadMs, sets }));
+} finally {
+  await scope.close();
+}

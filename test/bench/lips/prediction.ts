@@ -1,0 +1,43 @@
+import { LogMel } from '../../../src/engine/cpu/log-mel.js';
+import type { MouthModel } from '../../../src/engine/cpu/mouth-model.js';
+import { MouthTimeline } from '../../../src/engine/cpu/mouth-timeline.js';
+import type { MouthShape } from '../../../src/media/frame.js';
+
+const PUSH_SAMPLES = 640;
+const SAMPLES_PER_MS = 16;
+/** Silence after the sound, so that the last moments come out. */
+const TAIL_MS = 1000;
+
+/** The mouth that the product would draw for this sound. */
+export class Prediction {
+  readonly #shapes: readonly MouthShape[];
+  /** Level of the sound every 10 ms, dB. */
+  readonly levelsDb: Float32Array;
+
+  private constructor(shapes: readonly MouthShape[], levelsDb: Float32Array) {
+    this.#shapes = shapes;
+    this.levelsDb = levelsDb;
+  }
+
+  static async of(model: MouthModel, pcm16k: Float32Array): Promise<Prediction> {
+    const padded = new Float32Array(pcm16k.length + TAIL_MS * SAMPLES_PER_MS);
+    padded.set(pcm16k);
+    const stream = model.open();
+    const shapes: MouthShape[] = [];
+    for (let at = 0; at < padded.length; at += PUSH_SAMPLES)
+      shapes.push(...(await stream.push(padded.subarray(at, at + PUSH_SAMPLES))));
+    const levels: number[] = [];
+    new LogMel().push(padded, ({ levelDb }) => levels.push(levelDb));
+    return new Prediction(
+      shapes,
+      Float32Array.from(levels.slice(0, Math.ceil(pcm16k.length / SAMPLES_PER_MS / 10))),
+    );
+  }
+
+  /** The mouths of pictures at these moments of the sound, which rise; before 0 it rests. */
+  at(timesMs: readonly number[]): MouthShape[] {
+    const timeline = new MouthTimeline();
+    timeline.append(this.#shapes);
+    return timesMs.map((timeMs) => ({ ...timeline.at(timeMs).mouth }));
+  }
+}
