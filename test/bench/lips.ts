@@ -14,7 +14,7 @@ import { Scope } from '../../src/lib/scope.js';
 import { silentLog } from '../../src/lib/log.js';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { scoreClip, type ClipScores } from './lips/clip-scores.js';
-import { findClips } from './lips/clips.js';
+import { findSets } from './lips/clips.js';
 import { drawClip } from './lips/draw-clip.js';
 import { readSound } from './lips/film.js';
 import { alignPhones } from './lips/phones.js';
@@ -57,9 +57,9 @@ try {
   if (!hasSphinx) say(`own offset and p b m not measured: ${NOT_INSTALLED}`);
 
   const sets = [];
-  for (const folder of positionals) {
+  for (const { name, clips: found } of await findSets(positionals, limit)) {
     const clips: ClipScores[] = [];
-    for (const clip of await findClips(folder, limit)) {
+    for (const clip of found) {
       const pcm = await readSound(ffmpeg, clip.file);
       const truth = await trackTruth(ffmpeg, tracker, clip.file);
       const prediction = await Prediction.of(model, pcm);
@@ -71,7 +71,6 @@ try {
         await drawClip(browser, values.plots, { scores, truth, prediction, phones });
       }
     }
-    const name = path.basename(path.resolve(folder));
     const means = scoreSet(clips);
     say(setReport(name, clips, means));
     sets.push({ set: name, means, clips });

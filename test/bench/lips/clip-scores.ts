@@ -84,8 +84,7 @@ export function scoreClip(
   phones: ClipPhones | undefined,
 ): ClipScores {
   const { timesMs, fps } = truth;
-  const mouthsAt = (lagMs: number): MouthShape[] =>
-    prediction.at(timesMs.map((timeMs) => timeMs - lagMs));
+  const mouthsAt = (lagMs: number): MouthShape[] => prediction.at(timesMs.map((timeMs) => timeMs - lagMs));
   const lags = lagsMs(MOST_OFFSET_MS);
   const perLag = new Map(lags.map((lagMs) => [lagMs, mouthsAt(lagMs)]));
   const found = phones === undefined ? undefined : clipOffset(truth, phones.phones);

@@ -3,42 +3,39 @@ import { bilabials, tableOpening, type Phone } from './shape-table.js';
 import type { Truth } from './truth.js';
 
 export const MOST_OFFSET_MS = 120;
-/** Fewer shut lips than this do not tell the offset. */
-const LEAST_CLOSURES = 5;
+/** What an offset of MOST_OFFSET_MS costs against none: a flat score shall not run to the edge. */
+const DISTANCE_COST = 0.15;
+/** Without a p, b or m the tracked opening must follow the table's at least so well (r), or it tells nothing. */
+const LEAST_TABLE_R = 0.3;
 
 export interface Offset {
   /** How much later the lips in the pictures move than the sound tells. */
   readonly offsetMs: number;
-  readonly by: 'closures' | 'phone table';
+  readonly by: 'closures and table' | 'table' | 'nothing';
 }
 
 /**
  * The offset between a clip's sound and its pictures, found without the network's prediction: where the tracked lips
- * are most shut at p, b and m; where these are few, where the tracked opening follows the phone table's best.
- * Undefined without phones.
+ * are most shut at p, b and m, weighing the more the more of these there are, and the tracked opening follows the
+ * phone table's best. 0 by `nothing` where neither tells.
  */
-export function clipOffset(
-  truth: Pick<Truth, 'timesMs' | 'open'>,
-  phones: readonly Phone[],
-): Offset | undefined {
-  const closures = bilabials(phones).filter(
-    ({ endMs }) => endMs + MOST_OFFSET_MS < (truth.timesMs.at(-1) ?? 0),
-  );
-  const candidates = lagsMs(MOST_OFFSET_MS);
-  if (closures.length >= LEAST_CLOSURES) {
-    const found = bestLag(candidates, (lagMs) => -meanOpening(truth, closures, lagMs));
-    return { offsetMs: found.lagMs, by: 'closures' };
-  }
-  const found = bestLag(candidates, (lagMs) =>
+export function clipOffset(truth: Pick<Truth, 'timesMs' | 'open'>, phones: readonly Phone[]): Offset {
+  const closures = bilabials(phones);
+  const weight = closures.length / (closures.length + 1);
+  const tableR = (lagMs: number): number =>
     pearson(
       truth.open,
       tableOpening(
         phones,
         truth.timesMs.map((timeMs) => timeMs - lagMs),
       ),
-    ),
-  );
-  return Number.isNaN(found.score) ? undefined : { offsetMs: found.lagMs, by: 'phone table' };
+    );
+  const { lagMs: offsetMs } = bestLag(lagsMs(MOST_OFFSET_MS), (lagMs) => {
+    const shut = closures.length === 0 ? 0 : weight * meanOpening(truth, closures, lagMs);
+    return tableR(lagMs) - shut - DISTANCE_COST * (lagMs / MOST_OFFSET_MS) ** 2;
+  });
+  if (closures.length > 0 && Number.isFinite(offsetMs)) return { offsetMs, by: 'closures and table' };
+  return tableR(offsetMs) >= LEAST_TABLE_R ? { offsetMs, by: 'table' } : { offsetMs: 0, by: 'nothing' };
 }
 
 /** Mean tracked opening in the phones' own time, moved by `lagMs`; each phone weighs the same. */

@@ -3,7 +3,17 @@ import type { SetScores } from './set-scores.js';
 
 const HEAD = [
   ...['clip', 'speech', 'offset', 'r(open) 0/own/best', 'lag', '... in speech', 'r(width) 0/own/best'],
-  ...['... in speech', 'protr.', 'loudness 0/own', 'p b m', 'real', 'F1 shut/open', 'MAE', 'control', 'pauses'],
+  ...[
+    '... in speech',
+    'protr.',
+    'loudness 0/own',
+    'p b m',
+    'real',
+    'F1 shut/open',
+    'MAE',
+    'control',
+    'pauses',
+  ],
 ];
 
 type Row = readonly string[];
@@ -13,7 +23,7 @@ function clipRow(scores: ClipScores): Row {
   return [
     scores.clip + (scores.unseen > 0 ? ` (${scores.unseen} of ${scores.pictures} unseen)` : ''),
     `${scores.speechS.toFixed(1)} s`,
-    offset === undefined ? '-' : `${signed(offset.offsetMs)} ${offset.by === 'closures' ? 'c' : 't'}`,
+    offset === undefined ? '-' : `${signed(offset.offsetMs)} (${offset.by})`,
     ...figures(scores),
   ];
 }

@@ -35,7 +35,9 @@ export function scoreSet(all: readonly ClipScores[]): SetScores {
   const speakers = [...new Set(clips.map(({ speaker }) => speaker))];
   const over = (read: (clip: ClipScores) => number): number =>
     mean(
-      speakers.map((speaker) => mean(clips.filter((clip) => clip.speaker === speaker).map((clip) => read(clip)))),
+      speakers.map((speaker) =>
+        mean(clips.filter((clip) => clip.speaker === speaker).map((clip) => read(clip))),
+      ),
     );
   const curve = (read: (clip: ClipScores) => CurveScores): CurveScores => ({
     zero: over((clip) => read(clip).zero),

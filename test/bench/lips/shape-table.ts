@@ -43,7 +43,17 @@ type ClassName = keyof typeof CLASSES;
 
 /** A phone of two classes takes them one after the other. */
 const PHONE_CLASSES: Readonly<Record<string, readonly ClassName[]>> = {
-  ...{ sil: ['sil'], p: ['PB'], b: ['PB'], m: ['M'], f: ['FV'], v: ['FV'], th: ['TH'], dh: ['TH'], t: ['TD'] },
+  ...{
+    sil: ['sil'],
+    p: ['PB'],
+    b: ['PB'],
+    m: ['M'],
+    f: ['FV'],
+    v: ['FV'],
+    th: ['TH'],
+    dh: ['TH'],
+    t: ['TD'],
+  },
   ...{ d: ['TD'], n: ['N'], l: ['L'], s: ['SZ'], z: ['SZ'], sh: ['SH'], zh: ['SH'], ch: ['SH'], jh: ['SH'] },
   ...{ k: ['KG'], g: ['KG'], ng: ['KG'], hh: ['H'], r: ['R'], w: ['W'], y: ['Y'], aa: ['AA'], ae: ['AE'] },
   ...{ ah: ['AH'], eh: ['EH'], iy: ['IY'], ih: ['IH'], ao: ['AO'], uw: ['UW'], uh: ['UW'], er: ['ER'] },

@@ -38,7 +38,10 @@ export async function listen(pcm16k: Float32Array, listening: Listening): Promis
   const folder = await mkdtemp(path.join(tmpdir(), 'musecast-sphinx-'));
   const file = (name: string): string => path.join(folder, name);
   try {
-    await writeFile(file('sound.raw'), Int16Array.from(pcm16k, (value) => value * 32_767));
+    await writeFile(
+      file('sound.raw'),
+      Int16Array.from(pcm16k, (value) => value * 32_767),
+    );
     await writeFile(file('list'), 'sound\n');
     const search =
       listening === 'english'
