@@ -3,8 +3,9 @@ import { bilabials, tableOpening, type Phone } from './shape-table.js';
 import type { Truth } from './truth.js';
 
 export const MOST_OFFSET_MS = 120;
-/** What an offset of MOST_OFFSET_MS costs against none: a flat score shall not run to the edge. */
-const DISTANCE_COST = 0.15;
+/** Beyond this an offset is unlikely, and costs up to UNLIKELY_COST of r: a flat score shall not run to the edge. */
+const LIKELY_OFFSET_MS = 40;
+const UNLIKELY_COST = 0.15;
 /** Without a p, b or m the tracked opening must follow the table's at least so well (r), or it tells nothing. */
 const LEAST_TABLE_R = 0.3;
 
@@ -32,7 +33,8 @@ export function clipOffset(truth: Pick<Truth, 'timesMs' | 'open'>, phones: reado
     );
   const { lagMs: offsetMs } = bestLag(lagsMs(MOST_OFFSET_MS), (lagMs) => {
     const shut = closures.length === 0 ? 0 : weight * meanOpening(truth, closures, lagMs);
-    return tableR(lagMs) - shut - DISTANCE_COST * (lagMs / MOST_OFFSET_MS) ** 2;
+    const unlikely = Math.max(0, Math.abs(lagMs) - LIKELY_OFFSET_MS) / (MOST_OFFSET_MS - LIKELY_OFFSET_MS);
+    return tableR(lagMs) - shut - UNLIKELY_COST * unlikely ** 2;
   });
   if (closures.length > 0 && Number.isFinite(offsetMs)) return { offsetMs, by: 'closures and table' };
   return tableR(offsetMs) >= LEAST_TABLE_R ? { offsetMs, by: 'table' } : { offsetMs: 0, by: 'nothing' };

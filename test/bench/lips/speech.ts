@@ -51,13 +51,14 @@ export function lengthMs(spans: readonly Span[]): number {
   return spans.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
 }
 
-/** The lips may part this long before the next word. */
-const PARTING_MS = 100;
+/** People part their lips about this long before the next word. */
+const PARTING_MS = 200;
 const SHUTTING_MS = 120;
 
 /**
  * For each pause whether the mouth (`open` of the pictures at `timesMs`) is below `shutBelow` from 120 ms after the
- * last sound until shortly before the next. Pauses without a picture to judge by are left out.
+ * last sound until it may part for the next, in the shortest pauses for one picture. Pauses without a picture to judge
+ * by are left out.
  */
 export function shutInPauses(
   pauses: readonly Span[],
@@ -65,11 +66,11 @@ export function shutInPauses(
   open: ArrayLike<number>,
   shutBelow: number,
 ): boolean[] {
+  const pictureMs = timesMs[1]! - timesMs[0]!;
   return pauses.flatMap(({ startMs, endMs }) => {
     const from = startMs === 0 ? 0 : startMs + SHUTTING_MS;
-    const judged = timesMs.flatMap((timeMs, at) =>
-      timeMs >= from && timeMs < endMs - PARTING_MS ? [open[at]!] : [],
-    );
+    const to = Math.min(endMs, Math.max(endMs - PARTING_MS, from + pictureMs));
+    const judged = timesMs.flatMap((timeMs, at) => (timeMs >= from && timeMs < to ? [open[at]!] : []));
     return judged.length === 0 ? [] : [judged.every((value) => value < shutBelow)];
   });
 }
