@@ -1,7 +1,7 @@
 /**
  * How well the CPU engine's lips agree with real ones:
- * `npm run bench:lips -- FOLDER... [--models DIR] [--limit N] [--plots DIR] [--json]`.
- * Every folder of talking clips is a set, reported apart. The last line of `--json` is one JSON object.
+ * `npm run bench:lips -- [FOLDER...] [--noise] [--models DIR] [--limit N] [--plots DIR] [--json]`.
+ * Every folder of talking clips is a set, reported apart. `--noise` feeds the mouth with sounds that nobody speaks. The last line of `--json` is one JSON object.
  */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,6 +17,7 @@ import { scoreClip, type ClipScores } from './lips/clip-scores.js';
 import { findSets } from './lips/clips.js';
 import { drawClip } from './lips/draw-clip.js';
 import { readSound } from './lips/film.js';
+import { flutterReport, measureFlutter } from './lips/flutter.js';
 import { alignPhones } from './lips/phones.js';
 import { Prediction } from './lips/prediction.js';
 import { setReport } from './lips/report.js';
@@ -24,12 +25,15 @@ import { scoreSet } from './lips/set-scores.js';
 import { NOT_INSTALLED, sphinxIsInstalled } from './lips/sphinx.js';
 import { trackTruth } from './lips/truth.js';
 
+const DEMO_SPEECH = 'web/public/demo/speech.wav';
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     models: { type: 'string', default: 'models' },
     limit: { type: 'string', default: 'Infinity' },
     plots: { type: 'string' },
+    noise: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -40,7 +44,7 @@ function refuse(reason: string): never {
 }
 const limit = Number(values.limit);
 if (!(limit >= 1)) refuse('--limit takes a number of clips');
-if (positionals.length === 0) refuse('name a folder of talking clips');
+if (positionals.length === 0 && !values.noise) refuse('name a folder of talking clips, or --noise');
 if (values.plots !== undefined && chromiumPath() === undefined)
   refuse('--plots needs Chromium (Debian: apt-get install chromium)');
 
@@ -75,7 +79,11 @@ try {
     say(setReport(name, clips, means));
     sets.push({ set: name, means, clips });
   }
-  if (values.json) say(JSON.stringify({ bench: 'lips', lookaheadMs: model.lookaheadMs, sets }));
+  const flutter = values.noise
+    ? await measureFlutter(model, await readSound(ffmpeg, path.resolve(DEMO_SPEECH)))
+    : [];
+  if (values.noise) say(flutterReport(flutter));
+  if (values.json) say(JSON.stringify({ bench: 'lips', lookaheadMs: model.lookaheadMs, sets, flutter }));
 } finally {
   await scope.close();
 }

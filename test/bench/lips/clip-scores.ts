@@ -15,7 +15,7 @@ import {
   shutOpenF1,
   smoothed,
 } from './scores.js';
-import { bilabials } from './shape-table.js';
+import { bilabials, tableOpening } from './shape-table.js';
 import { isWithin, lengthMs, pausesOf, shutInPauses, speechSpans } from './speech.js';
 import type { Truth } from './truth.js';
 
@@ -42,7 +42,9 @@ export interface ClipScores {
   readonly widthInSpeech: CurveScores;
   /** Lips stuck out against predicted rounding. */
   readonly protrusion: CurveScores;
+  /** Two predictors that any network must beat: the level of the sound, and the hand-made table fed with the phones. */
   readonly loudness: CurveScores;
+  readonly table: CurveScores | undefined;
   /** p, b and m: how many; how often the lips met there; mean lowest opening. Undefined without phones. */
   readonly closures:
     | {
@@ -136,6 +138,14 @@ export function scoreClip(
     loudness: scoresOf(truth.open, (lagMs) =>
       timesMs.map((timeMs) => valueAt(loudnessTimes, loudness, timeMs - lagMs)),
     ),
+    table:
+      phones &&
+      scoresOf(truth.open, (lagMs) =>
+        tableOpening(
+          phones.phones,
+          timesMs.map((timeMs) => timeMs - lagMs),
+        ),
+      ),
     closures: phones && closuresOf(phones, truth, zero, ownMs),
     shutF1: f1.shut,
     openF1: f1.open,

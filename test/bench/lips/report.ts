@@ -42,6 +42,7 @@ function figures(scores: ClipScores | SetScores): Row {
     three(scores.widthInSpeech),
     two(scores.protrusion.own),
     `${two(scores.loudness.zero)} ${two(scores.loudness.own)}`,
+    scores.table === undefined ? '-' : `${two(scores.table.zero)} ${two(scores.table.own)}`,
     closures === undefined ? '-' : `${percent(closures.rate)} ${two(closures.lowest)} (${closures.count})`,
     closures === undefined ? '-' : `${percent(closures.trueRate)} ${two(closures.trueLowest)}`,
     `${two(scores.shutF1)} ${two(scores.openF1)}`,

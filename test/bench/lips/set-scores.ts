@@ -15,6 +15,7 @@ export interface SetScores {
   readonly widthInSpeech: CurveScores;
   readonly protrusion: CurveScores;
   readonly loudness: CurveScores;
+  readonly table: CurveScores;
   readonly meanAbsoluteError: number;
   readonly shutF1: number;
   readonly openF1: number;
@@ -29,6 +30,13 @@ export interface SetScores {
   };
   readonly pauses: { readonly count: number; readonly shutRate: number };
 }
+
+const NOT_MEASURED: CurveScores = {
+  zero: Number.NaN,
+  own: Number.NaN,
+  best: Number.NaN,
+  bestLagMs: Number.NaN,
+};
 
 export function scoreSet(all: readonly ClipScores[]): SetScores {
   const clips = all.filter(({ speechS }) => speechS >= LEAST_SPEECH_S);
@@ -57,6 +65,7 @@ export function scoreSet(all: readonly ClipScores[]): SetScores {
     widthInSpeech: curve(({ widthInSpeech }) => widthInSpeech),
     protrusion: curve(({ protrusion }) => protrusion),
     loudness: curve(({ loudness }) => loudness),
+    table: curve(({ table }) => table ?? NOT_MEASURED),
     meanAbsoluteError: over((clip) => clip.meanAbsoluteError),
     shutF1: over((clip) => clip.shutF1),
     openF1: over((clip) => clip.openF1),
