@@ -1,18 +1,23 @@
 /**
  * How well the CPU engine's lips agree with real ones:
- * `npm run bench:lips -- [FOLDER...] [--noise] [--models DIR] [--limit N] [--plots DIR] [--json]`.
- * Every folder of talking clips is a set, reported apart. `--noise` feeds the mouth with sounds that nobody speaks. The last line of `--json` is one JSON object.
+ * `npm run bench:lips -- [FOLDER...] [--noise] [--render [--avatar FILE]...] [--models DIR] [--limit N] [--plots DIR] [--json]`.
+ * Every folder of talking clips is a set, reported apart. `--noise` feeds the mouth with sounds that nobody speaks.
+ * `--render` draws known curves and speech onto faces (five of the shared media unless named) and tracks them again. The last line of `--json` is one JSON object.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { findFfmpeg } from '../../src/adapters/ffmpeg.js';
+import { loadMouthBasis } from '../../src/engine/cpu/cpu-engine.js';
 import { MouthModel } from '../../src/engine/cpu/mouth-model.js';
 import { ensureFaceModels } from '../../src/face/models.js';
 import { FaceTracker } from '../../src/face/tracker.js';
 import { Scope } from '../../src/lib/scope.js';
 import { silentLog } from '../../src/lib/log.js';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
+import { sharedFile } from '../helpers/media.js';
+import { BaseMeshTracker } from './lips/base-mesh.js';
 import { scoreClip, type ClipScores } from './lips/clip-scores.js';
 import { findSets } from './lips/clips.js';
 import { drawClip } from './lips/draw-clip.js';
@@ -20,11 +25,20 @@ import { readSound } from './lips/film.js';
 import { flutterReport, measureFlutter } from './lips/flutter.js';
 import { alignPhones } from './lips/phones.js';
 import { Prediction } from './lips/prediction.js';
+import { renderReport, scoreRender, type RenderScores } from './lips/render-scores.js';
 import { setReport } from './lips/report.js';
 import { scoreSet } from './lips/set-scores.js';
 import { NOT_INSTALLED, sphinxIsInstalled } from './lips/sphinx.js';
 import { trackTruth } from './lips/truth.js';
 
+/** Without --avatar: a drawing, a smile, a photo, two talkers (the second wears glasses). */
+const AVATARS = [
+  'video/yongen.mp4',
+  'video/sun.mp4',
+  'portraits/man.png',
+  'talking/talk-c.mp4',
+  'talking/talk-d.mp4',
+];
 const DEMO_SPEECH = 'web/public/demo/speech.wav';
 
 const { values, positionals } = parseArgs({
@@ -33,6 +47,8 @@ const { values, positionals } = parseArgs({
     models: { type: 'string', default: 'models' },
     limit: { type: 'string', default: 'Infinity' },
     plots: { type: 'string' },
+    render: { type: 'boolean', default: false },
+    avatar: { type: 'string', multiple: true },
     noise: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -44,7 +60,8 @@ function refuse(reason: string): never {
 }
 const limit = Number(values.limit);
 if (!(limit >= 1)) refuse('--limit takes a number of clips');
-if (positionals.length === 0 && !values.noise) refuse('name a folder of talking clips, or --noise');
+if (positionals.length === 0 && !values.noise && !values.render)
+  refuse('name a folder of talking clips, or --noise or --render');
 if (values.plots !== undefined && chromiumPath() === undefined)
   refuse('--plots needs Chromium (Debian: apt-get install chromium)');
 
@@ -53,7 +70,9 @@ try {
   const ffmpeg = await findFfmpeg({ log: silentLog });
   const model = await MouthModel.load(path.resolve(values.models));
   scope.defer(() => model.close());
-  const tracker = await FaceTracker.create(await ensureFaceModels(path.resolve('models'), silentLog));
+  const facePaths = await ensureFaceModels(path.resolve('models'), silentLog);
+  const { detectorPath } = facePaths;
+  const tracker = await FaceTracker.create(facePaths);
   scope.defer(() => tracker.close());
   const browser = values.plots === undefined ? undefined : await openBrowser();
   scope.defer(() => browser?.close());
@@ -83,7 +102,25 @@ try {
     ? await measureFlutter(model, await readSound(ffmpeg, path.resolve(DEMO_SPEECH)))
     : [];
   if (values.noise) say(flutterReport(flutter));
-  if (values.json) say(JSON.stringify({ bench: 'lips', lookaheadMs: model.lookaheadMs, sets, flutter }));
+  const renders: RenderScores[] = [];
+  if (values.render) {
+    const speech = await Prediction.of(
+      model,
+      await readSound(ffmpeg, sharedFile('audio/eng.wav') ?? path.resolve(DEMO_SPEECH)),
+    );
+    const folder = await mkdtemp(path.join(tmpdir(), 'musecast-bench-'));
+    scope.defer(() => rm(folder, { recursive: true, force: true }));
+    const judge = await BaseMeshTracker.create(detectorPath);
+    scope.defer(() => judge.close());
+    const basis = await loadMouthBasis(path.resolve(values.models));
+    const avatars = values.avatar ?? AVATARS.flatMap((name) => sharedFile(name) ?? []);
+    if (avatars.length === 0) refuse('name faces with --avatar: there is no shared media');
+    for (const file of avatars)
+      renders.push(await scoreRender(file, { ffmpeg, tracker, judge, basis, speech: speech.shapes, folder }));
+    say(renderReport(renders));
+  }
+  if (values.json)
+    say(JSON.stringify({ bench: 'lips', lookaheadMs: model.lookaheadMs, sets, flutter, renders }));
 } finally {
   await scope.close();
 }

@@ -10,12 +10,13 @@ const TAIL_MS = 1000;
 
 /** The mouth that the product would draw for this sound. */
 export class Prediction {
-  readonly #shapes: readonly MouthShape[];
+  /** One each 10 ms. */
+  readonly shapes: readonly MouthShape[];
   /** Level of the sound every 10 ms, dB. */
   readonly levelsDb: Float32Array;
 
   private constructor(shapes: readonly MouthShape[], levelsDb: Float32Array) {
-    this.#shapes = shapes;
+    this.shapes = shapes;
     this.levelsDb = levelsDb;
   }
 
@@ -37,7 +38,7 @@ export class Prediction {
   /** The mouths of pictures at these moments of the sound, which rise; before 0 it rests. */
   at(timesMs: readonly number[]): MouthShape[] {
     const timeline = new MouthTimeline();
-    timeline.append(this.#shapes);
+    timeline.append(this.shapes);
     return timesMs.map((timeMs) => ({ ...timeline.at(timeMs).mouth }));
   }
 }

@@ -1,0 +1,180 @@
+import path from 'node:path';
+import { runFfmpeg, isStillPicture, type Ffmpeg } from '../../../src/adapters/ffmpeg.js';
+import { prepareAvatar } from '../../../src/avatar/prepare.js';
+import { AvatarStore } from '../../../src/avatar/store.js';
+import type { MouthBasis } from '../../../src/compositor/mouth-basis.js';
+import { smoothLandmarks } from '../../../src/face/smoothing.js';
+import type { FaceTracker } from '../../../src/face/tracker.js';
+import { silentLog } from '../../../src/lib/log.js';
+import { interOcularPx, mouthOpening, mouthWidth } from '../../../src/media/face-topology.js';
+import { REST_MOUTH, type MouthShape } from '../../../src/media/frame.js';
+import type { BaseMeshTracker } from './base-mesh.js';
+import { widthOf } from './clip-scores.js';
+import { drawFootage, drawShapes, FPS, type Seen } from './drawn.js';
+import { landmarkFlicker, pixelFlicker } from './flicker.js';
+import { HELD, slow, talkLike } from './known-curves.js';
+import { valueAt } from './offset.js';
+import { bestLag, lagsMs, mean, pearson } from './scores.js';
+
+/** How a drawn mouth, looked at by another tracker, follows what it was told. */
+export interface Obedience {
+  readonly open: number;
+  readonly width: number;
+  /** Of the opening's best r; positive: the picture is late. */
+  readonly lagMs: number;
+}
+
+export interface Flicker {
+  /** Thousandths of the distance of the eyes. */
+  readonly lips: number;
+  /** Levels of 0..255. */
+  readonly pixels: number;
+}
+
+export interface RenderScores {
+  readonly avatar: string;
+  readonly eyesPx: number;
+  readonly unseen: number;
+  readonly curve: Obedience;
+  /** Tracked gap over face height where the curve is shut (below 0.02), and where it is wide (above 0.8). */
+  readonly gapShut: number;
+  readonly gapWide: number;
+  /** Driven by the network's prediction for speech. */
+  readonly speech: Obedience;
+  readonly flicker: {
+    /** The footage as it is; a photo in silence. */
+    readonly source: Flicker;
+    /** Mouth held at 0, 0.4 and 0.8. */
+    readonly held: Flicker;
+    /** Opening and shutting once in 4 s. */
+    readonly slow: Flicker;
+  };
+}
+
+const FOOTAGE_S = 5;
+const PICTURES = FOOTAGE_S * FPS;
+const MOST_LAG_MS = 120;
+/** Flicker is not counted in the first pictures, in which the mouth begins to speak. */
+const SETTLED_AFTER = 10;
+
+export interface RenderTools {
+  readonly ffmpeg: Ffmpeg;
+  readonly tracker: FaceTracker;
+  readonly judge: BaseMeshTracker;
+  readonly basis: MouthBasis;
+  /** What the network hears in speech, one shape each 10 ms. */
+  readonly speech: readonly MouthShape[];
+  /** Where avatars may be prepared. */
+  readonly folder: string;
+}
+
+/** Prepares `file` (its first seconds, or a photo), lets it speak and measures what is seen. */
+export async function scoreRender(file: string, tools: RenderTools): Promise<RenderScores> {
+  const { judge, basis, speech } = tools;
+  const avatar = await prepare(file, tools);
+  try {
+    const draw = (shapeAt: (timeMs: number) => MouthShape, count = PICTURES): Promise<Seen> =>
+      drawShapes(avatar, basis, judge, (frame) => shapeAt(frame * 10), count);
+    const heard = (timeMs: number): MouthShape => speech[Math.round(timeMs / 10)] ?? REST_MOUTH;
+    const talked = await draw(talkLike);
+    const spoken = await draw(heard);
+    const source = avatar.still ? await draw(() => REST_MOUTH) : await drawFootage(avatar, judge, PICTURES);
+    const held: Seen[] = [];
+    for (const curve of HELD) held.push(await draw(curve, 2 * FPS));
+    const openings = talked.landmarks.map((points) => (points ? mouthOpening(points) : Number.NaN));
+    const wanted = openings.map((_, k) => talkLike((k * 1000) / FPS).open);
+    return {
+      avatar: path.basename(file),
+      eyesPx: Math.round(interOcularPx(avatar.landmarks(0))),
+      unseen: [talked, spoken, source].flatMap((seen) => seen.landmarks).filter((points) => !points).length,
+      curve: obedience(talked, talkLike),
+      gapShut: mean(openings.filter((_, k) => wanted[k]! < 0.02)),
+      gapWide: mean(openings.filter((_, k) => wanted[k]! > 0.8)),
+      speech: obedience(spoken, heard),
+      flicker: {
+        source: flickerOf(source),
+        held: worst(held.map(flickerOf)),
+        slow: flickerOf(await draw(slow)),
+      },
+    };
+  } finally {
+    avatar.close();
+  }
+}
+
+async function prepare(file: string, { ffmpeg, tracker, folder }: RenderTools) {
+  const id = `bench-${path.parse(file).name.toLowerCase()}`;
+  let sourcePath = file;
+  if (!isStillPicture(file)) {
+    sourcePath = path.join(folder, `${id}.mp4`);
+    const quality = ['-c:v', 'libx264', '-crf', '12', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];
+    const run = runFfmpeg(ffmpeg, [
+      ...['-y', '-i', file, '-t', String(FOOTAGE_S), '-an', ...quality, sourcePath],
+    ]);
+    run.stdin.end();
+    run.stdout.resume();
+    await run.done;
+  }
+  await prepareAvatar({
+    ...{ id, sourcePath, avatarsDir: folder, fps: FPS, ffmpeg, tracker, smooth: smoothLandmarks },
+    log: silentLog,
+  });
+  return new AvatarStore(folder).open(id);
+}
+
+function obedience({ landmarks }: Seen, told: (timeMs: number) => MouthShape): Obedience {
+  const timesMs = landmarks.map((_, k) => (k * 1000) / FPS);
+  const frames = Array.from({ length: (timesMs.at(-1)! + MOST_LAG_MS) / 10 + 2 }, (_, k) => k * 10);
+  const follow = (
+    seen: readonly number[],
+    read: (mouth: MouthShape) => number,
+  ): ((lagMs: number) => number) => {
+    const curve = frames.map((timeMs) => read(told(timeMs)));
+    return (lagMs) =>
+      pearson(
+        seen,
+        timesMs.map((timeMs) => valueAt(frames, curve, timeMs - lagMs)),
+      );
+  };
+  const seen = (read: (points: Float32Array) => number) =>
+    landmarks.map((points) => (points ? read(points) : Number.NaN));
+  const open = follow(seen(mouthOpening), (mouth) => mouth.open);
+  return {
+    open: open(0),
+    width: follow(seen(mouthWidth), widthOf)(0),
+    lagMs: bestLag(lagsMs(MOST_LAG_MS), open).lagMs,
+  };
+}
+
+function flickerOf({ landmarks, mouths }: Seen): Flicker {
+  return {
+    lips: landmarkFlicker(landmarks.slice(SETTLED_AFTER)),
+    pixels: pixelFlicker(mouths.slice(SETTLED_AFTER)),
+  };
+}
+
+function worst(all: readonly Flicker[]): Flicker {
+  return {
+    lips: Math.max(...all.map(({ lips }) => lips)),
+    pixels: Math.max(...all.map(({ pixels }) => pixels)),
+  };
+}
+
+export function renderReport(rows: readonly RenderScores[]): string {
+  const two = (value: number): string => value.toFixed(2);
+  const flicker = ({ lips, pixels }: Flicker): string => `${two(lips)} ${two(pixels)}`;
+  return [
+    'known curve: r of the drawn opening, of the width, lag | gap shut, wide | from speech: the same | tremble of lip points (0.001 eyes) and of pixels: source, held, slow',
+    ...rows.map((row) =>
+      [
+        `${row.avatar} (eyes ${row.eyesPx} px apart${row.unseen > 0 ? `, ${row.unseen} pictures unseen` : ''}): ${told(row.curve)}`,
+        `${row.gapShut.toFixed(3)} ${row.gapWide.toFixed(3)}`,
+        told(row.speech),
+        [row.flicker.source, row.flicker.held, row.flicker.slow].map(flicker).join(', '),
+      ].join(' | '),
+    ),
+  ].join('\n');
+  function told({ open, width, lagMs }: Obedience): string {
+    return `${two(open)} ${two(width)} ${lagMs} ms`;
+  }
+}
