@@ -6,27 +6,34 @@ import { interOcularPx } from '../../../src/media/face-topology.js';
 import { i420SizeBytes, type Landmarks, type MouthShape, type RgbImage } from '../../../src/media/frame.js';
 import { idleIndex } from '../../../src/media/idle-index.js';
 import { i420ToRgb } from '../../../src/media/yuv.js';
+import type { FaceTracker } from '../../../src/face/tracker.js';
 import type { BaseMeshTracker } from './base-mesh.js';
 
-/** What the second tracker and a look at the mouth's pixels say of a film that was drawn. */
+/** What the second tracker, the product's tracker and a look at the mouth's pixels say of a film that was drawn. */
 export interface Seen {
   readonly landmarks: (Landmarks | undefined)[];
+  /** What the product's own tracker says. */
+  readonly own: (Landmarks | undefined)[];
   /** Luma of the mouth's surroundings, MOUTH_PX x MOUTH_PX, at the same place of the face in every picture. */
   readonly mouths: Float64Array[];
+}
+
+export interface Trackers {
+  readonly second: BaseMeshTracker;
+  readonly own: FaceTracker;
 }
 
 export const FPS = 25;
 const MOUTH_PX = 64;
 const SAMPLES_PER_PICTURE = 16_000 / FPS;
 
-/** Lets the avatar say `shapes` (one each 10 ms) through the product's own stream and looks at `count` pictures. */
-export async function drawShapes(
+/** The pictures of an avatar that says `shapes` (one each 10 ms), from the product's own stream. One buffer is reused. */
+export async function* speak(
   avatar: StoredAvatar,
   basis: MouthBasis,
-  tracker: BaseMeshTracker,
   shapes: (frame: number) => MouthShape,
   count: number,
-): Promise<Seen> {
+): AsyncGenerator<Uint8Array> {
   let heard = 0;
   const ear = {
     lookaheadMs: 0,
@@ -37,21 +44,32 @@ export async function drawShapes(
     },
   };
   const stream = new CpuEngineStream({ avatar, ear, basis, fps: FPS });
-  const eye = new Eye(avatar, tracker);
-  while (eye.seen.landmarks.length < count)
-    for await (const picture of stream.push(new Float32Array(SAMPLES_PER_PICTURE)))
-      await eye.look(picture.data);
+  // The stream hands a picture out a little after its sound.
+  const sound = new Float32Array((count + FPS) * SAMPLES_PER_PICTURE);
+  let drawn = 0;
+  for await (const picture of stream.push(sound)) {
+    yield picture.data;
+    if (++drawn === count) break;
+  }
   await stream.close();
+}
+
+/** Looks at `count` pictures of an avatar that says `shapes`. */
+export async function drawShapes(
+  avatar: StoredAvatar,
+  basis: MouthBasis,
+  trackers: Trackers,
+  shapes: (frame: number) => MouthShape,
+  count: number,
+): Promise<Seen> {
+  const eye = new Eye(avatar, trackers);
+  for await (const picture of speak(avatar, basis, shapes, count)) await eye.look(picture);
   return eye.seen;
 }
 
 /** The footage as it was prepared, in the order in which the product shows it. */
-export async function drawFootage(
-  avatar: StoredAvatar,
-  tracker: BaseMeshTracker,
-  count: number,
-): Promise<Seen> {
-  const eye = new Eye(avatar, tracker);
+export async function drawFootage(avatar: StoredAvatar, trackers: Trackers, count: number): Promise<Seen> {
+  const eye = new Eye(avatar, trackers);
   const picture = new Uint8Array(i420SizeBytes(avatar.widthPx, avatar.heightPx));
   for (let k = 0; k < count; k += 1) {
     avatar.readFrame(idleIndex(k, avatar.frameCount), picture);
@@ -61,25 +79,27 @@ export async function drawFootage(
 }
 
 class Eye {
-  readonly seen: Seen = { landmarks: [], mouths: [] };
+  readonly seen: Seen = { landmarks: [], own: [], mouths: [] };
   readonly #avatar: StoredAvatar;
-  readonly #tracker: BaseMeshTracker;
+  readonly #trackers: Trackers;
   readonly #rgb: RgbImage;
   readonly #crop = new Float32Array(3 * MOUTH_PX * MOUTH_PX);
 
-  constructor(avatar: StoredAvatar, tracker: BaseMeshTracker) {
+  constructor(avatar: StoredAvatar, trackers: Trackers) {
     const { widthPx, heightPx } = avatar;
     this.#avatar = avatar;
-    this.#tracker = tracker;
+    this.#trackers = trackers;
     this.#rgb = { widthPx, heightPx, data: new Uint8Array(widthPx * heightPx * 3) };
-    tracker.reset();
+    trackers.second.reset();
+    trackers.own.reset();
   }
 
   async look(picture: Uint8Array): Promise<void> {
     const { widthPx, heightPx, frameCount } = this.#avatar;
     i420ToRgb(picture, widthPx, heightPx, this.#rgb.data);
     const index = idleIndex(this.seen.landmarks.length, frameCount);
-    this.seen.landmarks.push(await this.#tracker.track(this.#rgb));
+    this.seen.landmarks.push(await this.#trackers.second.track(this.#rgb));
+    this.seen.own.push((await this.#trackers.own.track(this.#rgb)).face?.landmarks);
     // The square follows the prepared points, which are the same for all films of an avatar.
     const roi = aroundMouth(this.#avatar.landmarks(index));
     cropSquare(this.#rgb, roi, MOUTH_PX, { low: 0, high: 255, outside: 'edge' }, this.#crop);

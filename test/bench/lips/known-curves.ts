@@ -12,7 +12,7 @@ export const talkLike: KnownCurve = (timeMs) => {
     ...REST_MOUTH,
     open: Math.min(1, Math.max(0, wish)),
     spread: 0.4 + 0.4 * turn(0.83, timeMs),
-    round: Math.max(0, 0.8 * turn(0.61, timeMs + 300)),
+    round: Math.max(0, 0.4 * turn(0.61, timeMs + 300)),
   };
 };
 

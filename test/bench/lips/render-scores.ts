@@ -7,13 +7,14 @@ import { smoothLandmarks } from '../../../src/face/smoothing.js';
 import type { FaceTracker } from '../../../src/face/tracker.js';
 import { silentLog } from '../../../src/lib/log.js';
 import { interOcularPx, mouthOpening, mouthWidth } from '../../../src/media/face-topology.js';
-import { REST_MOUTH, type MouthShape } from '../../../src/media/frame.js';
+import { REST_MOUTH, type Landmarks, type MouthShape } from '../../../src/media/frame.js';
 import type { BaseMeshTracker } from './base-mesh.js';
 import { widthOf } from './clip-scores.js';
 import { drawFootage, drawShapes, FPS, type Seen } from './drawn.js';
 import { landmarkFlicker, pixelFlicker } from './flicker.js';
 import { HELD, slow, talkLike } from './known-curves.js';
 import { valueAt } from './offset.js';
+import { drawMontage } from './montage.js';
 import { bestLag, lagsMs, mean, pearson } from './scores.js';
 
 /** How a drawn mouth, looked at by another tracker, follows what it was told. */
@@ -36,6 +37,10 @@ export interface RenderScores {
   readonly eyesPx: number;
   readonly unseen: number;
   readonly curve: Obedience;
+  /** The same by the product's own tracker, which prepared the face: what the second tracker fails to see shows here. */
+  readonly curveByOwn: Obedience;
+  /** How far both trackers agree on the opening in the footage itself; NaN of a photo. Little where it hardly moves. */
+  readonly trackersAgree: number;
   /** Tracked gap over face height where the curve is shut (below 0.02), and where it is wide (above 0.8). */
   readonly gapShut: number;
   readonly gapWide: number;
@@ -66,31 +71,47 @@ export interface RenderTools {
   readonly speech: readonly MouthShape[];
   /** Where avatars may be prepared. */
   readonly folder: string;
+  /** Where a picture of each face with several mouths shall go. */
+  readonly plots: string | undefined;
 }
 
 /** Prepares `file` (its first seconds, or a photo), lets it speak and measures what is seen. */
 export async function scoreRender(file: string, tools: RenderTools): Promise<RenderScores> {
-  const { judge, basis, speech } = tools;
+  const { basis, speech } = tools;
+  const trackers = { second: tools.judge, own: tools.tracker };
   const avatar = await prepare(file, tools);
   try {
+    if (tools.plots !== undefined)
+      await drawMontage(
+        tools.ffmpeg,
+        avatar,
+        basis,
+        path.join(tools.plots, `mouths-${path.parse(file).name}.png`),
+      );
     const draw = (shapeAt: (timeMs: number) => MouthShape, count = PICTURES): Promise<Seen> =>
-      drawShapes(avatar, basis, judge, (frame) => shapeAt(frame * 10), count);
+      drawShapes(avatar, basis, trackers, (frame) => shapeAt(frame * 10), count);
     const heard = (timeMs: number): MouthShape => speech[Math.round(timeMs / 10)] ?? REST_MOUTH;
     const talked = await draw(talkLike);
     const spoken = await draw(heard);
-    const source = avatar.still ? await draw(() => REST_MOUTH) : await drawFootage(avatar, judge, PICTURES);
+    const source = avatar.still
+      ? await draw(() => REST_MOUTH)
+      : await drawFootage(avatar, trackers, PICTURES);
     const held: Seen[] = [];
     for (const curve of HELD) held.push(await draw(curve, 2 * FPS));
-    const openings = talked.landmarks.map((points) => (points ? mouthOpening(points) : Number.NaN));
+    const openings = curveOf(talked.landmarks, mouthOpening);
     const wanted = openings.map((_, k) => talkLike((k * 1000) / FPS).open);
     return {
       avatar: path.basename(file),
       eyesPx: Math.round(interOcularPx(avatar.landmarks(0))),
       unseen: [talked, spoken, source].flatMap((seen) => seen.landmarks).filter((points) => !points).length,
-      curve: obedience(talked, talkLike),
+      curve: obedience(talked.landmarks, talkLike),
+      curveByOwn: obedience(talked.own, talkLike),
+      trackersAgree: avatar.still
+        ? Number.NaN
+        : pearson(curveOf(source.landmarks, mouthOpening), curveOf(source.own, mouthOpening)),
       gapShut: mean(openings.filter((_, k) => wanted[k]! < 0.02)),
       gapWide: mean(openings.filter((_, k) => wanted[k]! > 0.8)),
-      speech: obedience(spoken, heard),
+      speech: obedience(spoken.landmarks, heard),
       flicker: {
         source: flickerOf(source),
         held: worst(held.map(flickerOf)),
@@ -122,7 +143,7 @@ async function prepare(file: string, { ffmpeg, tracker, folder }: RenderTools) {
   return new AvatarStore(folder).open(id);
 }
 
-function obedience({ landmarks }: Seen, told: (timeMs: number) => MouthShape): Obedience {
+function obedience(landmarks: Seen['landmarks'], told: (timeMs: number) => MouthShape): Obedience {
   const timesMs = landmarks.map((_, k) => (k * 1000) / FPS);
   const frames = Array.from({ length: (timesMs.at(-1)! + MOST_LAG_MS) / 10 + 2 }, (_, k) => k * 10);
   const follow = (
@@ -136,14 +157,16 @@ function obedience({ landmarks }: Seen, told: (timeMs: number) => MouthShape): O
         timesMs.map((timeMs) => valueAt(frames, curve, timeMs - lagMs)),
       );
   };
-  const seen = (read: (points: Float32Array) => number) =>
-    landmarks.map((points) => (points ? read(points) : Number.NaN));
-  const open = follow(seen(mouthOpening), (mouth) => mouth.open);
+  const open = follow(curveOf(landmarks, mouthOpening), (mouth) => mouth.open);
   return {
     open: open(0),
-    width: follow(seen(mouthWidth), widthOf)(0),
+    width: follow(curveOf(landmarks, mouthWidth), widthOf)(0),
     lagMs: bestLag(lagsMs(MOST_LAG_MS), open).lagMs,
   };
+}
+
+function curveOf(landmarks: Seen['landmarks'], read: (points: Landmarks) => number): number[] {
+  return landmarks.map((points) => (points ? read(points) : Number.NaN));
 }
 
 function flickerOf({ landmarks, mouths }: Seen): Flicker {
@@ -158,23 +181,4 @@ function worst(all: readonly Flicker[]): Flicker {
     lips: Math.max(...all.map(({ lips }) => lips)),
     pixels: Math.max(...all.map(({ pixels }) => pixels)),
   };
-}
-
-export function renderReport(rows: readonly RenderScores[]): string {
-  const two = (value: number): string => value.toFixed(2);
-  const flicker = ({ lips, pixels }: Flicker): string => `${two(lips)} ${two(pixels)}`;
-  return [
-    'known curve: r of the drawn opening, of the width, lag | gap shut, wide | from speech: the same | tremble of lip points (0.001 eyes) and of pixels: source, held, slow',
-    ...rows.map((row) =>
-      [
-        `${row.avatar} (eyes ${row.eyesPx} px apart${row.unseen > 0 ? `, ${row.unseen} pictures unseen` : ''}): ${told(row.curve)}`,
-        `${row.gapShut.toFixed(3)} ${row.gapWide.toFixed(3)}`,
-        told(row.speech),
-        [row.flicker.source, row.flicker.held, row.flicker.slow].map(flicker).join(', '),
-      ].join(' | '),
-    ),
-  ].join('\n');
-  function told({ open, width, lagMs }: Obedience): string {
-    return `${two(open)} ${two(width)} ${lagMs} ms`;
-  }
 }

@@ -1,4 +1,5 @@
 import type { ClipScores, CurveScores } from './clip-scores.js';
+import { inColumns } from './columns.js';
 import type { SetScores } from './set-scores.js';
 
 const HEAD = [
@@ -55,13 +56,11 @@ function figures(scores: ClipScores | SetScores): Row {
 /** A line a clip and one of means, in columns. */
 export function setReport(name: string, clips: readonly ClipScores[], means: SetScores): string {
   const rows = [HEAD, ...clips.map(clipRow), meanRow(means)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  '));
   const left =
     means.withoutSpeech.length === 0
       ? []
       : [`not in the means, hardly any speech: ${means.withoutSpeech.join(', ')}`];
-  return [name, ...lines, ...left].join('\n');
+  return [name, inColumns(rows), ...left].join('\n');
 }
 
 function three({ zero, own, best }: CurveScores): string {
