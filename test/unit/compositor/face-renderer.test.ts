@@ -9,7 +9,7 @@ const basis = shippedBasis();
 const landmarks = syntheticLandmarks(240, 260, IOD);
 const picture = patternedPicture(WIDTH, HEIGHT);
 const renderer = (): FaceRenderer => new FaceRenderer({ basis, widthPx: WIDTH, heightPx: HEIGHT });
-const wide = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0 }, speaking: 1, blink: 0 };
+const wide = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0, tongue: 0 }, speaking: 1, blink: 0 };
 
 test('a resting mouth in silence leaves the picture byte for byte', () => {
   const drawn = picture.slice();
@@ -71,7 +71,10 @@ test('the same pose gives the same picture, whatever was drawn in between', () =
   const one = renderer();
   const first = picture.slice();
   one.render(first, landmarks, wide);
-  one.render(picture.slice(), landmarks, { ...wide, mouth: { open: 0.2, spread: 0.1, round: 1, tuck: 0 } });
+  one.render(picture.slice(), landmarks, {
+    ...wide,
+    mouth: { open: 0.2, spread: 0.1, round: 1, tuck: 0, tongue: 0 },
+  });
   const again = picture.slice();
   one.render(again, landmarks, wide);
   let largest = 0;

@@ -59,7 +59,7 @@ test('silence leaves a shut mouth where it is', () => {
 });
 
 test('the ring around the face and everything above the nose base stay', () => {
-  const warp = warped(shut, { mouth: { open: 1, spread: 0.9, round: 0, tuck: 0 } });
+  const warp = warped(shut, { mouth: { open: 1, spread: 0.9, round: 0, tuck: 0, tongue: 0 } });
   for (let i = LANDMARK_COUNT; i < VERTEX_COUNT; i += 1) {
     assert.equal(warp.to[i * 2], warp.from[i * 2]);
     assert.equal(warp.to[i * 2 + 1], warp.from[i * 2 + 1]);
@@ -73,17 +73,17 @@ test('rounding makes the mouth narrower, spreading wider', () => {
     const { to } = warped(shut, { mouth });
     return to[291 * 2]! - to[61 * 2]!;
   };
-  const rest = width({ open: 0.2, spread: 0.2, round: 0, tuck: 0 });
-  assert.ok(width({ open: 0.2, spread: 0.2, round: 1, tuck: 0 }) < rest - 0.08 * IOD);
-  assert.ok(width({ open: 0.2, spread: 0.9, round: 0, tuck: 0 }) > rest + 0.04 * IOD);
+  const rest = width({ open: 0.2, spread: 0.2, round: 0, tuck: 0, tongue: 0 });
+  assert.ok(width({ open: 0.2, spread: 0.2, round: 1, tuck: 0, tongue: 0 }) < rest - 0.08 * IOD);
+  assert.ok(width({ open: 0.2, spread: 0.9, round: 0, tuck: 0, tongue: 0 }) > rest + 0.04 * IOD);
 });
 
 test('no visible triangle is turned inside out by strong shapes', () => {
   const shapes = [
-    { open: 1, spread: 0.3, round: 0, tuck: 0 },
-    { open: 0.3, spread: 0.9, round: 0, tuck: 0 },
-    { open: 0.3, spread: 0.1, round: 1, tuck: 0 },
-    { open: 0.1, spread: 0.3, round: 0, tuck: 1 },
+    { open: 1, spread: 0.3, round: 0, tuck: 0, tongue: 0 },
+    { open: 0.3, spread: 0.9, round: 0, tuck: 0, tongue: 0 },
+    { open: 0.3, spread: 0.1, round: 1, tuck: 0, tongue: 0 },
+    { open: 0.1, spread: 0.3, round: 0, tuck: 1, tongue: 0 },
   ];
   for (const mouth of shapes) {
     const { from, to } = warped(shut, { mouth });
