@@ -10,6 +10,7 @@ import { findFfmpeg } from '../../src/adapters/ffmpeg.js';
 import { prepareAvatar } from '../../src/avatar/prepare.js';
 import { AvatarStore } from '../../src/avatar/store.js';
 import { FaceRenderer } from '../../src/compositor/face-renderer.js';
+import { fitMouth } from '../../src/compositor/mouth-fit.js';
 import { CpuEngine, loadMouthBasis } from '../../src/engine/cpu/cpu-engine.js';
 import { ensureFaceModels } from '../../src/face/models.js';
 import { smoothLandmarks } from '../../src/face/smoothing.js';
@@ -107,6 +108,7 @@ try {
   async function drawing(): Promise<number> {
     const renderer = new FaceRenderer({
       basis: await loadMouthBasis(modelsDir),
+      fit: fitMouth(avatar),
       widthPx: avatar.widthPx,
       heightPx: avatar.heightPx,
     });

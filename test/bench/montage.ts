@@ -11,6 +11,7 @@ import { findFfmpeg, isStillPicture, runFfmpeg } from '../../src/adapters/ffmpeg
 import { prepareAvatar } from '../../src/avatar/prepare.js';
 import { AvatarStore, type StoredAvatar } from '../../src/avatar/store.js';
 import { FaceRenderer } from '../../src/compositor/face-renderer.js';
+import { fitMouth } from '../../src/compositor/mouth-fit.js';
 import { loadMouthBasis } from '../../src/engine/cpu/cpu-engine.js';
 import { MouthModel } from '../../src/engine/cpu/mouth-model.js';
 import { MouthTimeline } from '../../src/engine/cpu/mouth-timeline.js';
@@ -87,7 +88,7 @@ async function montage(face: string, folder: string, out: string): Promise<Recor
   const canvas = newImage(COLUMNS * CELL_WIDTH + FACE_PX, 4 * CELL_HEIGHT);
   const picture = new Uint8Array(i420SizeBytes(widthPx, heightPx));
   const rgb = newImage(widthPx, heightPx);
-  const renderer = new FaceRenderer({ basis, widthPx, heightPx });
+  const renderer = new FaceRenderer({ basis, fit: fitMouth(avatar), widthPx, heightPx });
   let cell = 0;
   let drawMs = 0;
   const draw = (index: number, mouth: Readonly<MouthShape> | undefined): void => {

@@ -1,4 +1,5 @@
 import { FaceRenderer } from '../../compositor/face-renderer.js';
+import { fitMouth } from '../../compositor/mouth-fit.js';
 import type { MouthBasis } from '../../compositor/mouth-basis.js';
 import { SwayWarp } from '../../compositor/sway.js';
 import { AppError } from '../../errors.js';
@@ -42,7 +43,7 @@ export class CpuEngineStream implements EngineStream {
     this.#fps = fps;
     this.#ear = ear;
     this.lookaheadMs = ear.lookaheadMs + HALF_WINDOW_MS;
-    this.#renderer = new FaceRenderer({ basis, widthPx, heightPx });
+    this.#renderer = new FaceRenderer({ basis, fit: fitMouth(avatar), widthPx, heightPx });
     this.#picture = new Uint8Array(i420SizeBytes(widthPx, heightPx));
     if (avatar.still) {
       const landmarks = avatar.landmarks(0);

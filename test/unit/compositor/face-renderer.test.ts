@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FaceRenderer } from '../../../src/compositor/face-renderer.js';
+import { AVERAGE_MOUTH } from '../../../src/compositor/mouth-fit.js';
 import { REST_MOUTH } from '../../../src/media/frame.js';
 import { patternedPicture, shippedBasis, syntheticLandmarks } from '../../helpers/synthetic-face.js';
 
@@ -8,7 +9,8 @@ const [WIDTH, HEIGHT, IOD] = [480, 560, 150];
 const basis = shippedBasis();
 const landmarks = syntheticLandmarks(240, 260, IOD);
 const picture = patternedPicture(WIDTH, HEIGHT);
-const renderer = (): FaceRenderer => new FaceRenderer({ basis, widthPx: WIDTH, heightPx: HEIGHT });
+const renderer = (): FaceRenderer =>
+  new FaceRenderer({ basis, fit: AVERAGE_MOUTH, widthPx: WIDTH, heightPx: HEIGHT });
 const wide = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0, tongue: 0 }, speaking: 1, blink: 0 };
 
 test('a resting mouth in silence leaves the picture byte for byte', () => {
@@ -18,15 +20,20 @@ test('a resting mouth in silence leaves the picture byte for byte', () => {
   assert.deepEqual(drawn, picture);
 });
 
-test('a wide mouth is dark between the lips, with bright teeth above', () => {
+test('a wide mouth is dark between the lips, with bright teeth above that are not the colour of skin', () => {
   const drawn = picture.slice();
   assert.ok(renderer().render(drawn, landmarks, wide));
-  const x = Math.round(landmarks[13 * 3]!);
+  // Beside the middle, where two teeth meet.
+  const x = Math.round(landmarks[13 * 3]! + 0.04 * IOD);
   const lip = Math.round(landmarks[13 * 3 + 1]!);
-  const column = Array.from({ length: Math.round(0.24 * IOD) }, (_, i) => drawn[(lip - 6 + i) * WIDTH + x]!);
-  assert.ok(Math.min(...column) < 60, `darkest ${Math.min(...column)}`);
-  const darkest = column.indexOf(Math.min(...column.slice(6)));
-  assert.ok(Math.max(...column.slice(6, darkest)) > 130, 'teeth above the dark');
+  const light = (y: number): number => drawn[y * WIDTH + x]!;
+  const redness = (y: number): number =>
+    drawn[WIDTH * HEIGHT * 1.25 + Math.floor(y / 2) * (WIDTH / 2) + Math.floor(x / 2)]!;
+  let y = lip + Math.round(0.08 * IOD);
+  assert.ok(light(y) < 90, `cavity ${light(y)}`);
+  while (light(y) < 130 && y > lip - 0.3 * IOD) y -= 1;
+  const skin = redness(lip - Math.round(0.3 * IOD));
+  assert.ok(redness(y - 2) < skin - 6, `teeth ${redness(y - 2)}, skin ${skin}`);
 });
 
 test('nothing outside the returned rectangle changes, and the rectangle stays off the border', () => {
