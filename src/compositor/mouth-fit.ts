@@ -38,7 +38,7 @@ export function fitMouth(avatar: { frameCount: number; landmarks(index: number):
   // Spreading stretches a mouth more than rounding narrows it, so the middle says what is its own.
   const width = Math.min(1.15, Math.max(0.85, share(widths, 0.5) / AVERAGE_WIDTH_IOD));
   const range = share(gaps, 0.97) - share(gaps, 0.05);
-  const talks = smoothstep(0.04, 0.09, range) * smoothstep(0.05, 0.03, share(gaps, 0.1));
+  const talks = smoothstep(0.04, 0.09, range);
   const bySize = AVERAGE_MOUTH.openIod * (0.4 + 0.6 * width);
   const byRange = Math.min(0.24, Math.max(0.16, 1.15 * share(gaps, 0.97)));
   return { openIod: bySize + talks * (byRange - bySize), toothSize: 0.5 + 0.5 * width, talks };
