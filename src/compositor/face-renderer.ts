@@ -8,7 +8,7 @@ import {
 } from '../media/face-topology.js';
 import { drawLashes } from './eyelids.js';
 import type { FacePose } from './face-pose.js';
-import { FaceWarp, SHUT_GAP_IOD, WARP_TRIANGLES } from './face-warp.js';
+import { FaceWarp, RIM_GAP_IOD, SHUT_GAP_IOD, WARP_TRIANGLES } from './face-warp.js';
 import { HeadFrame } from './head-frame.js';
 import { drawLipLine } from './lip-line.js';
 import { LipRim } from './lip-rim.js';
@@ -56,7 +56,7 @@ export class FaceRenderer {
     if (!this.#head.update(landmarks)) return undefined;
     const warp = this.#warp;
     this.#look.lookAtSkin(picture, this.#widthPx, this.#heightPx, landmarks);
-    if (sourceGapIod(landmarks, this.#head) > SHUT_GAP_IOD)
+    if (sourceGapIod(landmarks, this.#head) > RIM_GAP_IOD)
       this.#rim.look(picture, this.#widthPx, this.#heightPx, landmarks, this.#head, this.#look.tooth);
     warp.update(landmarks, this.#head, pose, this.#rim, this.#widthPx, this.#heightPx);
     if (!this.#findRoi()) return undefined;
@@ -76,6 +76,8 @@ export class FaceRenderer {
     const own = (1 - changed) * smoothstep(0.05, 0.03, warp.gapBefore);
     if (own < 1) this.#drawFringe();
     this.#drawMesh();
+    const shown = smoothstep(SHUT_GAP_IOD, 0.06, warp.gapBefore);
+    if (shown > 0) drawLipLine(this.#target, warp.to, roi.x, roi.y, shown, this.#head);
     if (opened * (1 - own) > 0) {
       this.#interior.paint(
         this.#target,
@@ -89,8 +91,6 @@ export class FaceRenderer {
         pose.mouth,
       );
     }
-    const shut = smoothstep(0.02, 0, warp.gapAfter) * smoothstep(SHUT_GAP_IOD, 0.06, warp.gapBefore);
-    if (shut > 0) drawLipLine(this.#target, warp.to, roi.x, roi.y, shut, this.#head.iodPx);
     if (pose.blink > 0) drawLashes(this.#target, warp.to, roi.x, roi.y, pose.blink, this.#head.iodPx);
     rgbToI420Roi(this.#target.data, roi, picture, this.#widthPx, this.#heightPx);
     return roi;

@@ -26,7 +26,7 @@ export const VERTEX_COUNT = LANDMARK_COUNT + RING_COUNT;
 /** Share of the largest gap at the nine columns between the mouth's corners. */
 const GAP_PROFILE = [0.35, 0.62, 0.82, 0.95, 1, 0.95, 0.82, 0.62, 0.35];
 /** A pursed mouth is open in the middle only. */
-const ROUND_PROFILE = [0.12, 0.45, 0.78, 0.96, 1, 0.96, 0.78, 0.45, 0.12];
+const ROUND_PROFILE = [0.04, 0.34, 0.72, 0.95, 1, 0.95, 0.72, 0.34, 0.04];
 const INSET_DECAY = [1, 0.6, 0.25];
 const RING_DECAY = [1, 0.85, 0.6, 0.35];
 /** The skin below the lower lip takes up the rest of its correction, so that the mesh never folds there. */
@@ -35,6 +35,8 @@ const BELOW_LIP: readonly (readonly number[])[] = [
   [202, 204, 194, 201, 200, 421, 418, 424, 422],
 ];
 const BELOW_DECAY = [0.22, 0.1];
+/** From this gap on teeth may show, so that the lips must be told from them. */
+export const RIM_GAP_IOD = 0.012;
 /** Below the first a picture's mouth counts as shut, above the second as open (iod). */
 export const SHUT_GAP_IOD = 0.03;
 const OPEN_GAP_IOD = 0.05;
@@ -82,14 +84,14 @@ export class FaceWarp {
     const gapBefore = sourceGapIod(points, head);
     const ownGap = gapBefore * (1 - smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore)) * (1 - pose.speaking);
     // "f": the lower lip stays a little below the teeth's edge, which the eye must see.
-    const gapAfter = Math.max(this.#fit.openIod * open * (1 - 0.25 * round), 0.03 * tuck, ownGap);
+    const gapAfter = Math.max(this.#fit.openIod * open * (1 - 0.15 * round), 0.03 * tuck, ownGap);
     this.gapBefore = gapBefore;
     this.gapAfter = gapAfter;
     // Shut lips have a dark line between them that must not become the outline of the open mouth.
     const openedHere = smoothstep(0.01, 0.05, gapAfter - gapBefore);
     const shown = smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore);
     this.insetPx = shown * Math.max(1.2, 0.01 * iod) + (1 - shown) * openedHere * 0.009 * iod;
-    this.#insetLips(head, this.insetPx, rim, shown);
+    this.#insetLips(head, rim, shown, round);
 
     const left = LEFT_MOUTH_CORNER * 3;
     const right = RIGHT_MOUTH_CORNER * 3;
@@ -97,7 +99,7 @@ export class FaceWarp {
       Math.hypot(points[right]! - points[left]!, points[right + 1]! - points[left + 1]!) / iod;
     // A broad grin has little left to stretch, a small mouth little to purse.
     const wider = 0.1 * (spread - 0.2) * (spread > 0.2 ? 1 - smoothstep(0.6, 0.8, widthBefore) : 1);
-    const purse = Math.max(0, round - 0.1) * (0.16 + 0.3 * Math.max(0, widthBefore - 0.58));
+    const purse = Math.max(0, round - 0.1) * (0.18 + 0.3 * Math.max(0, widthBefore - 0.58));
     const widthAfter = Math.max(widthBefore * 0.68, widthBefore + wider - purse);
 
     this.#moveByBasis(points, head, gapAfter - gapBefore, widthAfter - widthBefore);
@@ -124,12 +126,16 @@ export class FaceWarp {
   }
 
   /** Leaves out the blurred rim of the picture's lips: stretched or shut, it would be a bright or dark seam. */
-  #insetLips(head: HeadFrame, byPx: number, rim: LipRim, shown: number): void {
-    if (byPx === 0) return;
+  #insetLips(head: HeadFrame, rim: LipRim, shown: number, round: number): void {
+    // A glimpse of teeth between lips that are as good as shut must go, too.
+    const rimPx = smoothstep(RIM_GAP_IOD, 0.025, this.gapBefore) * head.iodPx;
+    if (this.insetPx === 0 && rimPx === 0) return;
     for (let column = 0; column < 9; column += 1) {
-      const px = byPx * (0.5 + 0.5 * GAP_PROFILE[column]!);
-      this.#inset(UPPER_LIP_RINGS, column, -px - shown * rim.upperIod[column]! * head.iodPx, head);
-      this.#inset(LOWER_LIP_RINGS, column, px + shown * rim.lowerIod[column]! * head.iodPx, head);
+      // Where the lips stay shut beside a pursed opening, they keep the dark line between them.
+      const parted = smoothstep(0, 0.3, profileAt(column, round));
+      const px = this.insetPx * (0.5 + 0.5 * GAP_PROFILE[column]!) * (shown + (1 - shown) * parted);
+      this.#inset(UPPER_LIP_RINGS, column, -px - rim.upperIod[column]! * rimPx, head);
+      this.#inset(LOWER_LIP_RINGS, column, px + rim.lowerIod[column]! * rimPx, head);
     }
   }
 
@@ -178,14 +184,14 @@ export class FaceWarp {
       const bell = GAP_PROFILE[column]!;
       // Outer rings move away from the mouth when it purses; the lower lip rolls in when it is tucked.
       for (let ring = 1; ring < 4; ring += 1) {
-        const swell = (0.012 * round * bell * ring * iodPx) / 3;
+        const swell = (0.02 * round * bell * ring * iodPx) / 3;
         shift(to, UPPER_LIP_RINGS[ring]![column]!, -swell * downX, -swell * downY);
         const roll = swell * 1.2 - 0.03 * tuck * bell * iodPx * (ring / 3);
         shift(to, LOWER_LIP_RINGS[ring]![column]!, roll * downX, roll * downY);
       }
       const upper = UPPER_LIP_RINGS[0]![column]!;
       const lower = LOWER_LIP_RINGS[0]![column]!;
-      const standard = GAP_PROFILE[column]! + (ROUND_PROFILE[column]! - GAP_PROFILE[column]!) * round;
+      const standard = profileAt(column, round);
       // While little is asked of the mouth its own gap profile is kept: no column moves for nothing.
       const own = (gapAlong(from, upper, lower, downX, downY) / iodPx) * keep;
       const closeness =
@@ -195,8 +201,8 @@ export class FaceWarp {
       const wanted = gapAfter * standard * (1 - closeness) + own * closeness;
       let missing = wanted * iodPx - gapAlong(to, upper, lower, downX, downY);
       // Lips that the picture shows as shut are not pressed by the landmarks' error.
-      if (gapAfter === 0 && this.gapBefore < SHUT_GAP_IOD)
-        missing *= smoothstep(0, 0.012 * iodPx, Math.abs(missing));
+      const error = smoothstep(0.012, 0, gapAfter) * smoothstep(OPEN_GAP_IOD, SHUT_GAP_IOD, this.gapBefore);
+      missing *= 1 - error * smoothstep(0.012 * iodPx, 0, Math.abs(missing));
       const upShare = 0.2 + 0.4 * tuck;
       for (let ring = 0; ring < 4; ring += 1) {
         const up = -missing * upShare * RING_DECAY[ring]!;
@@ -210,6 +216,10 @@ export class FaceWarp {
       }
     }
   }
+}
+
+function profileAt(column: number, round: number): number {
+  return GAP_PROFILE[column]! + (ROUND_PROFILE[column]! - GAP_PROFILE[column]!) * round;
 }
 
 function shift(xy: Float32Array, point: number, dx: number, dy: number): void {

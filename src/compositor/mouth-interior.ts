@@ -34,6 +34,8 @@ export class MouthInterior {
   #upperTeeth = new TeethRow(UPPER_TEETH, MAX_COLUMNS);
   #lowerTeeth = new TeethRow(LOWER_TEETH, MAX_COLUMNS);
   #colour = new Float32Array(3);
+  #cavity = new Float32Array(3);
+  #flesh = new Float32Array(3);
 
   constructor(fit: MouthFit) {
     this.#fit = fit;
@@ -109,6 +111,8 @@ export class MouthInterior {
       (0.6 * (cornerY * acrossX - cornerX * acrossY)) / Math.max(1, cornerX * acrossX + cornerY * acrossY);
     this.#upperTeeth.fill(head, count, firstU, middleU, edgeV, slope, toothSize, 1);
     const lowerShow = 0.026 * smoothstep(0.09, 0.19, gapIod) * iodPx;
+    // A row of a pixel or two would only be an outline.
+    const lowerCover = smoothstep(0.8, 3.5, lowerShow);
     this.#lowerTeeth.fill(
       head,
       count,
@@ -129,6 +133,8 @@ export class MouthInterior {
     const pursed = smoothstep(0.2, 0.9, mouth.round);
     const teethLight = 1 - 0.65 * pursed;
     const light = look.light;
+    const cavity = tinted(this.#cavity, CAVITY, look);
+    const flesh = tinted(this.#flesh, TONGUE, look);
     const threshold = look.toothThreshold;
     const tongueV = low[middleK]! + (0.04 - 0.025 * smoothstep(0.04, 0.14, gapIod)) * iodPx;
     const tongueRadiusU = 0.19 * iodPx;
@@ -168,9 +174,9 @@ export class MouthInterior {
 
         // Behind everything: the cavity, darker upwards where no light gets in.
         const depth = light * (0.66 + 0.5 * smoothstep(0, 0.16 * iodPx, fromUpper));
-        let red = CAVITY[0]! * depth;
-        let green = CAVITY[1]! * depth;
-        let blue = CAVITY[2]! * depth;
+        let red = cavity[0]! * depth;
+        let green = cavity[1]! * depth;
+        let blue = cavity[2]! * depth;
 
         const tongueU = (u - middleU) / tongueRadiusU;
         const tongueAway = (v - tongueV) / tongueRadiusV;
@@ -180,14 +186,14 @@ export class MouthInterior {
           // A groove along the middle, brighter towards the front.
           const groove = 1 - 0.14 * smoothstep(0.16, 0, Math.abs(tongueU));
           const shade = light * (0.4 + 0.42 * tongue) * groove;
-          red += (TONGUE[0]! * shade - red) * cover;
-          green += (TONGUE[1]! * shade - green) * cover;
-          blue += (TONGUE[2]! * shade - blue) * cover;
+          red += (flesh[0]! * shade - red) * cover;
+          green += (flesh[1]! * shade - green) * cover;
+          blue += (flesh[2]! * shade - blue) * cover;
         }
 
         const lowerFrom = v - lowerEdge[k]!;
-        if (lowerShow > 0.5 && lowerFrom > -0.5 && lowerShade[k]! > 0) {
-          const cover = Math.min(1, lowerFrom + 0.5) * smoothstep(0.3, 0.7, lowerShade[k]!);
+        if (lowerCover > 0 && lowerFrom > -0.5 && lowerShade[k]! > 0) {
+          const cover = lowerCover * Math.min(1, lowerFrom + 0.5) * smoothstep(0.3, 0.7, lowerShade[k]!);
           const shade = lowerShade[k]! * 0.74;
           red += (tooth[0]! * shade - red) * cover;
           green += (tooth[1]! * shade * 0.97 - green) * cover;
@@ -211,9 +217,9 @@ export class MouthInterior {
           if (tip > 0) {
             const cover = smoothstep(0, 0.25, tip) * tipUp;
             const shade = light * (0.62 + 0.3 * tip);
-            red += (TONGUE[0]! * shade - red) * cover;
-            green += (TONGUE[1]! * shade - green) * cover;
-            blue += (TONGUE[2]! * shade - blue) * cover;
+            red += (flesh[0]! * shade - red) * cover;
+            green += (flesh[1]! * shade - green) * cover;
+            blue += (flesh[2]! * shade - blue) * cover;
           }
         }
 
@@ -265,7 +271,7 @@ export class MouthInterior {
     gapIod: number,
   ): void {
     const middle = (left + right) / 2;
-    const all = 0.86 + 0.14 * smoothstep(0.02, 0.12, gapIod);
+    const all = 0.68 + 0.32 * smoothstep(0.01, 0.09, gapIod);
     for (let k = 0; k < count; k += 1) {
       const u = firstU + k;
       const fromCorner = Math.min(u - left, right - u) / iodPx;
@@ -312,6 +318,11 @@ export class MouthInterior {
     const n = Math.max(1, teeth);
     look.lookAtTeeth(red / n, green / n, blue / n, teeth, pixels);
   }
+}
+
+function tinted(target: Float32Array, colour: readonly number[], look: MouthLook): Float32Array {
+  for (let i = 0; i < 3; i += 1) target[i] = colour[i]! * look.cast[i]!;
+  return target;
 }
 
 /** 0..1: bright enough, and not as red as lips and tongue. */

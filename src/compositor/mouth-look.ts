@@ -6,6 +6,9 @@ const SKIN_POINTS = [50, 205, 36, 280, 425, 266, 195, 5];
 const CHEEK_POINTS = 3;
 const CHEEKS_APART_IOD = 0.9;
 const MAX_SLANT = 0.8;
+/** Red, green and blue of a tooth in white light, each over its brightness. */
+const TOOTH = [1.03, 0.98, 0.86] as const;
+const CAST_SHARE = 0.65;
 /** Red, green and blue of skin in white light, each over its brightness. */
 const ORDINARY_SKIN = [1.2, 0.95, 0.82] as const;
 /** Neighbouring pictures share their look, so that noise in one does not make the teeth flicker. */
@@ -23,6 +26,8 @@ export class MouthLook {
   light = 1;
   /** How much brighter the right side is than the left, as a share an iod. */
   slant = 0;
+  /** What the light's colour does to red, green and blue, about 1. */
+  readonly cast = new Float32Array(3).fill(1);
   #skin = new Float32Array(3);
   #real = new Float32Array(3);
   /** 0: teeth are invented; 1: their colour has been seen. */
@@ -95,18 +100,12 @@ export class MouthLook {
     // Teeth are white on light and dark skin alike, so less of their brightness comes from the skin's.
     const white = Math.min(225, 0.55 * bright + 100, 2 * bright);
     this.light = white / 205;
-    // The light's colour is what sets this skin apart from ordinary skin; teeth take on the greater part of it.
-    const cast = 0.65;
-    const invented = [
-      white * 1.03 * (1 + cast * (red / bright / ORDINARY_SKIN[0] - 1)),
-      white * 0.98 * (1 + cast * (green / bright / ORDINARY_SKIN[1] - 1)),
-      white * 0.86 * (1 + cast * (blue / bright / ORDINARY_SKIN[2] - 1)),
-    ];
+    const skin = [red, green, blue];
     for (let i = 0; i < 3; i += 1) {
-      this.tooth[i] = Math.min(
-        240,
-        invented[i]! * (1 - this.#seen) + (this.#real[i]! / SEEN_SHADE) * this.#seen,
-      );
+      // The light's colour is what sets this skin apart from ordinary skin.
+      this.cast[i] = 1 + CAST_SHARE * (skin[i]! / bright / ORDINARY_SKIN[i]! - 1);
+      const invented = white * TOOTH[i]! * this.cast[i]!;
+      this.tooth[i] = Math.min(240, invented * (1 - this.#seen) + (this.#real[i]! / SEEN_SHADE) * this.#seen);
     }
   }
 }
