@@ -15,7 +15,7 @@ import type { FacePose } from './face-pose.js';
 import type { HeadFrame } from './head-frame.js';
 import type { LipRim } from './lip-rim.js';
 import type { MouthBasis } from './mouth-basis.js';
-import { sourceGapIod } from './mouth-fit.js';
+import { LIP_RISE, sourceGapIod } from './mouth-fit.js';
 import type { MouthFit } from './mouth-fit.js';
 import { smoothstep } from './smooth.js';
 
@@ -203,7 +203,7 @@ export class FaceWarp {
       // Lips that the picture shows as shut are not pressed by the landmarks' error.
       const error = smoothstep(0.012, 0, gapAfter) * smoothstep(OPEN_GAP_IOD, SHUT_GAP_IOD, this.gapBefore);
       missing *= 1 - error * smoothstep(0.012 * iodPx, 0, Math.abs(missing));
-      const upShare = 0.2 + 0.4 * tuck;
+      const upShare = LIP_RISE + 0.4 * tuck;
       for (let ring = 0; ring < 4; ring += 1) {
         const up = -missing * upShare * RING_DECAY[ring]!;
         const down = missing * (1 - upShare) * RING_DECAY[ring]!;

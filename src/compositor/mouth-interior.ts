@@ -1,4 +1,4 @@
-import { INNER_LIP_LOWER, INNER_LIP_UPPER } from '../media/face-topology.js';
+import { INNER_LIP_LOWER, INNER_LIP_UPPER, NOSE_BASE } from '../media/face-topology.js';
 import type { MouthShape } from '../media/frame.js';
 import type { FaceWarp } from './face-warp.js';
 import type { HeadFrame } from './head-frame.js';
@@ -55,7 +55,7 @@ export class MouthInterior {
   ): void {
     const { acrossX, acrossY, iodPx, axes } = head;
     const { from, to } = warp;
-    const { toothSize, talks } = this.#fit;
+    const { toothSize, talks, lipRest } = this.#fit;
     const originX = (to[78 * 2]! + to[308 * 2]!) / 2;
     const originY = (to[78 * 2 + 1]! + to[308 * 2 + 1]!) / 2;
     this.#upper.set(to, INNER_LIP_UPPER, originX, originY, acrossX, acrossY);
@@ -91,14 +91,17 @@ export class MouthInterior {
     // In footage that talks, teeth seen in one picture are gone in the next.
     const realTeeth = sourceOpen * look.keepTeeth * (1 - talks);
 
-    // Where the skull's teeth are, from the picture's own upper lip as it would hang with the mouth shut.
-    const middleX = from[13 * 2]! - originX;
-    const middleY = from[13 * 2 + 1]! - originY;
+    // Where the skull's teeth are: below the upper lip as it hangs with the mouth shut.
+    const [restX, restY, restZ] = lipRest;
+    const noseX = from[NOSE_BASE * 2]! - originX;
+    const noseY = from[NOSE_BASE * 2 + 1]! - originY;
+    const middleX = noseX + iodPx * (restX * axes[0]! + restY * axes[3]! + restZ * axes[6]!);
+    const middleY = noseY + iodPx * (restX * axes[1]! + restY * axes[4]! + restZ * axes[7]!);
     const lipU = middleX * acrossX + middleY * acrossY;
     const lipV = middleY * acrossX - middleX * acrossY;
     const middleU = lipU + TEETH_BEHIND_IOD * iodPx * (axes[6]! * acrossX + axes[7]! * acrossY);
     const middleK = Math.min(count - 1, Math.max(0, Math.round(lipU - firstU)));
-    let edgeV = lipV + (0.2 * warp.gapBefore + TEETH_BELOW_LIP_IOD) * iodPx;
+    let edgeV = lipV + TEETH_BELOW_LIP_IOD * iodPx;
     if (realTeeth > 0) {
       const shown = Math.max(edgeV, Math.min(sourceLow[middleK]!, edgeV + 0.035 * iodPx));
       edgeV += realTeeth * (shown - edgeV);

@@ -1,6 +1,6 @@
 import { FaceRenderer } from '../../compositor/face-renderer.js';
 import type { MouthBasis } from '../../compositor/mouth-basis.js';
-import { AVERAGE_MOUTH } from '../../compositor/mouth-fit.js';
+import { fitMouth } from '../../compositor/mouth-fit.js';
 import { SwayWarp } from '../../compositor/sway.js';
 import { interOcularPx } from '../../media/face-topology.js';
 import { i420SizeBytes, REST_MOUTH } from '../../media/frame.js';
@@ -40,7 +40,7 @@ export class Footage {
     this.#life = {
       motion: new StillMotion({ seed: seedOf(avatar.id), iodPx: interOcularPx(landmarks) }),
       sway: new SwayWarp({ widthPx, heightPx, landmarks }),
-      blinks: new FaceRenderer({ basis, fit: AVERAGE_MOUTH, widthPx, heightPx }),
+      blinks: new FaceRenderer({ basis, fit: fitMouth(avatar), widthPx, heightPx }),
     };
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FaceRenderer } from '../../../src/compositor/face-renderer.js';
-import { AVERAGE_MOUTH } from '../../../src/compositor/mouth-fit.js';
+import { fitMouth } from '../../../src/compositor/mouth-fit.js';
 import { REST_MOUTH } from '../../../src/media/frame.js';
 import { patternedPicture, shippedBasis, syntheticLandmarks } from '../../helpers/synthetic-face.js';
 
@@ -9,8 +9,8 @@ const [WIDTH, HEIGHT, IOD] = [480, 560, 150];
 const basis = shippedBasis();
 const landmarks = syntheticLandmarks(240, 260, IOD);
 const picture = patternedPicture(WIDTH, HEIGHT);
-const renderer = (): FaceRenderer =>
-  new FaceRenderer({ basis, fit: AVERAGE_MOUTH, widthPx: WIDTH, heightPx: HEIGHT });
+const fit = fitMouth({ frameCount: 1, landmarks: () => landmarks });
+const renderer = (): FaceRenderer => new FaceRenderer({ basis, fit, widthPx: WIDTH, heightPx: HEIGHT });
 const wide = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0, tongue: 0 }, speaking: 1, blink: 0 };
 
 test('a resting mouth in silence leaves the picture byte for byte', () => {

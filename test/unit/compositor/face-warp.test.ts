@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { FacePose } from '../../../src/compositor/face-pose.js';
 import { FaceWarp, VERTEX_COUNT, WARP_TRIANGLES } from '../../../src/compositor/face-warp.js';
 import { LipRim } from '../../../src/compositor/lip-rim.js';
-import { AVERAGE_MOUTH, sourceGapIod } from '../../../src/compositor/mouth-fit.js';
+import { fitMouth, sourceGapIod } from '../../../src/compositor/mouth-fit.js';
 import { HeadFrame } from '../../../src/compositor/head-frame.js';
 import { LOWER_LIP_RINGS, UPPER_LIP_RINGS } from '../../../src/media/face-topology.js';
 import { LANDMARK_COUNT, REST_MOUTH } from '../../../src/media/frame.js';
@@ -17,7 +17,7 @@ const smiling = openedLandmarks(shut, basis, 0.09, IOD);
 function warped(points: Float32Array, pose: Partial<FacePose>): FaceWarp {
   const head = new HeadFrame();
   assert.ok(head.update(points));
-  const warp = new FaceWarp(basis, AVERAGE_MOUTH);
+  const warp = new FaceWarp(basis, fitMouth({ frameCount: 1, landmarks: () => shut }));
   warp.update(points, head, { mouth: REST_MOUTH, speaking: 1, blink: 0, ...pose }, new LipRim(), 640, 640);
   return warp;
 }
