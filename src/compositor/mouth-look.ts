@@ -100,12 +100,15 @@ export class MouthLook {
     // Teeth are white on light and dark skin alike, so less of their brightness comes from the skin's.
     const white = Math.min(225, 0.55 * bright + 100, 2 * bright);
     this.light = white / 205;
+    // What was taken for teeth may have been a lip's gloss, so their brightness is not believed beyond reason.
+    const seenLuma = Math.max(1, luma(this.#real[0]!, this.#real[1]!, this.#real[2]!) / SEEN_SHADE);
+    const trust = Math.min(1.1 * white, Math.max(0.7 * white, seenLuma)) / seenLuma / SEEN_SHADE;
     const skin = [red, green, blue];
     for (let i = 0; i < 3; i += 1) {
       // The light's colour is what sets this skin apart from ordinary skin.
       this.cast[i] = 1 + CAST_SHARE * (skin[i]! / bright / ORDINARY_SKIN[i]! - 1);
       const invented = white * TOOTH[i]! * this.cast[i]!;
-      this.tooth[i] = Math.min(240, invented * (1 - this.#seen) + (this.#real[i]! / SEEN_SHADE) * this.#seen);
+      this.tooth[i] = Math.min(240, invented * (1 - this.#seen) + this.#real[i]! * trust * this.#seen);
     }
   }
 }
