@@ -6,7 +6,6 @@ import {
   LOWER_LIP_RINGS,
   UPPER_LIP_RINGS,
 } from '../media/face-topology.js';
-import { drawLashes } from './eyelids.js';
 import type { FacePose } from './face-pose.js';
 import { FaceWarp, WARP_TRIANGLES } from './face-warp.js';
 import { HeadFrame } from './head-frame.js';
@@ -81,7 +80,6 @@ export class FaceRenderer {
         pose.mouth.round,
       );
     }
-    if (pose.blink > 0) drawLashes(this.#target, warp.to, roi.x, roi.y, pose.blink, this.#head.iodPx);
     rgbToI420Roi(this.#target.data, roi, picture, this.#widthPx, this.#heightPx);
     return roi;
   }

@@ -111,7 +111,7 @@ try {
       heightPx: avatar.heightPx,
     });
     const picture = new Uint8Array(i420SizeBytes(avatar.widthPx, avatar.heightPx));
-    const pose = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0 }, speaking: 1, blink: 0 };
+    const pose = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0 }, speaking: 1 };
     let total = 0;
     for (let k = 0; k < 150; k += 1) {
       avatar.readFrame(k % avatar.frameCount, picture);
