@@ -257,7 +257,8 @@ class Outline {
     const up = length === 0 ? 0 : -y / length;
     const { side } = REACH;
     const other = up > 0 ? REACH.up : REACH.down;
-    const mix = up * up;
+    // Below the ears the neck and the shoulders come soon.
+    const mix = up > 0 ? up * up : Math.sqrt(-up);
     const place = this.#place;
     place.up = up;
     place.away = length / Math.max(1, this.#distance[a]! + (this.#distance[b]! - this.#distance[a]!) * share);
