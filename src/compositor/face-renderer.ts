@@ -59,7 +59,7 @@ export class FaceRenderer {
     this.#source.widthPx = this.#target.widthPx = roi.widthPx;
     this.#source.heightPx = this.#target.heightPx = roi.heightPx;
     i420RoiToRgb(picture, this.#widthPx, this.#heightPx, roi, this.#source.data);
-    copyBytes(this.#source.data, this.#target.data, bytes);
+    this.#target.data.set(this.#source.data);
     this.#look.lookAtSkin(picture, this.#widthPx, this.#heightPx, warp.from);
     const opened = smoothstep(0.002, 0.012, warp.gapAfter);
     // A mouth that keeps the picture's own small gap keeps the picture's own inside too, and fades out of it.
@@ -222,9 +222,4 @@ export class FaceRenderer {
       aoy,
     );
   }
-}
-
-/** A loop instead of `subarray` + `set`: no view is allocated. */
-function copyBytes(from: Uint8Array, to: Uint8Array, count: number): void {
-  for (let i = 0; i < count; i += 1) to[i] = from[i]!;
 }

@@ -144,15 +144,19 @@ function sides(small: Small, shape: HeadShape, colours: Colours, seed: Seed): Ui
       settled[at] = 1;
       const own = side[at]!;
       const x = at % width;
-      const go = (to: number): void =>
-        reach(to, own, price + Math.min(DEAREST_STEP, 1 + jump(yuv, at, to) + colours.strange(to, own)));
-      if (x > 0) go(at - 1);
-      if (x < width - 1) go(at + 1);
-      if (at >= width) go(at - width);
-      if (at < width * (height - 1)) go(at + width);
+      if (x > 0) reach(at - 1, own, price + dearness(yuv, colours, at, at - 1, own));
+      if (x < width - 1) reach(at + 1, own, price + dearness(yuv, colours, at, at + 1, own));
+      if (at >= width) reach(at - width, own, price + dearness(yuv, colours, at, at - width, own));
+      if (at < width * (height - 1))
+        reach(at + width, own, price + dearness(yuv, colours, at, at + width, own));
     }
   }
   return side;
+}
+
+/** What a step to a neighbour costs the side `own`. */
+function dearness(yuv: Float32Array, colours: Colours, from: number, to: number, own: number): number {
+  return Math.min(DEAREST_STEP, 1 + jump(yuv, from, to) + colours.strange(to, own));
 }
 
 function jump(yuv: Float32Array, from: number, to: number): number {

@@ -16,8 +16,8 @@ export interface HeadTurn {
   brows: number;
 }
 
-/** No part of a head moves farther than this, in inter-ocular distances, at the turns that a photo makes. */
-const FARTHEST_IOD = 0.1;
+/** No outline of a head moves farther than this, in inter-ocular distances, at the turns that a photo makes. */
+const FARTHEST_IOD = 0.075;
 /** How far fully raised brows go up, in inter-ocular distances. */
 const BROWS_UP_IOD = 0.04;
 /** One pixel in 16.16 fixed point. */
@@ -28,6 +28,10 @@ const STILL = 0;
 const MOVED = 1;
 const OUTLINE = 2;
 
+const HEAD = 0;
+const BEHIND = 1;
+const BOTH = 2;
+
 /**
  * Turns the head of a photo by a few degrees. Every point goes by its depth: the nose far, the ears hardly; the neck
  * gives way, the shoulders and what is behind the head stay to the bit. Works on I420; built once, for one face.
@@ -37,6 +41,8 @@ export class HeadTurnWarp {
   #heightPx: number;
   #shape: HeadShape;
   #matte: HeadMatte;
+  /** For every sample what the matte says of it and of those to its right and below: HEAD, BEHIND or both. */
+  #sides: Uint8Array;
   /** One entry a cell, as many columns as grid points. */
   #cells: Uint8Array;
   /** From each grid point to where it is read from, in 1/65536 luma pixels. */
@@ -54,6 +60,7 @@ export class HeadTurnWarp {
     this.#heightPx = options.heightPx;
     this.#shape = new HeadShape(options);
     this.#matte = findHead(options.photo, options.widthPx, options.heightPx, this.#shape);
+    this.#sides = sidesOf(this.#matte.alpha, options.widthPx, options.heightPx);
     const count = this.#shape.weight.length;
     this.#dx = new Int32Array(count);
     this.#dy = new Int32Array(count);
@@ -111,11 +118,14 @@ export class HeadTurnWarp {
     const { alpha } = this.#matte;
     const least = new Uint8Array(weight.length).fill(255);
     const most = new Uint8Array(weight.length);
-    for (let at = 0; at < this.#widthPx * this.#heightPx; at += 1) {
-      const x = at % this.#widthPx;
-      const cell = Math.floor(Math.floor(at / this.#widthPx) / cellPx) * columns + Math.floor(x / cellPx);
-      least[cell] = Math.min(least[cell]!, alpha[at]!);
-      most[cell] = Math.max(most[cell]!, alpha[at]!);
+    for (let y = 0; y < this.#heightPx; y += 1) {
+      const first = Math.floor(y / cellPx) * columns;
+      for (let x = 0; x < this.#widthPx; x += 1) {
+        const cell = first + Math.floor(x / cellPx);
+        const value = alpha[y * this.#widthPx + x]!;
+        if (value < least[cell]!) least[cell] = value;
+        if (value > most[cell]!) most[cell] = value;
+      }
     }
     // What counts is the cell and as far around it as the head can move.
     const reach = Math.ceil((FARTHEST_IOD * iodPx) / cellPx);
@@ -150,40 +160,48 @@ export class HeadTurnWarp {
     const dx = this.#dx;
     const dy = this.#dy;
     const shift = Math.log2(cell);
+    const halved = shift + halvings;
     for (let row = 0; row < rows - 1; row += 1) {
-      const lastY = Math.min(height, (row + 1) * cell);
+      const count = Math.min(height - row * cell, cell);
       for (let column = 0; column < columns - 1; column += 1) {
         const a = row * columns + column;
         const kind = cells[a]!;
         if (kind === STILL) continue;
         const b = a + columns;
         const firstX = column * cell;
-        const lastX = Math.min(width, firstX + cell);
-        for (let y = row * cell; y < lastY; y += 1) {
-          const down = y - row * cell;
-          const dxLeft = (dx[a]! + (((dx[b]! - dx[a]!) * down) >> shift)) >> halvings;
-          const dxRight = (dx[a + 1]! + (((dx[b + 1]! - dx[a + 1]!) * down) >> shift)) >> halvings;
-          const dyLeft = (dy[a]! + (((dy[b]! - dy[a]!) * down) >> shift)) >> halvings;
-          const dyRight = (dy[a + 1]! + (((dy[b + 1]! - dy[a + 1]!) * down) >> shift)) >> halvings;
-          const stepX = ONE + ((dxRight - dxLeft) >> shift);
-          const stepY = (dyRight - dyLeft) >> shift;
-          const sx = (firstX << 16) + dxLeft;
-          const sy = (y << 16) + dyLeft;
-          const out = offset + y * width + firstX;
-          if (kind === MOVED)
-            moveRow(source, target, out, lastX - firstX, offset, width, sx, sy, stepX, stepY);
-          else this.#moveOutline(source, target, out, lastX - firstX, offset, width, sx, sy, stepX, stepY);
+        const across = Math.min(width - firstX, cell);
+        // Left and right edges of the cell's first row, then the same again for every row further down.
+        let left = dx[a]! >> halvings;
+        let right = dx[a + 1]! >> halvings;
+        let leftY = dy[a]! >> halvings;
+        let rightY = dy[a + 1]! >> halvings;
+        const leftStep = (dx[b]! - dx[a]!) >> halved;
+        const rightStep = (dx[b + 1]! - dx[a + 1]!) >> halved;
+        const leftYStep = (dy[b]! - dy[a]!) >> halved;
+        const rightYStep = (dy[b + 1]! - dy[a + 1]!) >> halved;
+        let out = offset + row * cell * width + firstX;
+        for (let y = row * cell; y < row * cell + count; y += 1) {
+          const sx = (firstX << 16) + left;
+          const sy = (y << 16) + leftY;
+          const stepX = ONE + ((right - left) >> shift);
+          const stepY = (rightY - leftY) >> shift;
+          moveRow(source, target, out, across, offset, width, sx, sy, stepX, stepY);
+          if (kind === OUTLINE) this.#keepBehind(target, out, across, offset, width, sx, sy, stepX, stepY);
+          out += width;
+          left += leftStep;
+          right += rightStep;
+          leftY += leftYStep;
+          rightY += rightYStep;
         }
       }
     }
   }
 
   /**
-   * One row of a cell in which both head and background show: the moved picture, corrected by what the background
-   * behind the head would have moved with it. At rest that is the picture itself, whatever the matte says.
+   * Corrects a moved row in which background shows by what the background behind the head has moved with it. At rest
+   * that is nothing, whatever the matte says.
    */
-  #moveOutline(
-    source: Uint8Array,
+  #keepBehind(
     target: Uint8Array,
     out: number,
     count: number,
@@ -195,23 +213,35 @@ export class HeadTurnWarp {
     stepY: number,
   ): void {
     const { alpha, plate } = this.#matte;
+    const sides = this.#sides;
     for (let end = out + count; out < end; out += 1) {
-      const at = offset + (sy >> 16) * width + (sx >> 16);
-      const fx = (sx >> 8) & 255;
-      const fy = (sy >> 8) & 255;
-      const through = 65_280 - sample(alpha, at, width, fx, fy);
-      const behind = plate[out]!;
-      if (through === 65_280) target[out] = behind;
-      else {
-        const shown = sample(source, at, width, fx, fy);
-        const correction = through === 0 ? 0 : ((behind << 8) - sample(plate, at, width, fx, fy)) * through;
-        const value = (shown + correction / 65_280 + 128) >> 8;
+      const at = (offset + (sy >> 16) * width + (sx >> 16)) | 0;
+      const side = sides[at]!;
+      if (side === BEHIND) target[out] = plate[out]!;
+      else if (side === BOTH) {
+        const fx = (sx >> 8) & 255;
+        const fy = (sy >> 8) & 255;
+        const through = 1 - sample(alpha, at, width, fx, fy) / 65_280;
+        const moved = (plate[out]! << 8) - sample(plate, at, width, fx, fy);
+        const value = Math.round(target[out]! + (moved * through) / 256);
         target[out] = value < 0 ? 0 : value > 255 ? 255 : value;
       }
-      sx += stepX;
-      sy += stepY;
+      sx = (sx + stepX) | 0;
+      sy = (sy + stepY) | 0;
     }
   }
+}
+
+function sidesOf(alpha: Uint8Array, widthPx: number, heightPx: number): Uint8Array {
+  const sides = new Uint8Array(alpha.length);
+  const luma = widthPx * heightPx;
+  for (let at = 0; at < alpha.length; at += 1) {
+    const row = at < luma ? widthPx : widthPx >> 1;
+    const here = alpha[at]!;
+    const level = here === alpha[at + 1] && here === alpha[at + row] && here === alpha[at + row + 1];
+    sides[at] = level && here === 255 ? HEAD : level && here === 0 ? BEHIND : BOTH;
+  }
+  return sides;
 }
 
 /** 16.16 fixed point throughout: integer arithmetic halves the time of this, the hottest loop of a photo avatar. */
