@@ -185,8 +185,8 @@ export class HeadTurnWarp {
           const sy = (y << 16) + leftY;
           const stepX = ONE + ((right - left) >> shift);
           const stepY = (rightY - leftY) >> shift;
-          moveRow(source, target, out, across, offset, width, sx, sy, stepX, stepY);
-          if (kind === OUTLINE) this.#keepBehind(target, out, across, offset, width, sx, sy, stepX, stepY);
+          if (kind === MOVED) moveRow(source, target, out, across, offset, width, sx, sy, stepX, stepY);
+          else this.#moveOutline(source, target, out, across, offset, width, sx, sy, stepX, stepY);
           out += width;
           left += leftStep;
           right += rightStep;
@@ -198,10 +198,11 @@ export class HeadTurnWarp {
   }
 
   /**
-   * Corrects a moved row in which background shows by what the background behind the head has moved with it. At rest
-   * that is nothing, whatever the matte says.
+   * Moves a row in which background shows: the moved picture, corrected by what the background behind the head has
+   * moved with it. At rest that is the picture itself, whatever the matte says.
    */
-  #keepBehind(
+  #moveOutline(
+    source: Uint8Array,
     target: Uint8Array,
     out: number,
     count: number,
@@ -218,13 +219,17 @@ export class HeadTurnWarp {
       const at = (offset + (sy >> 16) * width + (sx >> 16)) | 0;
       const side = sides[at]!;
       if (side === BEHIND) target[out] = plate[out]!;
-      else if (side === BOTH) {
+      else {
         const fx = (sx >> 8) & 255;
         const fy = (sy >> 8) & 255;
-        const through = 1 - sample(alpha, at, width, fx, fy) / 65_280;
-        const moved = (plate[out]! << 8) - sample(plate, at, width, fx, fy);
-        const value = Math.round(target[out]! + (moved * through) / 256);
-        target[out] = value < 0 ? 0 : value > 255 ? 255 : value;
+        const shown = sample(source, at, width, fx, fy);
+        if (side === HEAD) target[out] = (shown + 128) >> 8;
+        else {
+          const through = 1 - sample(alpha, at, width, fx, fy) / 65_280;
+          const moved = (plate[out]! << 8) - sample(plate, at, width, fx, fy);
+          const value = (shown + Math.round(moved * through) + 128) >> 8;
+          target[out] = value < 0 ? 0 : value > 255 ? 255 : value;
+        }
       }
       sx = (sx + stepX) | 0;
       sy = (sy + stepY) | 0;
