@@ -6,7 +6,6 @@ import {
   LOWER_LIP_RINGS,
   UPPER_LIP_RINGS,
 } from '../media/face-topology.js';
-import { drawLashes } from './eyelids.js';
 import type { FacePose } from './face-pose.js';
 import { FaceWarp, RIM_GAP_IOD, SHUT_GAP_IOD, WARP_TRIANGLES } from './face-warp.js';
 import { HeadFrame } from './head-frame.js';
@@ -69,7 +68,7 @@ export class FaceRenderer {
     this.#source.widthPx = this.#target.widthPx = roi.widthPx;
     this.#source.heightPx = this.#target.heightPx = roi.heightPx;
     i420RoiToRgb(picture, this.#widthPx, this.#heightPx, roi, this.#source.data);
-    copyBytes(this.#source.data, this.#target.data, bytes);
+    this.#target.data.set(this.#source.data);
     const opened = smoothstep(0.002, 0.012, warp.gapAfter);
     // A mouth that keeps the picture's own small gap keeps the picture's own inside too, and fades out of it.
     const changed = smoothstep(0, 0.012, Math.max(warp.gapAfter - warp.gapBefore, pose.speaking * 0.012));
@@ -91,7 +90,6 @@ export class FaceRenderer {
         pose.mouth,
       );
     }
-    if (pose.blink > 0) drawLashes(this.#target, warp.to, roi.x, roi.y, pose.blink, this.#head.iodPx);
     rgbToI420Roi(this.#target.data, roi, picture, this.#widthPx, this.#heightPx);
     return roi;
   }
@@ -234,9 +232,4 @@ export class FaceRenderer {
       aoy,
     );
   }
-}
-
-/** A loop instead of `subarray` + `set`: no view is allocated. */
-function copyBytes(from: Uint8Array, to: Uint8Array, count: number): void {
-  for (let i = 0; i < count; i += 1) to[i] = from[i]!;
 }

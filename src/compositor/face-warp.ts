@@ -10,7 +10,6 @@ import {
   UPPER_LIP_RINGS,
 } from '../media/face-topology.js';
 import { LANDMARK_COUNT } from '../media/frame.js';
-import { closeEyelids } from './eyelids.js';
 import type { FacePose } from './face-pose.js';
 import type { HeadFrame } from './head-frame.js';
 import type { LipRim } from './lip-rim.js';
@@ -74,7 +73,7 @@ export class FaceWarp {
     heightPx: number,
   ): void {
     const { open, spread, round, tuck } = pose.mouth;
-    const { from, to } = this;
+    const { from } = this;
     const iod = head.iodPx;
     for (let i = 0; i < LANDMARK_COUNT; i += 1) {
       from[i * 2] = points[i * 3]!;
@@ -104,7 +103,6 @@ export class FaceWarp {
 
     this.#moveByBasis(points, head, gapAfter - gapBefore, widthAfter - widthBefore);
     this.#shapeLips(head, round, tuck, gapAfter);
-    if (pose.blink > 0) closeEyelids(from, to, pose.blink);
   }
 
   #placeRing(widthPx: number, heightPx: number): void {

@@ -94,8 +94,7 @@ async function montage(face: string, folder: string, out: string): Promise<Recor
   const draw = (index: number, mouth: Readonly<MouthShape> | undefined): void => {
     avatar.readFrame(index, picture);
     const before = performance.now();
-    if (mouth !== undefined)
-      renderer.render(picture, avatar.landmarks(index), { mouth, speaking: 1, blink: 0 });
+    if (mouth !== undefined) renderer.render(picture, avatar.landmarks(index), { mouth, speaking: 1 });
     drawMs = performance.now() - before;
     i420ToRgb(picture, widthPx, heightPx, rgb.data);
   };

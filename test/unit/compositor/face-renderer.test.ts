@@ -11,11 +11,11 @@ const landmarks = syntheticLandmarks(240, 260, IOD);
 const picture = patternedPicture(WIDTH, HEIGHT);
 const fit = fitMouth({ frameCount: 1, landmarks: () => landmarks });
 const renderer = (): FaceRenderer => new FaceRenderer({ basis, fit, widthPx: WIDTH, heightPx: HEIGHT });
-const wide = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0, tongue: 0 }, speaking: 1, blink: 0 };
+const wide = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0, tongue: 0 }, speaking: 1 };
 
 test('a resting mouth in silence leaves the picture byte for byte', () => {
   const drawn = picture.slice();
-  const roi = renderer().render(drawn, landmarks, { mouth: REST_MOUTH, speaking: 0, blink: 0 });
+  const roi = renderer().render(drawn, landmarks, { mouth: REST_MOUTH, speaking: 0 });
   assert.equal(roi, undefined);
   assert.deepEqual(drawn, picture);
 });
@@ -70,7 +70,7 @@ test('faces that reach over the border, tilt or turn are drawn without harm', ()
       turned[i + 1] = y + px * Math.sin(angle) + py * Math.cos(angle);
     }
     const drawn = picture.slice();
-    renderer().render(drawn, turned, { ...wide, blink: 0.5 });
+    renderer().render(drawn, turned, wide);
   }
 });
 

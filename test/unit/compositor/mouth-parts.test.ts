@@ -50,7 +50,6 @@ function draw(picture: Uint8Array, points: Float32Array, mouth: Partial<typeof R
   new FaceRenderer({ basis, fit, widthPx: WIDTH, heightPx: HEIGHT }).render(drawn, points, {
     mouth: { ...REST_MOUTH, ...mouth },
     speaking: 1,
-    blink: 0,
   });
   return drawn;
 }
