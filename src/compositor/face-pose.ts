@@ -8,6 +8,4 @@ export interface FacePose {
    * lips meet exactly at `open` 0. A picture's open mouth (a smile) is closed either way.
    */
   readonly speaking: number;
-  /** 0: lids as in the picture; 1: eyes shut. */
-  readonly blink: number;
 }

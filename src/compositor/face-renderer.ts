@@ -6,11 +6,14 @@ import {
   LOWER_LIP_RINGS,
   UPPER_LIP_RINGS,
 } from '../media/face-topology.js';
-import { drawLashes } from './eyelids.js';
 import type { FacePose } from './face-pose.js';
-import { FaceWarp, WARP_TRIANGLES } from './face-warp.js';
+import { FaceWarp, RIM_GAP_IOD, SHUT_GAP_IOD, WARP_TRIANGLES } from './face-warp.js';
 import { HeadFrame } from './head-frame.js';
+import { drawLipLine } from './lip-line.js';
+import { LipRim } from './lip-rim.js';
 import type { MouthBasis } from './mouth-basis.js';
+import { sourceGapIod } from './mouth-fit.js';
+import type { MouthFit } from './mouth-fit.js';
 import { MouthInterior } from './mouth-interior.js';
 import { MouthLook } from './mouth-look.js';
 import { drawTriangle } from './raster.js';
@@ -29,15 +32,17 @@ export class FaceRenderer {
   #heightPx: number;
   #head = new HeadFrame();
   #warp: FaceWarp;
-  #interior = new MouthInterior();
+  #interior: MouthInterior;
   #look = new MouthLook();
+  #rim = new LipRim();
   #source: RgbPatch = { widthPx: 0, heightPx: 0, data: new Uint8Array(0) };
   #target: RgbPatch = { widthPx: 0, heightPx: 0, data: new Uint8Array(0) };
   #roi: Rect = { x: 0, y: 0, widthPx: 0, heightPx: 0 };
   #moved = new Uint8Array(WARP_TRIANGLES.length / 3);
 
-  constructor(options: { basis: MouthBasis; widthPx: number; heightPx: number }) {
-    this.#warp = new FaceWarp(options.basis);
+  constructor(options: { basis: MouthBasis; fit: MouthFit; widthPx: number; heightPx: number }) {
+    this.#warp = new FaceWarp(options.basis, options.fit);
+    this.#interior = new MouthInterior(options.fit);
     this.#widthPx = options.widthPx;
     this.#heightPx = options.heightPx;
   }
@@ -49,7 +54,10 @@ export class FaceRenderer {
   render(picture: Uint8Array, landmarks: Float32Array, pose: FacePose): Readonly<Rect> | undefined {
     if (!this.#head.update(landmarks)) return undefined;
     const warp = this.#warp;
-    warp.update(landmarks, this.#head, pose, this.#widthPx, this.#heightPx);
+    this.#look.lookAtSkin(picture, this.#widthPx, this.#heightPx, landmarks);
+    if (sourceGapIod(landmarks, this.#head) > RIM_GAP_IOD)
+      this.#rim.look(picture, this.#widthPx, this.#heightPx, landmarks, this.#head, this.#look.tooth);
+    warp.update(landmarks, this.#head, pose, this.#rim, this.#widthPx, this.#heightPx);
     if (!this.#findRoi()) return undefined;
     const roi = this.#roi;
     const bytes = roi.widthPx * roi.heightPx * 3;
@@ -60,14 +68,15 @@ export class FaceRenderer {
     this.#source.widthPx = this.#target.widthPx = roi.widthPx;
     this.#source.heightPx = this.#target.heightPx = roi.heightPx;
     i420RoiToRgb(picture, this.#widthPx, this.#heightPx, roi, this.#source.data);
-    copyBytes(this.#source.data, this.#target.data, bytes);
-    this.#look.lookAtSkin(picture, this.#widthPx, this.#heightPx, warp.from);
+    this.#target.data.set(this.#source.data);
     const opened = smoothstep(0.002, 0.012, warp.gapAfter);
     // A mouth that keeps the picture's own small gap keeps the picture's own inside too, and fades out of it.
     const changed = smoothstep(0, 0.012, Math.max(warp.gapAfter - warp.gapBefore, pose.speaking * 0.012));
-    const own = warp.gapBefore < 0.04 ? 1 - changed : 0;
+    const own = (1 - changed) * smoothstep(0.05, 0.03, warp.gapBefore);
     if (own < 1) this.#drawFringe();
     this.#drawMesh();
+    const shown = smoothstep(SHUT_GAP_IOD, 0.06, warp.gapBefore);
+    if (shown > 0) drawLipLine(this.#target, warp.to, roi.x, roi.y, shown, this.#head);
     if (opened * (1 - own) > 0) {
       this.#interior.paint(
         this.#target,
@@ -78,10 +87,9 @@ export class FaceRenderer {
         this.#head,
         this.#look,
         opened * (1 - own),
-        pose.mouth.round,
+        pose.mouth,
       );
     }
-    if (pose.blink > 0) drawLashes(this.#target, warp.to, roi.x, roi.y, pose.blink, this.#head.iodPx);
     rgbToI420Roi(this.#target.data, roi, picture, this.#widthPx, this.#heightPx);
     return roi;
   }
@@ -224,9 +232,4 @@ export class FaceRenderer {
       aoy,
     );
   }
-}
-
-/** A loop instead of `subarray` + `set`: no view is allocated. */
-function copyBytes(from: Uint8Array, to: Uint8Array, count: number): void {
-  for (let i = 0; i < count; i += 1) to[i] = from[i]!;
 }

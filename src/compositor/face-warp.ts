@@ -10,22 +10,23 @@ import {
   UPPER_LIP_RINGS,
 } from '../media/face-topology.js';
 import { LANDMARK_COUNT } from '../media/frame.js';
-import { closeEyelids } from './eyelids.js';
 import type { FacePose } from './face-pose.js';
 import type { HeadFrame } from './head-frame.js';
+import type { LipRim } from './lip-rim.js';
 import type { MouthBasis } from './mouth-basis.js';
+import { LIP_RISE, sourceGapIod } from './mouth-fit.js';
+import type { MouthFit } from './mouth-fit.js';
 import { smoothstep } from './smooth.js';
 
 const RING_SCALE = 1.35;
 const RING_COUNT = FACE_OVAL.length;
 export const VERTEX_COUNT = LANDMARK_COUNT + RING_COUNT;
 
-/** Opening of the inner lips in iod at `open` 1. */
-const OPEN_IOD = 0.21;
 /** Share of the largest gap at the nine columns between the mouth's corners. */
 const GAP_PROFILE = [0.35, 0.62, 0.82, 0.95, 1, 0.95, 0.82, 0.62, 0.35];
 /** A pursed mouth is open in the middle only. */
-const ROUND_PROFILE = [0.12, 0.45, 0.78, 0.96, 1, 0.96, 0.78, 0.45, 0.12];
+const ROUND_PROFILE = [0.04, 0.34, 0.72, 0.95, 1, 0.95, 0.72, 0.34, 0.04];
+const INSET_DECAY = [1, 0.6, 0.25];
 const RING_DECAY = [1, 0.85, 0.6, 0.35];
 /** The skin below the lower lip takes up the rest of its correction, so that the mesh never folds there. */
 const BELOW_LIP: readonly (readonly number[])[] = [
@@ -33,8 +34,10 @@ const BELOW_LIP: readonly (readonly number[])[] = [
   [202, 204, 194, 201, 200, 421, 418, 424, 422],
 ];
 const BELOW_DECAY = [0.22, 0.1];
+/** From this gap on teeth may show, so that the lips must be told from them. */
+export const RIM_GAP_IOD = 0.012;
 /** Below the first a picture's mouth counts as shut, above the second as open (iod). */
-const SHUT_GAP_IOD = 0.03;
+export const SHUT_GAP_IOD = 0.03;
 const OPEN_GAP_IOD = 0.05;
 
 /**
@@ -42,13 +45,6 @@ const OPEN_GAP_IOD = 0.05;
  * lets the skin and background beside a moving jaw give way, instead of showing the old jaw below the new one.
  */
 export const WARP_TRIANGLES: Uint16Array = buildTriangles();
-
-/** Mean gap of the picture's inner lips at the three middle columns, in iod. */
-export function sourceGapIod(points: Float32Array, head: HeadFrame): number {
-  const gap = (a: number, b: number): number =>
-    (points[b * 3]! - points[a * 3]!) * head.downX + (points[b * 3 + 1]! - points[a * 3 + 1]!) * head.downY;
-  return Math.max(0, (gap(13, 14) + gap(312, 317) + gap(82, 87)) / 3 / head.iodPx);
-}
 
 /** Moves the vertices of one face. Holds its buffers; one instance a stream. */
 export class FaceWarp {
@@ -61,14 +57,23 @@ export class FaceWarp {
   /** How far `from` was moved into the lips at the mouth's middle, where lip mixes with tooth or shade. */
   insetPx = 0;
   #basis: MouthBasis;
+  #fit: MouthFit;
 
-  constructor(basis: MouthBasis) {
+  constructor(basis: MouthBasis, fit: MouthFit) {
     this.#basis = basis;
+    this.#fit = fit;
   }
 
-  update(points: Float32Array, head: HeadFrame, pose: FacePose, widthPx: number, heightPx: number): void {
+  update(
+    points: Float32Array,
+    head: HeadFrame,
+    pose: FacePose,
+    rim: LipRim,
+    widthPx: number,
+    heightPx: number,
+  ): void {
     const { open, spread, round, tuck } = pose.mouth;
-    const { from, to } = this;
+    const { from } = this;
     const iod = head.iodPx;
     for (let i = 0; i < LANDMARK_COUNT; i += 1) {
       from[i * 2] = points[i * 3]!;
@@ -78,14 +83,14 @@ export class FaceWarp {
     const gapBefore = sourceGapIod(points, head);
     const ownGap = gapBefore * (1 - smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore)) * (1 - pose.speaking);
     // "f": the lower lip stays a little below the teeth's edge, which the eye must see.
-    const gapAfter = Math.max(OPEN_IOD * open * (1 - 0.25 * round), 0.03 * tuck, ownGap);
+    const gapAfter = Math.max(this.#fit.openIod * open * (1 - 0.15 * round), 0.03 * tuck, ownGap);
     this.gapBefore = gapBefore;
     this.gapAfter = gapAfter;
     // Shut lips have a dark line between them that must not become the outline of the open mouth.
     const openedHere = smoothstep(0.01, 0.05, gapAfter - gapBefore);
     const shown = smoothstep(SHUT_GAP_IOD, OPEN_GAP_IOD, gapBefore);
-    this.insetPx = shown * Math.max(0.8, 0.01 * iod) + (1 - shown) * openedHere * 0.009 * iod;
-    this.#insetLips(head, this.insetPx);
+    this.insetPx = shown * Math.max(1.2, 0.01 * iod) + (1 - shown) * openedHere * 0.009 * iod;
+    this.#insetLips(head, rim, shown, round);
 
     const left = LEFT_MOUTH_CORNER * 3;
     const right = RIGHT_MOUTH_CORNER * 3;
@@ -93,12 +98,11 @@ export class FaceWarp {
       Math.hypot(points[right]! - points[left]!, points[right + 1]! - points[left + 1]!) / iod;
     // A broad grin has little left to stretch, a small mouth little to purse.
     const wider = 0.1 * (spread - 0.2) * (spread > 0.2 ? 1 - smoothstep(0.6, 0.8, widthBefore) : 1);
-    const purse = Math.max(0, round - 0.1) * (0.16 + 0.3 * Math.max(0, widthBefore - 0.58));
+    const purse = Math.max(0, round - 0.1) * (0.18 + 0.3 * Math.max(0, widthBefore - 0.58));
     const widthAfter = Math.max(widthBefore * 0.68, widthBefore + wider - purse);
 
     this.#moveByBasis(points, head, gapAfter - gapBefore, widthAfter - widthBefore);
     this.#shapeLips(head, round, tuck, gapAfter);
-    if (pose.blink > 0) closeEyelids(from, to, pose.blink);
   }
 
   #placeRing(widthPx: number, heightPx: number): void {
@@ -120,12 +124,24 @@ export class FaceWarp {
   }
 
   /** Leaves out the blurred rim of the picture's lips: stretched or shut, it would be a bright or dark seam. */
-  #insetLips(head: HeadFrame, byPx: number): void {
-    if (byPx === 0) return;
+  #insetLips(head: HeadFrame, rim: LipRim, shown: number, round: number): void {
+    // A glimpse of teeth between lips that are as good as shut must go, too.
+    const rimPx = smoothstep(RIM_GAP_IOD, 0.025, this.gapBefore) * head.iodPx;
+    if (this.insetPx === 0 && rimPx === 0) return;
     for (let column = 0; column < 9; column += 1) {
-      const px = byPx * (0.5 + 0.5 * GAP_PROFILE[column]!);
-      shift(this.from, UPPER_LIP_RINGS[0]![column]!, -px * head.downX, -px * head.downY);
-      shift(this.from, LOWER_LIP_RINGS[0]![column]!, px * head.downX, px * head.downY);
+      // Where the lips stay shut beside a pursed opening, they keep the dark line between them.
+      const parted = smoothstep(0, 0.3, profileAt(column, round));
+      const px = this.insetPx * (0.5 + 0.5 * GAP_PROFILE[column]!) * (shown + (1 - shown) * parted);
+      this.#inset(UPPER_LIP_RINGS, column, -px - rim.upperIod[column]! * rimPx, head);
+      this.#inset(LOWER_LIP_RINGS, column, px + rim.lowerIod[column]! * rimPx, head);
+    }
+  }
+
+  /** The lip's other rings give way, so that the mesh never folds. */
+  #inset(rings: readonly (readonly number[])[], column: number, byPx: number, head: HeadFrame): void {
+    for (let ring = 0; ring < 3; ring += 1) {
+      const px = byPx * INSET_DECAY[ring]!;
+      shift(this.from, rings[ring]![column]!, px * head.downX, px * head.downY);
     }
   }
 
@@ -166,21 +182,26 @@ export class FaceWarp {
       const bell = GAP_PROFILE[column]!;
       // Outer rings move away from the mouth when it purses; the lower lip rolls in when it is tucked.
       for (let ring = 1; ring < 4; ring += 1) {
-        const swell = (0.012 * round * bell * ring * iodPx) / 3;
+        const swell = (0.02 * round * bell * ring * iodPx) / 3;
         shift(to, UPPER_LIP_RINGS[ring]![column]!, -swell * downX, -swell * downY);
         const roll = swell * 1.2 - 0.03 * tuck * bell * iodPx * (ring / 3);
         shift(to, LOWER_LIP_RINGS[ring]![column]!, roll * downX, roll * downY);
       }
       const upper = UPPER_LIP_RINGS[0]![column]!;
       const lower = LOWER_LIP_RINGS[0]![column]!;
-      const standard = GAP_PROFILE[column]! + (ROUND_PROFILE[column]! - GAP_PROFILE[column]!) * round;
+      const standard = profileAt(column, round);
       // While little is asked of the mouth its own gap profile is kept: no column moves for nothing.
       const own = (gapAlong(from, upper, lower, downX, downY) / iodPx) * keep;
       const closeness =
-        smoothstep(0.018, 0.007, Math.abs(gapAfter - this.gapBefore)) * smoothstep(0, 0.005, middle);
+        smoothstep(0.018, 0.007, Math.abs(gapAfter - this.gapBefore)) *
+        smoothstep(0, 0.005, middle) *
+        smoothstep(OPEN_GAP_IOD, SHUT_GAP_IOD, this.gapBefore);
       const wanted = gapAfter * standard * (1 - closeness) + own * closeness;
-      const missing = wanted * iodPx - gapAlong(to, upper, lower, downX, downY);
-      const upShare = 0.25 + 0.35 * tuck;
+      let missing = wanted * iodPx - gapAlong(to, upper, lower, downX, downY);
+      // Lips that the picture shows as shut are not pressed by the landmarks' error.
+      const error = smoothstep(0.012, 0, gapAfter) * smoothstep(OPEN_GAP_IOD, SHUT_GAP_IOD, this.gapBefore);
+      missing *= 1 - error * smoothstep(0.012 * iodPx, 0, Math.abs(missing));
+      const upShare = LIP_RISE + 0.4 * tuck;
       for (let ring = 0; ring < 4; ring += 1) {
         const up = -missing * upShare * RING_DECAY[ring]!;
         const down = missing * (1 - upShare) * RING_DECAY[ring]!;
@@ -193,6 +214,10 @@ export class FaceWarp {
       }
     }
   }
+}
+
+function profileAt(column: number, round: number): number {
+  return GAP_PROFILE[column]! + (ROUND_PROFILE[column]! - GAP_PROFILE[column]!) * round;
 }
 
 function shift(xy: Float32Array, point: number, dx: number, dy: number): void {

@@ -1,33 +1,45 @@
-import { INNER_LIP_LOWER, INNER_LIP_UPPER } from '../media/face-topology.js';
+import { INNER_LIP_LOWER, INNER_LIP_UPPER, NOSE_BASE } from '../media/face-topology.js';
+import type { MouthShape } from '../media/frame.js';
 import type { FaceWarp } from './face-warp.js';
 import type { HeadFrame } from './head-frame.js';
 import { LipCurve } from './lip-curve.js';
+import type { MouthFit } from './mouth-fit.js';
 import { luma } from './mouth-look.js';
 import type { MouthLook } from './mouth-look.js';
 import type { RgbPatch } from './raster.js';
 import { smoothstep } from './smooth.js';
+import { LOWER_TEETH, TeethRow, UPPER_TEETH } from './teeth-row.js';
 
-const CAVITY = [48, 18, 18];
-const TONGUE = [158, 76, 78];
-/** Half of the upper teeth's borders from the middle outwards, in iod: incisors, canine, and two behind. */
-const TOOTH_BORDERS = [0, 0.086, 0.15, 0.205, 0.25, 0.285];
-const LOWER_BORDERS = [0, 0.05, 0.105];
+const CAVITY = [72, 27, 26];
+const TONGUE = [172, 84, 84];
 const MAX_COLUMNS = 2048;
+/** How far the teeth's front lies behind the lips' inner edge; a turned head shows it beside them. */
+const TEETH_BEHIND_IOD = 0.05;
+/** How far the upper teeth hang below the upper lip of a shut mouth. */
+const TEETH_BELOW_LIP_IOD = 0.02;
 
 /**
- * Paints what is seen between the lips: cavity, tongue, lower teeth, upper teeth fixed to the skull, the lips' shadow.
- * Real teeth that the picture shows there are kept. Buffers are reused; one instance a stream.
+ * Paints what is seen between the lips: cavity, tongue, lower teeth with the jaw, upper teeth fixed to the skull, the
+ * lips' shadow. Real teeth of a lasting smile are kept. Buffers are reused; one instance a stream.
  */
 export class MouthInterior {
+  #fit: MouthFit;
   #upper = new LipCurve();
   #lower = new LipCurve();
   #up = new Float32Array(MAX_COLUMNS);
   #low = new Float32Array(MAX_COLUMNS);
   #sourceUp = new Float32Array(MAX_COLUMNS);
   #sourceLow = new Float32Array(MAX_COLUMNS);
-  #toothEdge = new Float32Array(MAX_COLUMNS);
-  #toothShade = new Float32Array(MAX_COLUMNS);
+  #columnLight = new Float32Array(MAX_COLUMNS);
+  #upperTeeth = new TeethRow(UPPER_TEETH, MAX_COLUMNS);
+  #lowerTeeth = new TeethRow(LOWER_TEETH, MAX_COLUMNS);
   #colour = new Float32Array(3);
+  #cavity = new Float32Array(3);
+  #flesh = new Float32Array(3);
+
+  constructor(fit: MouthFit) {
+    this.#fit = fit;
+  }
 
   /** `offsetX/Y` is the patches' top left corner in the picture. `strength` 0..1 fades all of it. */
   paint(
@@ -39,19 +51,19 @@ export class MouthInterior {
     head: HeadFrame,
     look: MouthLook,
     strength: number,
-    round: number,
+    mouth: Readonly<MouthShape>,
   ): void {
-    const { acrossX, acrossY, iodPx } = head;
+    const { acrossX, acrossY, iodPx, axes } = head;
     const { from, to } = warp;
+    const { toothSize, talks, lipRest } = this.#fit;
     const originX = (to[78 * 2]! + to[308 * 2]!) / 2;
     const originY = (to[78 * 2 + 1]! + to[308 * 2 + 1]!) / 2;
     this.#upper.set(to, INNER_LIP_UPPER, originX, originY, acrossX, acrossY);
     this.#lower.set(to, INNER_LIP_LOWER, originX, originY, acrossX, acrossY);
-    const firstU = Math.floor(Math.min(this.#upper.left, this.#lower.left)) - 1;
-    const count = Math.min(
-      MAX_COLUMNS,
-      Math.ceil(Math.max(this.#upper.right, this.#lower.right)) + 2 - firstU,
-    );
+    const left = Math.min(this.#upper.left, this.#lower.left);
+    const right = Math.max(this.#upper.right, this.#lower.right);
+    const firstU = Math.floor(left) - 1;
+    const count = Math.min(MAX_COLUMNS, Math.ceil(right) + 2 - firstU);
     const up = this.#up;
     const low = this.#low;
     this.#upper.sample(firstU, count, up);
@@ -73,56 +85,82 @@ export class MouthInterior {
     const sourceLeft = Math.max(this.#upper.left, this.#lower.left);
     const sourceRight = Math.min(this.#upper.right, this.#lower.right);
     const sourceOpen = smoothstep(0.02, 0.045, warp.gapBefore);
+    const patchX = originX - offsetX;
+    const patchY = originY - offsetY;
+    if (sourceOpen > 0.5) this.#measureTeeth(source, patchX, patchY, firstU, count, head, warp.insetPx, look);
+    // In footage that talks, teeth seen in one picture are gone in the next.
+    const realTeeth = sourceOpen * look.keepTeeth * (1 - talks);
 
-    if (sourceOpen > 0.5) {
-      this.#measureTeeth(
-        source,
-        originX - offsetX,
-        originY - offsetY,
-        firstU,
-        count,
-        head,
-        warp.insetPx,
-        look,
-      );
-    }
-    const realTeeth = sourceOpen * look.keepTeeth;
-
-    // Where the skull's teeth are, from the picture's own upper lip as it would hang with the mouth shut.
-    const middleX = from[13 * 2]! - originX;
-    const middleY = from[13 * 2 + 1]! - originY;
-    const middleU = middleX * acrossX + middleY * acrossY;
+    // Where the skull's teeth are: below the upper lip as it hangs with the mouth shut.
+    const [restX, restY, restZ] = lipRest;
+    const noseX = from[NOSE_BASE * 2]! - originX;
+    const noseY = from[NOSE_BASE * 2 + 1]! - originY;
+    const middleX = noseX + iodPx * (restX * axes[0]! + restY * axes[3]! + restZ * axes[6]!);
+    const middleY = noseY + iodPx * (restX * axes[1]! + restY * axes[4]! + restZ * axes[7]!);
+    const lipU = middleX * acrossX + middleY * acrossY;
     const lipV = middleY * acrossX - middleX * acrossY;
-    let edgeV = lipV + (0.2 * warp.gapBefore + 0.032) * iodPx;
-    const middleK = Math.min(count - 1, Math.max(0, Math.round(middleU - firstU)));
+    const middleU = lipU + TEETH_BEHIND_IOD * iodPx * (axes[6]! * acrossX + axes[7]! * acrossY);
+    const middleK = Math.min(count - 1, Math.max(0, Math.round(lipU - firstU)));
+    let edgeV = lipV + TEETH_BELOW_LIP_IOD * iodPx;
     if (realTeeth > 0) {
-      edgeV += realTeeth * (Math.max(edgeV, Math.min(sourceLow[middleK]!, edgeV + 0.02 * iodPx)) - edgeV);
+      const shown = Math.max(edgeV, Math.min(sourceLow[middleK]!, edgeV + 0.035 * iodPx));
+      edgeV += realTeeth * (shown - edgeV);
     }
-    const unpursed = 1 - 0.65 * smoothstep(0.2, 0.9, round);
-    this.#fillTeeth(count, firstU, middleU, edgeV, iodPx, unpursed);
-
     const gapIod = widestGap / iodPx;
-    const light = look.light * (0.64 + 0.36 * smoothstep(0.02, 0.15, gapIod));
-    const threshold = look.toothThreshold;
-    const tongueV = low[middleK]! + (0.035 - 0.02 * smoothstep(0.04, 0.14, gapIod)) * iodPx;
-    const tongueRadiusU = 0.2 * iodPx;
-    const tongueRadiusV = (0.03 + 0.42 * gapIod) * iodPx;
-    const lowerTooth = 0.03 * smoothstep(0.07, 0.17, gapIod) * iodPx;
-    const lowerTopV = low[middleK]! - lowerTooth;
-    const cornerSpanX = Math.abs(acrossX) * count + Math.abs(acrossY) * (lowestV - highestV);
-    const cornerSpanY = Math.abs(acrossY) * count + (lowestV - highestV) * Math.abs(acrossX);
-    const firstX = Math.max(0, Math.floor(originX - offsetX - cornerSpanX / 2 - 2));
-    const lastX = Math.min(target.widthPx - 1, Math.ceil(originX - offsetX + cornerSpanX / 2 + 2));
-    const firstY = Math.max(0, Math.floor(originY - offsetY + Math.min(highestV, 0) - cornerSpanY / 2 - 2));
-    const lastY = Math.min(
-      target.heightPx - 1,
-      Math.ceil(originY - offsetY + Math.max(lowestV, 0) + cornerSpanY / 2 + 2),
+    // Mouths sit askew to the eyes in many faces and lenses; the teeth lie between the two.
+    const cornerX = from[308 * 2]! - from[78 * 2]!;
+    const cornerY = from[308 * 2 + 1]! - from[78 * 2 + 1]!;
+    const slope =
+      (0.6 * (cornerY * acrossX - cornerX * acrossY)) / Math.max(1, cornerX * acrossX + cornerY * acrossY);
+    this.#upperTeeth.fill(head, count, firstU, middleU, edgeV, slope, toothSize, 1);
+    const lowerShow = 0.026 * smoothstep(0.09, 0.19, gapIod) * iodPx;
+    // A row of a pixel or two would only be an outline.
+    const lowerCover = smoothstep(0.8, 3.5, lowerShow);
+    this.#lowerTeeth.fill(
+      head,
+      count,
+      firstU,
+      middleU,
+      low[middleK]! - lowerShow,
+      slope,
+      0.95 * toothSize,
+      -1,
     );
+    const upperEdge = this.#upperTeeth.edge;
+    const upperShade = this.#upperTeeth.shade;
+    const lowerEdge = this.#lowerTeeth.edge;
+    const lowerShade = this.#lowerTeeth.shade;
+    this.#fillLight(count, firstU, left, right, iodPx, look, gapIod);
+    const columnLight = this.#columnLight;
+
+    const pursed = smoothstep(0.2, 0.9, mouth.round);
+    const teethLight = 1 - 0.65 * pursed;
+    const light = look.light;
+    const cavity = tinted(this.#cavity, CAVITY, look);
+    const flesh = tinted(this.#flesh, TONGUE, look);
+    const threshold = look.toothThreshold;
+    const tongueV = low[middleK]! + (0.04 - 0.025 * smoothstep(0.04, 0.14, gapIod)) * iodPx;
+    const tongueRadiusU = 0.19 * iodPx;
+    const tongueRadiusV = (0.03 + 0.45 * gapIod) * iodPx;
+    const tipUp = smoothstep(0.1, 0.9, mouth.tongue);
+    const tipBaseV = Math.max(low[middleK]!, edgeV) + 0.01 * iodPx;
+    const tipTopV = tipBaseV + (edgeV - 0.012 * iodPx - tipBaseV) * tipUp;
+    const tipRadiusU = 0.115 * iodPx;
+    const softPx = Math.min(2.6, Math.max(1, 0.011 * iodPx));
+    const shadowPx = 0.04 * iodPx;
+    const spanX = Math.abs(acrossX) * count + Math.abs(acrossY) * (lowestV - highestV);
+    const spanY = Math.abs(acrossY) * count + (lowestV - highestV) * Math.abs(acrossX);
+    const firstX = Math.max(0, Math.floor(patchX - spanX / 2 - 2));
+    const lastX = Math.min(target.widthPx - 1, Math.ceil(patchX + spanX / 2 + 2));
+    const firstY = Math.max(0, Math.floor(patchY + Math.min(highestV, 0) - spanY / 2 - 2));
+    const lastY = Math.min(target.heightPx - 1, Math.ceil(patchY + Math.max(lowestV, 0) + spanY / 2 + 2));
     const colour = this.#colour;
+    const pixel = target.data;
+    const tooth = look.tooth;
     for (let y = firstY; y <= lastY; y += 1) {
-      const dy = y + 0.5 + offsetY - originY;
+      const dy = y + 0.5 - patchY;
       for (let x = firstX; x <= lastX; x += 1) {
-        const dx = x + 0.5 + offsetX - originX;
+        const dx = x + 0.5 - patchX;
         const u = dx * acrossX + dy * acrossY;
         const position = u - firstU;
         if (position < 0 || position >= count - 1) continue;
@@ -134,59 +172,69 @@ export class MouthInterior {
         const gap = fromUpper + fromLower;
         const inside = (fromUpper < fromLower ? fromUpper : fromLower) + 0.5;
         if (inside <= 0 || gap <= 0.25) continue;
-        let alpha = (inside < 1 ? inside : 1) * strength;
+        let alpha = (inside < softPx ? inside / softPx : 1) * strength;
         if (gap < 2) alpha *= (gap - 0.25) / 1.75;
 
         // Behind everything: the cavity, darker upwards where no light gets in.
-        const depth = 0.65 + 0.5 * smoothstep(0, 0.16 * iodPx, fromUpper);
-        let red = CAVITY[0]! * light * depth;
-        let green = CAVITY[1]! * light * depth;
-        let blue = CAVITY[2]! * light * depth;
+        const depth = light * (0.66 + 0.5 * smoothstep(0, 0.16 * iodPx, fromUpper));
+        let red = cavity[0]! * depth;
+        let green = cavity[1]! * depth;
+        let blue = cavity[2]! * depth;
 
         const tongueU = (u - middleU) / tongueRadiusU;
         const tongueAway = (v - tongueV) / tongueRadiusV;
         const tongue = 1 - tongueU * tongueU - tongueAway * tongueAway;
         if (tongue > 0) {
-          const cover = smoothstep(0, 0.5, tongue) * 0.92;
-          const shade = light * (0.42 + 0.42 * tongue);
-          red += (TONGUE[0]! * shade - red) * cover;
-          green += (TONGUE[1]! * shade - green) * cover;
-          blue += (TONGUE[2]! * shade - blue) * cover;
+          const cover = smoothstep(0, 0.6, tongue) * 0.9;
+          // A groove along the middle, brighter towards the front.
+          const groove = 1 - 0.14 * smoothstep(0.16, 0, Math.abs(tongueU));
+          const shade = light * (0.4 + 0.42 * tongue) * groove;
+          red += (flesh[0]! * shade - red) * cover;
+          green += (flesh[1]! * shade - green) * cover;
+          blue += (flesh[2]! * shade - blue) * cover;
         }
 
-        const across = Math.abs(u - middleU) / iodPx;
-        // The lower row is nearly straight, so the lip that bends up hides all but its middle.
-        const overLower = v - lowerTopV - 0.25 * across * across * iodPx;
-        if (lowerTooth > 0.5 && overLower > -0.5 && across < 0.16) {
-          const cover = Math.min(1, overLower + 0.5) * smoothstep(0.16, 0.1, across) * 0.9;
-          const shade =
-            (0.66 - across) *
-            light *
-            (1 - 0.12 * smoothstep(0.006, 0, borderDistance(across, LOWER_BORDERS)));
-          red += (look.tooth[0]! * shade - red) * cover;
-          green += (look.tooth[1]! * shade * 0.97 - green) * cover;
-          blue += (look.tooth[2]! * shade * 0.94 - blue) * cover;
+        const lowerFrom = v - lowerEdge[k]!;
+        if (lowerCover > 0 && lowerFrom > -0.5 && lowerShade[k]! > 0) {
+          const cover = lowerCover * Math.min(1, lowerFrom + 0.5) * smoothstep(0.3, 0.7, lowerShade[k]!);
+          const shade = lowerShade[k]! * 0.74;
+          red += (tooth[0]! * shade - red) * cover;
+          green += (tooth[1]! * shade * 0.97 - green) * cover;
+          blue += (tooth[2]! * shade * 0.94 - blue) * cover;
         }
 
-        const toothCover = Math.min(1, this.#toothEdge[k]! + 0.5 - v);
-        if (toothCover > 0 && this.#toothShade[k]! > 0) {
-          // Thin and see-through at the edge, in the dark towards the gum.
-          const shade =
-            this.#toothShade[k]! * light * (1 - 0.12 * smoothstep(0.012 * iodPx, 0, this.#toothEdge[k]! - v));
-          const cover = toothCover * smoothstep(0, 0.35, this.#toothShade[k]!);
-          red += (look.tooth[0]! * shade - red) * cover;
-          green += (look.tooth[1]! * shade - green) * cover;
-          blue += (look.tooth[2]! * shade - blue) * cover;
+        const upperFrom = upperEdge[k]! - v;
+        if (upperFrom > -0.5 && upperShade[k]! > 0) {
+          // Thin and see-through at the edge.
+          const shade = upperShade[k]! * teethLight * (1 - 0.14 * smoothstep(0.016 * iodPx, 0, upperFrom));
+          const cover = Math.min(1, upperFrom + 0.5) * smoothstep(0, 0.4, upperShade[k]!);
+          red += (tooth[0]! * shade - red) * cover;
+          green += (tooth[1]! * shade - green) * cover;
+          blue += (tooth[2]! * shade - blue) * cover;
         }
 
-        // The upper lip throws a shadow on all that; the corners and the lower lip's rim lie in the dark as well.
+        if (tipUp > 0 && v > tipTopV - 1) {
+          const tipU = (u - middleU) / tipRadiusU;
+          const tipV = Math.max(0, 1 - (v - tipTopV) / (0.06 * iodPx));
+          const tip = 1 - tipU * tipU - tipV * tipV;
+          if (tip > 0) {
+            const cover = smoothstep(0, 0.25, tip) * tipUp;
+            const shade = light * (0.62 + 0.3 * tip);
+            red += (flesh[0]! * shade - red) * cover;
+            green += (flesh[1]! * shade - green) * cover;
+            blue += (flesh[2]! * shade - blue) * cover;
+          }
+        }
+
+        // The upper lip throws a shadow on all that, the corners lie in the dark. Light that gets there is reddened.
         const shadow =
-          (0.5 + 0.5 * smoothstep(-0.004 * iodPx, 0.032 * iodPx, fromUpper)) *
-          (0.72 + 0.28 * smoothstep(0, 0.014 * iodPx, fromLower)) *
-          (0.6 + 0.4 * smoothstep(0, 0.05 * iodPx, gap));
-        colour[0] = red * shadow;
-        colour[1] = green * shadow;
-        colour[2] = blue * shadow;
+          columnLight[k]! *
+          (0.66 + 0.34 * smoothstep(-0.2 * shadowPx, shadowPx, fromUpper)) *
+          (0.84 + 0.16 * smoothstep(0, 0.014 * iodPx, fromLower));
+        const warm = shadow < 1 ? 0.22 * shadow * (1 - shadow) : 0;
+        colour[0] = red * (shadow + warm);
+        colour[1] = green * (shadow - 0.3 * warm);
+        colour[2] = blue * (shadow - 0.3 * warm);
 
         const at = (y * target.widthPx + x) * 3;
         if (realTeeth > 0 && u > sourceLeft && u < sourceRight) {
@@ -195,11 +243,10 @@ export class MouthInterior {
             const r = source.data[at]!;
             const g = source.data[at + 1]!;
             const b = source.data[at + 2]!;
-            const toothLike = toothLikeness(r, g, b, threshold);
             const keep =
               realTeeth *
-              unpursed *
-              toothLike *
+              teethLight *
+              toothLikeness(r, g, b, threshold) *
               smoothstep(0.5, 3, insideSource) *
               smoothstep(edgeV + 0.05 * iodPx, edgeV + 0.02 * iodPx, v);
             const lit = 0.62 + 0.38 * smoothstep(0, 0.025 * iodPx, fromUpper);
@@ -209,7 +256,6 @@ export class MouthInterior {
           }
         }
 
-        const pixel = target.data;
         pixel[at] = pixel[at]! + (colour[0]! - pixel[at]!) * alpha + 0.5;
         pixel[at + 1] = pixel[at + 1]! + (colour[1]! - pixel[at + 1]!) * alpha + 0.5;
         pixel[at + 2] = pixel[at + 2]! + (colour[2]! - pixel[at + 2]!) * alpha + 0.5;
@@ -217,11 +263,31 @@ export class MouthInterior {
     }
   }
 
+  /** For each column: how much light gets there. Less towards the corners, more on the side the light comes from. */
+  #fillLight(
+    count: number,
+    firstU: number,
+    left: number,
+    right: number,
+    iodPx: number,
+    look: MouthLook,
+    gapIod: number,
+  ): void {
+    const middle = (left + right) / 2;
+    const all = 0.68 + 0.32 * smoothstep(0.01, 0.09, gapIod);
+    for (let k = 0; k < count; k += 1) {
+      const u = firstU + k;
+      const fromCorner = Math.min(u - left, right - u) / iodPx;
+      const side = 1 + (look.slant * (u - middle)) / iodPx;
+      this.#columnLight[k] = all * side * (0.58 + 0.42 * smoothstep(0, 0.1, fromCorner));
+    }
+  }
+
   /** Looks for teeth in the picture's own open mouth, at every second pixel. */
   #measureTeeth(
     source: RgbPatch,
-    originX: number,
-    originY: number,
+    patchX: number,
+    patchY: number,
     firstU: number,
     count: number,
     head: HeadFrame,
@@ -238,8 +304,8 @@ export class MouthInterior {
     for (let k = 0; k < count; k += 2) {
       for (let v = this.#sourceUp[k]! + insetPx + 1; v < this.#sourceLow[k]! - insetPx - 1; v += 2) {
         const u = firstU + k;
-        const x = Math.floor(originX + u * acrossX - v * acrossY);
-        const y = Math.floor(originY + u * acrossY + v * acrossX);
+        const x = Math.floor(patchX + u * acrossX - v * acrossY);
+        const y = Math.floor(patchY + u * acrossY + v * acrossX);
         if (x < 0 || y < 0 || x >= source.widthPx || y >= source.heightPx) continue;
         const at = (y * source.widthPx + x) * 3;
         pixels += 1;
@@ -255,28 +321,11 @@ export class MouthInterior {
     const n = Math.max(1, teeth);
     look.lookAtTeeth(red / n, green / n, blue / n, teeth, pixels);
   }
+}
 
-  /** For each column: where the upper teeth end (v) and how brightly they are lit (0: no tooth there). */
-  #fillTeeth(
-    count: number,
-    firstU: number,
-    middleU: number,
-    edgeV: number,
-    iodPx: number,
-    lit: number,
-  ): void {
-    for (let k = 0; k < count; k += 1) {
-      const across = Math.abs(firstU + k - middleU) / iodPx;
-      const nearest = borderDistance(across, TOOTH_BORDERS);
-      // The row bends up towards the cheeks; second incisors are a little shorter; rounded at the borders, barely.
-      const shorter = 0.006 * smoothstep(0.076, 0.094, across) * smoothstep(0.16, 0.142, across);
-      const notch = 0.007 * smoothstep(0.02, 0, nearest) ** 2;
-      this.#toothEdge[k] = edgeV - (0.5 * across * across + shorter + notch) * iodPx;
-      // Each tooth is a little brighter in its middle; the line between two is soft.
-      const line = 1 - 0.09 * smoothstep(0.03, 0, nearest) - 0.08 * smoothstep(0.008, 0, nearest);
-      this.#toothShade[k] = lit * line * (1 - 6 * across * across) * smoothstep(0.3, 0.2, across);
-    }
-  }
+function tinted(target: Float32Array, colour: readonly number[], look: MouthLook): Float32Array {
+  for (let i = 0; i < 3; i += 1) target[i] = colour[i]! * look.cast[i]!;
+  return target;
 }
 
 /** 0..1: bright enough, and not as red as lips and tongue. */
@@ -284,10 +333,4 @@ function toothLikeness(red: number, green: number, blue: number, threshold: numb
   return (
     smoothstep(0.7 * threshold, threshold, luma(red, green, blue)) * smoothstep(0.62, 0.74, green / (red + 1))
   );
-}
-
-function borderDistance(across: number, borders: readonly number[]): number {
-  let nearest = 1;
-  for (const border of borders) nearest = Math.min(nearest, Math.abs(across - border));
-  return nearest;
 }

@@ -7,7 +7,7 @@ export interface AvatarSource {
   readonly heightPx: number;
   readonly frameCount: number;
   readonly fps: number;
-  /** True for a photo: the engine adds blinks and slight sway. */
+  /** True for a photo: the engine adds blinks, turns of the head and raised brows. */
   readonly still: boolean;
   /** How its faces are cut out, where that differs from the engine's settings (engine/faces FaceParameters). */
   readonly faceParameters?: Readonly<Record<string, number | string | boolean>> | undefined;

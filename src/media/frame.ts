@@ -53,16 +53,18 @@ export const LANDMARK_COUNT = 468;
 /**
  * What the mouth does at one moment, each value 0..1.
  * open: inner lips shut .. wide open; spread: 0.2 is rest, 1 a broad grin ("ee");
- * round: 0 rest .. 1 pursed ("oo"); tuck: 0 .. 1 lower lip under the upper teeth ("f", "v").
+ * round: 0 rest .. 1 pursed ("oo"); tuck: 0 .. 1 lower lip under the upper teeth ("f", "v");
+ * tongue: 0 out of sight .. 1 its tip up behind or between the teeth ("th", "l", "n").
  */
 export interface MouthShape {
   open: number;
   spread: number;
   round: number;
   tuck: number;
+  tongue: number;
 }
 
-export const REST_MOUTH: Readonly<MouthShape> = { open: 0, spread: 0.2, round: 0, tuck: 0 };
+export const REST_MOUTH: Readonly<MouthShape> = { open: 0, spread: 0.2, round: 0, tuck: 0, tongue: 0 };
 
 /** A session's picture in VP8, coded for fast (`high`) or slower links, or in H.264 for viewers that know no VP8. */
 export type RenditionName = 'high' | 'mid' | 'low' | 'h264';

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { CpuEngine, loadMouthBasis } from '../engine/cpu/cpu-engine.js';
+import { CpuEngine } from '../engine/cpu/cpu-engine.js';
 import type { Engine } from '../engine/engine.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import { faceBasisOf, materialFolder, materialFor } from '../engine/face-basis.js';
@@ -54,7 +54,6 @@ export async function openEngine(
       family,
       submit: (inputs, features, signal) => batcher.submit(inputs, features, signal),
       plan,
-      basis: await loadMouthBasis(modelsDir),
       async openMaterial(avatar) {
         const folder = materialFolder(avatarsDir, avatar.id, face.name);
         const material = await openMaterial(folder, materialFor(face, basis, avatar));

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { GraphRunner } from '../../src/adapters/graph-runner.js';
 import { OnnxGraph } from '../../src/adapters/onnx.js';
-import { loadMouthBasis } from '../../src/engine/cpu/cpu-engine.js';
 import type { AvatarSource } from '../../src/engine/engine.js';
 import { decideCost } from '../../src/engine/faces/cost-model.js';
 import { FaceBatcher } from '../../src/engine/faces/face-batcher.js';
@@ -97,7 +96,6 @@ export class StubEngine {
         return batcher.submit(inputs, features, signal).finally(() => (asked.now -= 1));
       },
       plan,
-      basis: await loadMouthBasis('models'),
       openMaterial: () => Promise.resolve(materialOf(material)),
       async close() {
         await batcher.close();

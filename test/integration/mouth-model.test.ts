@@ -109,7 +109,7 @@ test('shape k is there once the sound reaches k * 10 ms + lookaheadMs', async ()
 
 test('silence keeps the mouth exactly shut', async () => {
   const shapes = await model.open().push(new Float32Array(16000));
-  for (const shape of shapes) assert.deepEqual(shape, { open: 0, spread: 0.2, round: 0, tuck: 0 });
+  for (const shape of shapes) assert.deepEqual(shape, { open: 0, spread: 0.2, round: 0, tuck: 0, tongue: 0 });
 });
 
 test('the noise of a room does not move the mouth', async () => {

@@ -1,14 +1,13 @@
 import { FaceRenderer } from '../../compositor/face-renderer.js';
+import { fitMouth } from '../../compositor/mouth-fit.js';
 import type { MouthBasis } from '../../compositor/mouth-basis.js';
-import { SwayWarp } from '../../compositor/sway.js';
 import { AppError } from '../../errors.js';
-import { interOcularPx } from '../../media/face-topology.js';
 import { i420SizeBytes } from '../../media/frame.js';
 import type { I420Frame, MouthShape } from '../../media/frame.js';
 import { idleIndex } from '../../media/idle-index.js';
 import type { AvatarSource, EngineStream, EngineStreamOptions } from '../engine.js';
+import { LivingStill } from './living-still.js';
 import { HALF_WINDOW_MS, MouthTimeline } from './mouth-timeline.js';
-import { StillMotion, seedOf } from './still-motion.js';
 
 /** Sound is heard in pieces of 40 ms, so that a long push gives its first picture at once and holds few shapes. */
 const PIECE_SAMPLES = 640;
@@ -30,7 +29,7 @@ export class CpuEngineStream implements EngineStream {
   #picture: Uint8Array;
   #next = 0;
   #closed = false;
-  #still: { motion: StillMotion; sway: SwayWarp; base: Uint8Array; drawn: Uint8Array } | undefined;
+  #still: LivingStill | undefined;
 
   constructor(options: { avatar: AvatarSource; ear: MouthEar; basis: MouthBasis } & EngineStreamOptions) {
     const { avatar, ear, basis, fps } = options;
@@ -42,19 +41,9 @@ export class CpuEngineStream implements EngineStream {
     this.#fps = fps;
     this.#ear = ear;
     this.lookaheadMs = ear.lookaheadMs + HALF_WINDOW_MS;
-    this.#renderer = new FaceRenderer({ basis, widthPx, heightPx });
+    this.#renderer = new FaceRenderer({ basis, fit: fitMouth(avatar), widthPx, heightPx });
     this.#picture = new Uint8Array(i420SizeBytes(widthPx, heightPx));
-    if (avatar.still) {
-      const landmarks = avatar.landmarks(0);
-      const base = new Uint8Array(this.#picture.length);
-      avatar.readFrame(0, base);
-      this.#still = {
-        motion: new StillMotion({ seed: seedOf(avatar.id), iodPx: interOcularPx(landmarks) }),
-        sway: new SwayWarp({ widthPx, heightPx, landmarks }),
-        base,
-        drawn: new Uint8Array(this.#picture.length),
-      };
-    }
+    if (avatar.still) this.#still = new LivingStill(avatar);
   }
 
   async *push(pcm: Float32Array): AsyncIterable<I420Frame> {
@@ -82,17 +71,16 @@ export class CpuEngineStream implements EngineStream {
     const timeMs = this.#timeMs();
     const avatar = this.#avatar;
     const { mouth, speaking } = this.#timeline.at(timeMs);
-    const still = this.#still;
-    if (still === undefined) {
+    if (this.#still === undefined) {
       // Footage runs at its own speed whatever the session's frame rate is.
       const index = idleIndex(Math.floor((this.#next * avatar.fps) / this.#fps + 1e-6), avatar.frameCount);
       avatar.readFrame(index, this.#picture);
-      this.#renderer.render(this.#picture, avatar.landmarks(index), { mouth, speaking, blink: 0 });
+      this.#renderer.render(this.#picture, avatar.landmarks(index), { mouth, speaking });
     } else {
-      still.drawn.set(still.base);
-      const pose = { mouth, speaking, blink: still.motion.blink(timeMs) };
-      this.#renderer.render(still.drawn, avatar.landmarks(0), pose);
-      still.sway.apply(still.drawn, this.#picture, still.motion.sway(timeMs));
+      const paint = (picture: Uint8Array): void => {
+        this.#renderer.render(picture, avatar.landmarks(0), { mouth, speaking });
+      };
+      this.#still.draw(this.#picture, timeMs, paint, { open: mouth.open, speaking });
     }
     this.#next += 1;
     return { widthPx: avatar.widthPx, heightPx: avatar.heightPx, data: this.#picture };

@@ -52,11 +52,12 @@ export class MouthCurves {
       spread: this.#form('spread', raw, voice),
       round: this.#form('round', raw, voice),
       tuck: this.#form('tuck', raw, voice),
+      tongue: this.#form('tongue', raw, voice),
     };
     return this.#last;
   }
 
-  #form(name: 'spread' | 'round' | 'tuck', raw: MouthShape, voice: number): number {
+  #form(name: 'spread' | 'round' | 'tuck' | 'tongue', raw: MouthShape, voice: number): number {
     const heard = name === 'tuck' ? (raw.tuck - TUCK_OFFSET) * TUCK_GAIN : raw[name];
     const wanted = REST_MOUTH[name] + (Math.min(1, Math.max(0, heard)) - REST_MOUTH[name]) * voice;
     return limit(this.#last[name], wanted, FORM_STEP, FORM_STEP);

@@ -11,11 +11,12 @@ const FRAMES_AFTER = 8;
 /** Shapes per run. Every run has the same size and stands on the same grid, whatever the pushes were. */
 const FRAMES_PER_RUN = 2;
 const WINDOW_FRAMES = FRAMES_BEFORE + FRAMES_PER_RUN + FRAMES_AFTER;
-const CHANNELS = 4;
+/** A fifth, the tongue, is taken where a network has it. */
+const LEAST_CHANNELS = 4;
 
 /**
- * The network that hears mouth shapes: input `mel` [1, 40, n], output `mouth` [1, 4, n - 64] (open, spread, round, tuck;
- * 0..1, 100 a second). One instance serves any number of streams.
+ * The network that hears mouth shapes: input `mel` [1, 40, n], output `mouth` [1, 4 or 5, n - 64] (open, spread, round,
+ * tuck, tongue; 0..1, 100 a second). One instance serves any number of streams.
  */
 export class MouthModel {
   /** The k-th shape comes out of the push that brings the sound up to k * 10 ms + lookaheadMs, at the latest. */
@@ -100,16 +101,18 @@ class RunningMouth implements MouthStream {
     const { mouth } = await this.#model.run({
       mel: { data: this.#window, dims: [1, MEL_BANDS, WINDOW_FRAMES] },
     });
-    if (mouth?.data.length !== CHANNELS * FRAMES_PER_RUN) {
+    const channels = (mouth?.data.length ?? 0) / FRAMES_PER_RUN;
+    if (mouth === undefined || (channels !== LEAST_CHANNELS && channels !== LEAST_CHANNELS + 1)) {
       throw new AppError(
         'model-invalid',
-        `audio2mouth gave ${mouth?.data.length} values, expected ${CHANNELS * FRAMES_PER_RUN}`,
+        `audio2mouth gave ${mouth?.data.length} values, expected 4 or 5 for each of ${FRAMES_PER_RUN} shapes`,
       );
     }
     const at = (channel: number, frame: number): number => mouth.data[channel * FRAMES_PER_RUN + frame]!;
     // The first run ends at shape 0; what stands before it is silence that nobody asked for.
     for (let i = this.#shapes === 0 ? FRAMES_PER_RUN - 1 : 0; i < FRAMES_PER_RUN; i++) {
-      const raw = { open: at(0, i), spread: at(1, i), round: at(2, i), tuck: at(3, i) };
+      const tongue = channels > LEAST_CHANNELS ? at(4, i) : 0;
+      const raw = { open: at(0, i), spread: at(1, i), round: at(2, i), tuck: at(3, i), tongue };
       shapes.push(this.#curves.next(raw, this.#levelsDb.subarray(i, i + 1 + CURVE_LOOKAHEAD_FRAMES)));
       this.#shapes++;
     }

@@ -56,6 +56,7 @@ export class MouthTimeline {
     let spread = 0;
     let round = 0;
     let tuck = 0;
+    let tongue = 0;
     let speaking = 0;
     let least = 1;
     for (let k = from; k <= to; k += 1) {
@@ -67,6 +68,7 @@ export class MouthTimeline {
       spread += weight * shape.spread;
       round += weight * shape.round;
       tuck += weight * shape.tuck;
+      tongue += weight * shape.tongue;
       speaking += weight * this.#speaking[k - this.#first]!;
       least = Math.min(least, shape.open);
     }
@@ -81,6 +83,7 @@ export class MouthTimeline {
     mouth.spread = clamp01(spread / total);
     mouth.round = clamp01(round / total);
     mouth.tuck = clamp01(tuck / total);
+    mouth.tongue = clamp01(tongue / total);
     this.#moment.speaking = clamp01(speaking / total);
     return this.#moment;
   }

@@ -1,5 +1,4 @@
 import { FaceBlender } from '../../compositor/face-blender.js';
-import type { MouthBasis } from '../../compositor/mouth-basis.js';
 import { AppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
 import type { RgbImage } from '../../media/frame.js';
@@ -25,7 +24,6 @@ export interface FaceEngineOptions {
   /** Generates one face among those of other sessions; the inputs are only read. */
   submit(inputs: Float32Array, features: Float32Array, signal?: AbortSignal): Promise<RgbImage>;
   plan: CostDecision;
-  basis: MouthBasis;
   /** @throws avatar-not-ready when nothing (or something stale) was prepared for this engine */
   openMaterial(avatar: AvatarSource): Promise<FaceMaterial>;
   close(): Promise<void>;
@@ -58,7 +56,7 @@ export class FaceEngine implements Engine {
 
   async open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
     if (this.#closing) throw new AppError('session-closed', `the ${this.name} engine is closed`);
-    const { family, plan, basis, submit } = this.#options;
+    const { family, plan, submit } = this.#options;
     const material = await this.#options.openMaterial(avatar);
     const live = plan.mode === 'live';
     const blender = new FaceBlender({ widthPx: avatar.widthPx, heightPx: avatar.heightPx });
@@ -74,7 +72,7 @@ export class FaceEngine implements Engine {
         generate: submit,
         paste: (picture, face, box, mask, strength) => blender.blend(picture, face, box, mask, strength),
         onFault: (error) => this.#fault(avatar.id, error),
-        footage: new Footage(avatar, basis, options.fps),
+        footage: new Footage(avatar, options.fps),
       });
     } catch (error) {
       ear.close();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FaceRenderer } from '../../../src/compositor/face-renderer.js';
+import { fitMouth } from '../../../src/compositor/mouth-fit.js';
 import { REST_MOUTH } from '../../../src/media/frame.js';
 import { patternedPicture, shippedBasis, syntheticLandmarks } from '../../helpers/synthetic-face.js';
 
@@ -8,25 +9,31 @@ const [WIDTH, HEIGHT, IOD] = [480, 560, 150];
 const basis = shippedBasis();
 const landmarks = syntheticLandmarks(240, 260, IOD);
 const picture = patternedPicture(WIDTH, HEIGHT);
-const renderer = (): FaceRenderer => new FaceRenderer({ basis, widthPx: WIDTH, heightPx: HEIGHT });
-const wide = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0 }, speaking: 1, blink: 0 };
+const fit = fitMouth({ frameCount: 1, landmarks: () => landmarks });
+const renderer = (): FaceRenderer => new FaceRenderer({ basis, fit, widthPx: WIDTH, heightPx: HEIGHT });
+const wide = { mouth: { open: 1, spread: 0.3, round: 0, tuck: 0, tongue: 0 }, speaking: 1 };
 
 test('a resting mouth in silence leaves the picture byte for byte', () => {
   const drawn = picture.slice();
-  const roi = renderer().render(drawn, landmarks, { mouth: REST_MOUTH, speaking: 0, blink: 0 });
+  const roi = renderer().render(drawn, landmarks, { mouth: REST_MOUTH, speaking: 0 });
   assert.equal(roi, undefined);
   assert.deepEqual(drawn, picture);
 });
 
-test('a wide mouth is dark between the lips, with bright teeth above', () => {
+test('a wide mouth is dark between the lips, with bright teeth above that are not the colour of skin', () => {
   const drawn = picture.slice();
   assert.ok(renderer().render(drawn, landmarks, wide));
-  const x = Math.round(landmarks[13 * 3]!);
+  // Beside the middle, where two teeth meet.
+  const x = Math.round(landmarks[13 * 3]! + 0.04 * IOD);
   const lip = Math.round(landmarks[13 * 3 + 1]!);
-  const column = Array.from({ length: Math.round(0.24 * IOD) }, (_, i) => drawn[(lip - 6 + i) * WIDTH + x]!);
-  assert.ok(Math.min(...column) < 60, `darkest ${Math.min(...column)}`);
-  const darkest = column.indexOf(Math.min(...column.slice(6)));
-  assert.ok(Math.max(...column.slice(6, darkest)) > 130, 'teeth above the dark');
+  const light = (y: number): number => drawn[y * WIDTH + x]!;
+  const redness = (y: number): number =>
+    drawn[WIDTH * HEIGHT * 1.25 + Math.floor(y / 2) * (WIDTH / 2) + Math.floor(x / 2)]!;
+  let y = lip + Math.round(0.08 * IOD);
+  assert.ok(light(y) < 90, `cavity ${light(y)}`);
+  while (light(y) < 130 && y > lip - 0.3 * IOD) y -= 1;
+  const skin = redness(lip - Math.round(0.3 * IOD));
+  assert.ok(redness(y - 2) < skin - 6, `teeth ${redness(y - 2)}, skin ${skin}`);
 });
 
 test('nothing outside the returned rectangle changes, and the rectangle stays off the border', () => {
@@ -63,7 +70,7 @@ test('faces that reach over the border, tilt or turn are drawn without harm', ()
       turned[i + 1] = y + px * Math.sin(angle) + py * Math.cos(angle);
     }
     const drawn = picture.slice();
-    renderer().render(drawn, turned, { ...wide, blink: 0.5 });
+    renderer().render(drawn, turned, wide);
   }
 });
 
@@ -71,7 +78,10 @@ test('the same pose gives the same picture, whatever was drawn in between', () =
   const one = renderer();
   const first = picture.slice();
   one.render(first, landmarks, wide);
-  one.render(picture.slice(), landmarks, { ...wide, mouth: { open: 0.2, spread: 0.1, round: 1, tuck: 0 } });
+  one.render(picture.slice(), landmarks, {
+    ...wide,
+    mouth: { open: 0.2, spread: 0.1, round: 1, tuck: 0, tongue: 0 },
+  });
   const again = picture.slice();
   one.render(again, landmarks, wide);
   let largest = 0;

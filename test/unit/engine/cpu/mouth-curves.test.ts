@@ -19,7 +19,7 @@ function draw(raw: readonly MouthShape[], levelsDb: readonly number[]): MouthSha
 }
 
 const steady = (open: number, frames: number): MouthShape[] =>
-  Array.from({ length: frames }, () => ({ open, spread: 0.6, round: 0.4, tuck: 0.5 }));
+  Array.from({ length: frames }, () => ({ open, spread: 0.6, round: 0.4, tuck: 0.5, tongue: 0 }));
 
 test('contrast: a hedged closure shuts, a vowel opens wider than the network dared', () => {
   const shapes = draw(
@@ -38,7 +38,7 @@ test('the mouth is exactly shut and at rest 120 ms after the sound ended, even i
   const shapes = draw(steady(0.95, 80), levels);
   assert.ok(shapes[39]!.open > 0.9);
   for (const shape of shapes.slice(40 + 12))
-    assert.deepEqual(shape, { open: 0, spread: 0.2, round: 0, tuck: 0 });
+    assert.deepEqual(shape, { open: 0, spread: 0.2, round: 0, tuck: 0, tongue: 0 });
 });
 
 test('no flutter on low steady noise', () => {
@@ -48,6 +48,7 @@ test('no flutter on low steady noise', () => {
     spread: 0.2,
     round: 0,
     tuck: 0,
+    tongue: 0,
   }));
   assert.ok(draw(raw, noisy).every((shape) => shape.open === 0));
 });
@@ -65,7 +66,7 @@ test('lips part shortly before the sound, not long before', () => {
 test('no value jumps faster than a jaw moves', () => {
   const raw = Array.from({ length: 100 }, (_, k) => {
     const value = k % 7 < 3 ? 1 : 0;
-    return { open: value, spread: value, round: value, tuck: value };
+    return { open: value, spread: value, round: value, tuck: value, tongue: 0 };
   });
   const shapes = draw(
     raw,

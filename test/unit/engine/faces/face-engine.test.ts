@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { test } from 'node:test';
-import { loadMouthBasis } from '../../../../src/engine/cpu/cpu-engine.js';
 import { decideCost } from '../../../../src/engine/faces/cost-model.js';
 import { FaceEngine } from '../../../../src/engine/faces/face-engine.js';
 import type { FaceFamily } from '../../../../src/engine/faces/face-family.js';
@@ -48,7 +47,6 @@ async function arrange(mode: 'live' | 'prerendered' = 'prerendered') {
       return Promise.resolve({ widthPx: SIDE, heightPx: SIDE, data });
     },
     plan: decideCost({ singleMs: 5, batch: 4, batchMs: 12, hearMs: 5 }, { fps: 25, mode }),
-    basis: await loadMouthBasis('models'),
     openMaterial(avatar) {
       calls.materials += 1;
       const area = { x1: 0, y1: 0, x2: 8, y2: 8 };
