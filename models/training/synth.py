@@ -1,6 +1,6 @@
-"""Synthetic speech with exact phone times: flite (-psdur) and espeak-ng (phone events of its library).
+"""Synthetic speech with exact phone times: flite (-psdur), espeak-ng (phone events of its library) and festival.
 
-usage: synth.py OUT.pkl SECONDS_OF_FLITE SECONDS_OF_ESPEAK
+usage: synth.py OUT.pkl SECONDS_OF_FLITE SECONDS_OF_ESPEAK UTTERANCES_OF_FESTIVAL
 Prompts are strings of everyday words, drawn by this script. Output: one int16 array of 16 kHz sound and, an utterance
 each, (first sample, samples) and phone segments (class, start s, end s).
 """
@@ -76,6 +76,35 @@ def flite(text, voice):
     return pcm, segments
 
 
+FESTIVAL_VOICES = ('kal_diphone', 'ked_diphone', 'cmu_us_slt_arctic_hts')
+
+
+def festival(utterances):
+    """Yields (pcm, segments): one run of festival a voice says all its prompts."""
+    with tempfile.TemporaryDirectory() as folder:
+        for v, voice in enumerate(FESTIVAL_VOICES):
+            names = [os.path.join(folder, f'{v}-{i}') for i in range(v, utterances, len(FESTIVAL_VOICES))]
+            lines = [f'(voice_{voice})', """(define (go text stretch base) (Parameter.set 'Duration_Stretch stretch)
+                (let ((u (utt.synth (eval (list 'Utterance 'Text text)))))
+                (utt.save.segs u (string-append base ".lab")) (utt.save.wave u (string-append base ".wav") 'riff)))"""]
+            lines += [f'(go "{prompt(EN)}" {random.uniform(0.8, 1.2):.2f} "{name}")' for name in names]
+            with open(os.path.join(folder, 'all.scm'), 'w') as file:
+                file.write('\n'.join(lines))
+            subprocess.run(['festival', '-b', file.name], check=True, capture_output=True)
+            for name in names:
+                with wave.open(name + '.wav') as sound:
+                    rate = sound.getframerate()
+                    pcm = np.frombuffer(sound.readframes(sound.getnframes()), np.int16).astype(np.float64)
+                segments, start = [], 0.0
+                for line in open(name + '.lab'):
+                    if line.startswith('#'):
+                        continue
+                    end, _, phone = line.split()
+                    segments += spread_over(FLITE.get(phone, ['AH']), start, float(end))
+                    start = float(end)
+                yield (pcm if rate == 16000 else resample_poly(pcm, 16000, rate)), segments
+
+
 class EspeakEvent(ctypes.Structure):
     _fields_ = [('type', ctypes.c_int), ('unique', ctypes.c_uint), ('text_position', ctypes.c_int), ('length', ctypes.c_int),
                 ('audio_ms', ctypes.c_int), ('sample', ctypes.c_int), ('user', ctypes.c_void_p), ('name', ctypes.c_char * 8)]
@@ -118,12 +147,24 @@ class Espeak:
 
 
 def main():
-    out, flite_s, espeak_s = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+    out, flite_s, espeak_s, utterances = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
     sounds, index, at = [], [], 0
     espeak = Espeak()
     variants = [''] + [f'+m{i}' for i in range(1, 8)] + [f'+f{i}' for i in range(1, 6)]
     languages = ['en-us'] * 4 + ['en-gb'] * 3 + ['en-gb-scotland', 'cmn', 'cmn', 'cmn', 'cmn'] + ['de', 'fr-fr', 'es', 'it', 'pt', 'ru', 'ja']
     done = {'flite': 0.0, 'espeak': 0.0}
+
+    def take(pcm, segments):
+        """Speed, pitch and formants change together; the segments follow. Returns the seconds taken."""
+        nonlocal at
+        up = int(round(random.uniform(0.86, 1.18) * 100))
+        pcm = resample_poly(pcm, up, 100)
+        pcm = pcm / max(1.0, np.abs(pcm).max()) * 20000
+        sounds.append(pcm.astype(np.int16))
+        index.append((at, len(pcm), [(name, start * up / 100, end * up / 100) for name, start, end in segments]))
+        at += len(pcm)
+        return len(pcm) / 16000
+
     while done['flite'] < flite_s or done['espeak'] < espeak_s:
         source = 'flite' if done['flite'] < flite_s else 'espeak'
         if source == 'flite':
@@ -133,16 +174,9 @@ def main():
             words = OTHER.get(language[:2] if language != 'cmn' else 'cmn', EN)
             pcm, segments = espeak.say(prompt(words), language + str(random.choice(variants)), int(random.integers(130, 270)),
                                        int(random.integers(10, 90)), int(random.integers(20, 80)))
-        # Speed, pitch and formants together; the segments follow.
-        factor = random.uniform(0.86, 1.18)
-        up = int(round(factor * 100))
-        pcm = resample_poly(pcm, up, 100)
-        segments = [(name, start * up / 100, end * up / 100) for name, start, end in segments]
-        pcm = pcm / max(1.0, np.abs(pcm).max()) * 20000
-        sounds.append(pcm.astype(np.int16))
-        index.append((at, len(pcm), segments))
-        at += len(pcm)
-        done[source] += len(pcm) / 16000
+        done[source] += take(pcm, segments)
+    for pcm, segments in festival(utterances):
+        take(pcm, segments)
     with open(out, 'wb') as file:
         pickle.dump({'pcm': np.concatenate(sounds), 'index': index}, file)
     print('utterances', len(index), 'seconds', at / 16000)
