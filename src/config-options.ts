@@ -223,6 +223,13 @@ export const OPTIONS: readonly Option[] = [
     help: 'what draws the mouths: cpu, musetalk, wav2lip, or auto (musetalk where its models are found and fast enough, else cpu)',
   },
   {
+    flag: '--lip-timing',
+    env: 'MUSECAST_LIP_TIMING',
+    key: 'lipTiming',
+    defaultText: 'sure',
+    help: 'when the CPU engine moves the lips: sure (it hears 73 ms ahead of the picture) or instant (it hears nothing ahead and guesses; models/lips.md tells what that costs)',
+  },
+  {
     flag: '--engine-mode',
     env: 'MUSECAST_ENGINE_MODE',
     key: 'engineMode',

@@ -96,6 +96,7 @@ const schema = z
     engine: z
       .enum(['auto', 'cpu', 'musetalk', 'wav2lip'], oneOf('auto, cpu, musetalk or wav2lip'))
       .default('auto'),
+    lipTiming: z.enum(['sure', 'instant'], oneOf('sure or instant')).default('sure'),
     engineMode: z.enum(['auto', 'live', 'prerendered'], oneOf('auto, live or prerendered')).default('auto'),
     musetalkDir: text.optional(),
     wav2lipModel: text.optional(),

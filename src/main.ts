@@ -65,7 +65,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     ]);
 
     const worker = { avatarsDir, modelsDir, logLevel, ffmpeg };
-    const pool = await WorkerPool.create(config.workers, { ...worker, ...overrides }, log);
+    const pool = await WorkerPool.create(config.workers, { ...worker, lipTiming: config.lipTiming, ...overrides }, log);
     scope.defer(() => pool.close());
     const face = faceSettingsOf(config);
 

@@ -1,284 +1,193 @@
-"""Trains the mouth network (JAX, one thread) and writes it as ONNX.
+"""Trains the student on what sounds.py gathered, and writes it as ONNX.
 
-usage: train.py DATA.pkl OUT.onnx SECONDS [SECONDS_PHONES_FIRST [START.pkl]]
-START.pkl: weights to go on from, as an earlier run left them beside its OUT.onnx.
+usage: train.py SOUNDS.pkl OUT [--steps N] [--start WEIGHTS.pt] [--real NAME,...|all] [--rate R] [--seed S]
 
-Network: log-mel [1, 40, n] -> mouth [1, 4, n - 64]; frame i of the output belongs to frame i + 56 of the input (56 before,
-8 after). An input convolution and five residual blocks of three taps; a phone head; from the hidden layer and the phone
-posteriors two heads of lip shapes: the hand table's and the measured lips'. What is exported is their blend.
+Without --real the measured lips are those of talker 1 only; with it the named others (or all of them) join: leaving some
+out and scoring those tells how good the recipe is. Writes OUT.pt (weights) and OUT.onnx. Same seed, same threads: same file.
 """
-import functools
-import os
+import argparse
+import multiprocessing
 import pickle
-import sys
 import time
 
-os.environ.setdefault('XLA_FLAGS', '--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1')
-import jax
-import jax.numpy as jnp
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-from scipy.ndimage import binary_dilation, gaussian_filter1d
+import torch
+import torch.nn.functional as F
 
-from phones import CLASSES
+import augment
+from phones import CLASSES, INDEX
+from student import BANDS, MOUTH_AT, NOW_AT, OUTPUTS, Student, export, shapes_of
 
-CHANNELS = 104
-INPUT_TAPS = (-3, -2, -1, 0, 1)
-# The look ahead is 1 + 1 + 2 + 4 = 8 frames; the widest blocks only look back.
-BLOCKS = ((-1, 0, 1), (-2, 0, 2), (-4, 0, 4), (-16, -8, 0), (-30, -15, 0))
-BEFORE = 3 + 1 + 2 + 4 + 16 + 30
-AFTER = 1 + 1 + 2 + 4
-SEGMENT, BATCH = 160, 24
-# Share of the measured lips (the rest is the hand table) in the exported open and spread.
-REAL_SHARE_OPEN = float(os.environ.get('REAL_SHARE_OPEN', 0.6))
-REAL_GRADIENT = 0.3
-random = np.random.default_rng(3)
+STEPS_A_CROP = 200  # of 20 ms
+RIM = 8  # frames around a crop that the shapes of its ends belong to
+TABLE_ROW = {'round': 2, 'tuck': 3, 'tongue': 4}
+# Crops of each part in a batch.
+PRETRAIN = (('synth', 12), ('recorded', 10), ('talker1', 6), ('rest', 4))
+FINETUNE = (('synth', 8), ('recorded', 7), ('talker1', 6), ('others', 8), ('rest', 3))
 
 
-def init():
-    def dense(fan_in, fan_out, gain=1.0):
-        return (random.normal(size=(fan_in, fan_out)) * gain * np.sqrt(2 / fan_in)).astype(np.float32), np.zeros(fan_out, np.float32)
-
-    params = {'in': dense(40 * len(INPUT_TAPS), CHANNELS)}
-    for i in range(len(BLOCKS)):
-        params[f'conv{i}'] = dense(CHANNELS * 3, CHANNELS)
-        params[f'mix{i}'] = dense(CHANNELS, CHANNELS, 0.3)
-    params['phone'] = dense(CHANNELS, len(CLASSES), 0.3)
-    wide = CHANNELS + len(CLASSES)
-    params['table1'], params['table2'] = dense(wide, 48), dense(48, 4, 0.3)
-    params['real1'], params['real2'] = dense(wide, 48), dense(48, 2, 0.3)
-    return params
-
-
-def taps_of(x, taps, before, after):
-    """[B, n, C] -> [B, n - before - after, len(taps) * C], valid frames only."""
-    n = x.shape[1] - before - after
-    return jnp.concatenate([x[:, before + t:before + t + n] for t in taps], axis=-1)
-
-
-def network(params, mel, key=None):
-    x = jax.nn.relu(taps_of(mel, INPUT_TAPS, 3, 1) @ params['in'][0] + params['in'][1])
-    for i, taps in enumerate(BLOCKS):
-        before, after = -taps[0], max(0, taps[-1])
-        y = jax.nn.relu(taps_of(x, taps, before, after) @ params[f'conv{i}'][0] + params[f'conv{i}'][1])
-        if key is not None:
-            key, sub = jax.random.split(key)
-            y = y * jax.random.bernoulli(sub, 0.9, (y.shape[0], 1, y.shape[2])) / 0.9
-        y = y @ params[f'mix{i}'][0] + params[f'mix{i}'][1]
-        x = x[:, before:x.shape[1] - after] + y
-    x = jax.nn.relu(x)
-    logits = x @ params['phone'][0] + params['phone'][1]
-    both = jnp.concatenate([x, jax.nn.softmax(logits)], -1)
-    # One talker's lips must not bend the hearing of phones: they reach the trunk with a part of their gradient only.
-    held = jax.lax.stop_gradient(both) * (1 - REAL_GRADIENT) + both * REAL_GRADIENT
-    head = lambda name, h: jax.nn.relu(h @ params[name + '1'][0] + params[name + '1'][1]) @ params[name + '2'][0] + params[name + '2'][1]
-    return logits, head('table', both), head('real', held)
-
-
-def loss(params, batch, key):
-    logits, table, real = network(params, batch['mel'], key)
-    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), batch['phone'][..., None], -1)[..., 0]
-    phone = -(chosen * batch['hasPhone']).sum() / (batch['hasPhone'].sum() + 1)
-    shape = (((jax.nn.sigmoid(table) - batch['shape']) ** 2) * jnp.array([1.0, 1.0, 1.5, 1.5])).sum(-1)
-    shape = (shape * batch['hasPhone']).sum() / (batch['hasPhone'].sum() + 1)
-    lips = jax.nn.sigmoid(real)
-    opened = (((lips[..., 0] - batch['open']) ** 2) * batch['hasOpen']).sum() / (batch['hasOpen'].sum() + 1)
-    wide = (((lips[..., 1] - batch['width']) ** 2) * batch['hasWidth']).sum() / (batch['hasWidth'].sum() + 1)
-    return 0.3 * phone + 4 * shape + batch['realWeight'] * (8 * opened + 2 * wide), (phone, shape, opened, wide)
+def crop(item, rests, random):
+    """One example: `mel` [2 T, 40] and targets [2 T + 2 RIM] that start RIM frames before it."""
+    n, length = len(item['mel']), 2 * STEPS_A_CROP
+    start = random.integers(-60, max(1, n - length + 60)) if n > length // 2 else random.integers(n // 2 - length + 20, 20)
+    at = start + augment.tempo(random, length + 2 * RIM) - RIM
+    row = np.round(at).astype(int)
+    inside = (row >= 0) & (row < n)
+    row = np.clip(row, 0, n - 1)
+    here = row[RIM:-RIM]
+    mel = np.where(inside[RIM:-RIM, None], item['mel'][here].astype(np.float32), augment.SILENCE)
+    is_rest = item['part'] == 'rest'
+    background = None
+    if not is_rest and random.random() < 0.25:
+        other = rests[random.integers(len(rests))]['mel']
+        first = random.integers(0, max(1, len(other) - length))
+        background = other[first:first + length].astype(np.float32)
+        if len(background) < length:
+            background = None
+    out = {'mel': augment.disturbed(mel, random, background, -19 if is_rest else -10.5)}
+    weight = inside.astype(np.float32)
+    for name, at_rest in (('open', 0), ('spread', 0.2)):
+        out[name] = np.where(inside, item[name][row], at_rest).astype(np.float32)
+    out['voice'] = np.where(inside, item['voice'][row], 0).astype(np.float32)
+    known = item['table'] is not None
+    table = item['table'][row].astype(np.float32) if known else np.zeros((len(row), 5), np.float32)
+    for name, column in TABLE_ROW.items():
+        out[name] = np.where(inside, table[:, column], 0).astype(np.float32)
+    phone = item['phone'][row].astype(int) if known else np.zeros(len(row), int)
+    out['phone'] = np.where(inside, phone, 0)
+    out['shut'] = np.isin(out['phone'], (INDEX['PB'], INDEX['M'])).astype(np.float32)
+    # Word times of read clips are rougher than a synthesiser's.
+    out['known'] = np.full(len(row), 0.0 if not known else 0.4 if item['part'] == 'talker1' else 1.0, np.float32)
+    heard = item['heard']
+    pairs = np.clip(here[::2] // 2, 0, max(0, len(heard) - 1)) if heard is not None else None
+    out['heard'] = heard[pairs].astype(np.float32) if heard is not None else np.zeros((STEPS_A_CROP, 64), np.float32)
+    out['hasHeard'] = weight[RIM:-RIM:2] if heard is not None else np.zeros(STEPS_A_CROP, np.float32)
+    out['within'] = weight
+    return out
 
 
-@functools.partial(jax.jit, donate_argnums=(0, 1, 2))
-def step(params, m, v, batch, key, rate, count):
-    (_, parts), grads = jax.value_and_grad(loss, has_aux=True)(params, batch, key)
-    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
-    grads = jax.tree.map(lambda g: g * jnp.minimum(1, 1 / (norm + 1e-6)), grads)
-    m = jax.tree.map(lambda a, g: 0.9 * a + 0.1 * g, m, grads)
-    v = jax.tree.map(lambda a, g: 0.99 * a + 0.01 * g * g, v, grads)
-    params = jax.tree.map(
-        lambda p, a, b: p - rate * ((a / (1 - 0.9 ** count)) / (jnp.sqrt(b / (1 - 0.99 ** count)) + 1e-7) + 1e-4 * p), params, m, v)
-    return params, m, v, parts
+def batches(path, shares, names, seed, queue):
+    with open(path, 'rb') as file:
+        items = pickle.load(file)
+    random = np.random.default_rng(seed)
+    parts = {part: [one for one in items if one['part'] == part and (part != 'others' or one['speaker'] in names)] for part, _ in shares}
+    odds = {}
+    for part, own in parts.items():
+        weights = np.array([min(len(one['mel']), 4000) if part == 'recorded' else 1.0 for one in own], float)
+        odds[part] = weights / weights.sum()
+    while True:
+        rows = [crop(parts[part][i], parts['rest'], random) for part, count in shares for i in random.choice(len(parts[part]), count, p=odds[part])]
+        queue.put({key: np.stack([row[key] for row in rows]) for key in rows[0]})
 
 
-def augment(mel, strong):
-    """Another voice, room, microphone and level, painted into the log-mel picture [n, 40]."""
-    x = mel * 4 - 10  # natural logarithm of power
-    bands = np.arange(40)
-    if random.random() < 0.7:
-        warp = random.uniform(0.9, 1.11) if strong else random.uniform(0.95, 1.05)
-        at = np.clip(bands * warp + random.uniform(-1, 1), 0, 39)
-        low = np.minimum(at.astype(int), 38)
-        x = x[:, low] + (x[:, low + 1] - x[:, low]) * (at - low)
-    if random.random() < 0.4:  # smear in time: a room's tail
-        keep = random.uniform(0.5, 0.87)
-        power = np.exp(x)
-        tail = np.zeros(40)
-        level = random.uniform(0.05, 0.4)
-        for i in range(len(power)):
-            tail = tail * keep + power[i] * (1 - keep)
-            power[i] = power[i] * (1 - level) + tail * level
-        x = np.log(power + 1e-12)
-    x = x + random.uniform(-1.2, 1.2) * (bands - 20) / 20 + 0.6 * np.sin(bands / 40 * 6.28 * random.uniform(0.5, 2) + random.uniform(0, 6.28)) * random.uniform(0, 1)
-    if random.random() < 0.25:  # a dull or a thin microphone
-        cut = random.integers(24, 38)
-        x[:, cut:] -= random.uniform(2, 8)
-    if random.random() < 0.15:
-        x[:, :random.integers(1, 5)] -= random.uniform(2, 6)
-    x = x + random.uniform(-6.5, 1.5)  # some 35 dB between a quiet and a loud recording
-    top = np.percentile(x, 95)
-    if random.random() < 0.75:  # steady noise
-        colour = random.normal() * (bands - 20) / 20 * 1.5 + random.normal(size=40) * 0.4
-        noise = top - random.uniform(4, 11) + colour + random.normal(size=x.shape) * random.uniform(0.2, 0.6)
-        x = np.logaddexp(x, noise)
-    if random.random() < 0.2:
-        first = random.integers(0, 36)
-        x[:, first:first + random.integers(1, 5)] = x.min()
-    return (np.logaddexp(x, np.log(1e-8)) + 10) / 4
+def loss_of(student, batch, drop):
+    mel = batch['mel'].reshape(len(batch['mel']), STEPS_A_CROP, 2 * BANDS)
+    h, _ = student.hidden(mel, student.blank(len(mel)), drop)
+    total, told = 0.0, {}
+    for head, at, share in ((student.mouth, MOUTH_AT, 1.0), (student.now, NOW_AT, 0.5)):
+        logits = head(h).reshape(len(h), 2 * STEPS_A_CROP, len(OUTPUTS))
+        there = slice(RIM + at, RIM + at + 2 * STEPS_A_CROP)
+        within = batch['within'][:, there]
+        # Beyond an item is silence: that counts, too, but little.
+        everywhere = 0.3 + 0.7 * within
+        known = everywhere * batch['known'][:, there]
+        mean = lambda value, weight: (value * weight).sum() / (weight.sum() + 1)
+        weights = {'open': 8.0, 'spread': 4.0, 'round': 3.0, 'tuck': 3.0, 'tongue': 1.5, 'shut': 0.25, 'voice': 0.25}
+        for k, name in enumerate(OUTPUTS):
+            target, guess = batch[name][:, there], logits[..., k]
+            if name in ('shut', 'voice'):
+                value = F.binary_cross_entropy_with_logits(guess, target, reduction='none')
+            else:
+                value = (torch.sigmoid(guess) - target) ** 2
+            part = mean(value, known if name in TABLE_ROW or name == 'shut' else everywhere)
+            total = total + share * weights[name] * part
+            if share == 1.0:
+                told[name] = part.item()
+        if share == 1.0:
+            real = slice(-batch['realCrops'], None)
+            a, b = torch.sigmoid(logits[real, :, 0]), batch['open'][real, there]
+            a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+            agree = (a * b).sum(1) / ((a * a).sum(1) * (b * b).sum(1) + 0.05).sqrt()
+            total = total + 0.05 * (1 - agree).mean()
+    # The older frame of the pair that `mouth` tells, four frames back.
+    phones = student.phone(h)
+    there = slice(RIM + MOUTH_AT, RIM + MOUTH_AT + 2 * STEPS_A_CROP, 2)
+    part = F.cross_entropy(phones.reshape(-1, len(CLASSES)), batch['phone'][:, there].reshape(-1), reduction='none').reshape(phones.shape[:2])
+    told['phone'] = mean(part, batch['known'][:, there] * batch['within'][:, there])
+    total = total + 0.15 * told['phone']
+    shift = -MOUTH_AT // 2
+    far = ((student.heard(h)[:, shift:] - batch['heard'][:, :-shift]) ** 2).mean(-1)
+    told['heard'] = mean(far, batch['hasHeard'][:, :-shift])
+    total = total + 0.2 * told['heard']
+    return total, {key: float(value) for key, value in told.items()}
 
 
-def crop(item, strong):
-    mel, n = item['mel'], len(item['mel'])
-    length = SEGMENT + BEFORE + AFTER
-    start = random.integers(-BEFORE, max(1, n - SEGMENT // 2)) - 0
-    index = np.arange(start, start + length)
-    inside = (index >= 0) & (index < n)
-    picture = np.where(inside[:, None], mel[np.clip(index, 0, n - 1)], np.log(1e-8) / 4 + 2.5)
-    middle = index[BEFORE:BEFORE + SEGMENT]
-    within = inside[BEFORE:BEFORE + SEGMENT].astype(np.float32)
-    at = np.clip(middle, 0, n - 1)
-    take = lambda name, shape: item[name][at] if item[name] is not None else np.zeros(shape, np.float32)
-    known = 1.0 if item['phone'] is not None else 0.0
-    phone = take('phone', SEGMENT).astype(np.int32) * within.astype(np.int32)
-    shape = np.where(within[:, None] > 0, take('shape', (SEGMENT, 4)), [0, 0.2, 0, 0])
-    weight = 0.5 if item['part'] == 'face' else 1.0
-    return {'mel': augment(picture, strong), 'phone': phone, 'shape': shape, 'hasPhone': np.full(SEGMENT, known) * (0.5 if item['part'] == 'train' else 1),
-            'open': take('open', SEGMENT), 'hasOpen': within * weight if item['open'] is not None else np.zeros(SEGMENT),
-            'width': take('width', SEGMENT), 'hasWidth': within if item['width'] is not None else np.zeros(SEGMENT)}
-
-
-def batch_of(parts, shares):
-    rows = []
-    for part, count in shares:
-        weights = parts[part][1]
-        for i in random.choice(len(weights), count, p=weights):
-            rows.append(crop(parts[part][0][i], strong=True))
-    return {key: np.stack([row[key] for row in rows]).astype(np.int32 if key == 'phone' else np.float32) for key in rows[0]}
-
-
-def rest_in_silence(item):
-    """People part their lips long before they speak; an avatar should rest. Far from speech the wanted opening is 0."""
-    if item['phone'] is not None:
-        speech = item['phone'] > 0
-    else:
-        loud = np.log(np.exp(item['mel'] * 4 - 10).sum(1) + 1e-10)
-        speech = loud > np.percentile(loud, 95) - 7
-    near = binary_dilation(speech, iterations=15)
-    fade = gaussian_filter1d(near.astype(np.float32), 2)
-    item['open'] = (item['open'] * fade).astype(np.float32)
-
-
-def noise_item():
-    """Sound without a voice: the mouth rests."""
-    n = 400
-    level = random.uniform(-18, -6)
-    x = level + random.normal() * (np.arange(40) - 20) / 15 + random.normal(size=40) * 0.5 + random.normal(size=(n, 40)) * 0.5
-    rest = np.tile(np.float32([0, 0.2, 0, 0]), (n, 1))
-    return {'mel': ((np.logaddexp(x, np.log(1e-8)) + 10) / 4).astype(np.float32), 'phone': np.zeros(n, np.int32), 'shape': rest,
-            'open': np.zeros(n, np.float32), 'width': np.full(n, 0.3, np.float32), 'speaker': 'noise', 'part': 'noise'}
-
-
-def export(params, path):
-    """Valid convolutions only: what a frame becomes depends on its 65 input frames and on nothing else."""
-    p = jax.tree.map(np.asarray, params)
-    nodes, weights = [], []
-
-    def constant(name, value):
-        weights.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def conv(name, source, taps, dilation, target):
-        w, b = p[name]
-        kernel = w.reshape(taps, -1, w.shape[1]).transpose(2, 1, 0)
-        nodes.append(helper.make_node('Conv', [source, constant(name + '.w', kernel), constant(name + '.b', b)], [target],
-                                      kernel_shape=[taps], dilations=[dilation]))
-        return target
-
-    def plain(op, sources, target, **attributes):
-        nodes.append(helper.make_node(op, sources, [target], **attributes))
-        return target
-
-    x = plain('Relu', [conv('in', 'mel', 5, 1, 'c_in')], 'h_in')
-    for i, taps in enumerate(BLOCKS):
-        y = plain('Relu', [conv(f'conv{i}', x, 3, taps[1] - taps[0], f'c{i}')], f'r{i}')
-        y = conv(f'mix{i}', y, 1, 1, f'm{i}')
-        starts, ends = constant(f's{i}', np.array([-taps[0]])), constant(f'e{i}', np.array([-taps[-1] if taps[-1] else 1 << 30]))
-        kept = plain('Slice', [x, starts, ends, constant(f'a{i}', np.array([2]))], f'k{i}')
-        x = plain('Add', [kept, y], f'h{i}')
-    x = plain('Relu', [x], 'hidden')
-    phones = plain('Softmax', [conv('phone', x, 1, 1, 'logits')], 'posteriors', axis=1)
-    both = plain('Concat', [x, phones], 'both', axis=1)
-    for name in ('table', 'real'):
-        inner = plain('Relu', [conv(name + '1', both, 1, 1, name + 'c')], name + 'h')
-        plain('Sigmoid', [conv(name + '2', inner, 1, 1, name + 'l')], name + 'o')
-    # open, spread of the measured lips join the table's; round and tuck are the table's alone.
-    share = REAL_SHARE_OPEN
-    mix_table = np.diag(np.float32([1 - share, 0.6, 1, 1]))[:, :, None]
-    mix_real = np.zeros((4, 2, 1), np.float32)
-    mix_real[0, 0], mix_real[1, 1] = share, 0.4
-    a = plain('Conv', ['tableo', constant('mixTable', mix_table)], 'mixed_t', kernel_shape=[1])
-    b = plain('Conv', ['realo', constant('mixReal', mix_real)], 'mixed_r', kernel_shape=[1])
-    plain('Add', [a, b], 'mouth')
-    graph = helper.make_graph(nodes, 'audio2mouth', [helper.make_tensor_value_info('mel', TensorProto.FLOAT, [1, 40, 'frames'])],
-                              [helper.make_tensor_value_info('mouth', TensorProto.FLOAT, [1, 4, 'shapes'])], weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], producer_name='musecast')
-    model.ir_version = 8
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
+def agreement(student, items):
+    """Mean r of the opening over clips, late and in time."""
+    r = lambda a, b: np.corrcoef(a, b)[0, 1]
+    return [np.mean([r(shapes_of(student, one['mel'], late)[:, 0], one['open']) for one in items]) for late in (True, False)]
 
 
 def main():
-    data, out, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    first = float(sys.argv[4]) if len(sys.argv) > 4 else seconds * 0.45
-    with open(data, 'rb') as file:
-        items = [item for item in pickle.load(file) if item['part'] in ('synth', 'train', 'face')]
-    for item in items:
-        if item['part'] == 'train':
-            rest_in_silence(item)
-    # One talker must not drown the others.
-    parts = {}
-    for part in ('synth', 'train', 'face'):
-        own = [item for item in items if item['part'] == part]
-        weights = np.array([len(item['mel']) * (8.0 if part == 'train' and item['speaker'] != 's1' else 1.0) for item in own], float)
-        parts[part] = (own, weights / weights.sum())
-    params = init()
-    if len(sys.argv) > 5:
-        with open(sys.argv[5], 'rb') as file:
-            params = jax.tree.map(jnp.asarray, pickle.load(file))
-    zeros = lambda: jax.tree.map(lambda p: jnp.zeros_like(p), params)
-    m, v, key, count, began = zeros(), zeros(), jax.random.PRNGKey(0), 0, time.time()
-    sums, shown, saved = np.zeros(4), time.time(), time.time()
-    while (spent := time.time() - began) < seconds:
-        noises = [noise_item() for _ in range(8)]
-        parts['noise'] = (noises, np.full(8, 1 / 8))
-        joint = spent >= first
-        batch = batch_of(parts, (('synth', 11), ('train', 8), ('face', 3), ('noise', 2)) if joint else (('synth', 19), ('train', 4), ('noise', 1)))
-        batch['realWeight'] = np.float32(1.0 if joint else 0.3)
-        count += 1
-        progress = spent / seconds
-        rate = 2e-3 * min(1, count / 60) * (0.5 + 0.5 * np.cos(np.pi * progress) + 0.01)
-        key, sub = jax.random.split(key)
-        params, m, v, losses = step(params, m, v, batch, sub, rate, float(count))
-        sums += np.array([float(l) for l in losses])
-        if time.time() - shown > 20:
-            print(f'{spent:.0f} s, {count} steps, last losses phone {float(losses[0]):.3f} shape {float(losses[1]):.4f} open {float(losses[2]):.4f} width {float(losses[3]):.4f}', flush=True)
-            shown = time.time()
-        if time.time() - saved > 120:
-            export(params, out)
-            saved = time.time()
-    export(params, out)
-    with open(out + '.pkl', 'wb') as file:
-        pickle.dump(jax.tree.map(np.asarray, params), file)
-    print('steps', count, 'parameters', sum(np.size(p) for p in jax.tree.leaves(params)))
+    parser = argparse.ArgumentParser()
+    parser.add_argument('sounds'), parser.add_argument('out')
+    parser.add_argument('--steps', type=int, default=4000)
+    parser.add_argument('--start')
+    parser.add_argument('--real', default='')
+    parser.add_argument('--rate', type=float, default=1.5e-3)
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--threads', type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    with open(options.sounds, 'rb') as file:
+        others = [one for one in pickle.load(file) if one['part'] == 'others']
+    names = {one['speaker'] for one in others} if options.real == 'all' else set(filter(None, options.real.split(',')))
+    held = [one for one in others if one['speaker'] not in names]
+    shares = FINETUNE if names else PRETRAIN
+    # Measured lips stand last in a batch, see loss_of.
+    shares = sorted(shares, key=lambda share: share[0] in ('talker1', 'others'))
+    real_crops = sum(count for part, count in shares if part in ('talker1', 'others'))
+    student = Student()
+    if options.start:
+        student.load_state_dict(torch.load(options.start))
+    optimiser = torch.optim.AdamW(student.parameters(), options.rate, weight_decay=0.02, betas=(0.9, 0.98))
+    mean = {key: value.clone() for key, value in student.state_dict().items()}
+    queue = multiprocessing.Queue(6)
+    loader = multiprocessing.Process(target=batches, args=(options.sounds, shares, names, options.seed, queue), daemon=True)
+    loader.start()
+    began, sums = time.time(), {}
+    for step in range(1, options.steps + 1):
+        batch = {key: torch.from_numpy(value) for key, value in queue.get().items()}
+        batch['realCrops'] = real_crops
+        progress = step / options.steps
+        for group in optimiser.param_groups:
+            group['lr'] = options.rate * min(1, step / 100) * (0.5 + 0.5 * np.cos(np.pi * progress) + 0.005)
+        student.train()
+        loss, told = loss_of(student, batch, 0.08)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimiser.step()
+        # What ships is the running mean of the weights: it hears a little better than any single step's.
+        keep = min(0.995, step / (step + 20))
+        for key, value in student.state_dict().items():
+            mean[key].mul_(keep).add_(value, alpha=1 - keep)
+        for key, value in told.items():
+            sums[key] = sums.get(key, 0) + value
+        if step % 100 == 0 or step == options.steps:
+            line = ' '.join(f'{key} {value / 100:.4f}' for key, value in sums.items())
+            sums = {}
+            if step % 500 == 0 or step == options.steps:
+                averaged = Student()
+                averaged.load_state_dict(mean)
+                averaged.eval()
+                torch.save(mean, options.out + '.pt')
+                if held:
+                    line += ' | r of unseen talkers %.3f, in time %.3f' % tuple(agreement(averaged, held))
+            print(f'{time.time() - began:.0f} s, step {step}: {line}', flush=True)
+    loader.terminate()
+    print('parameters', sum(p.numel() for p in averaged.parameters()), 'difference of the export', export(averaged, options.out + '.onnx'))
 
 
 if __name__ == '__main__':

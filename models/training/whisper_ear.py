@@ -21,11 +21,13 @@ def mel(pcm):
     s = torch.stft(x, 400, 160, window=HANN, center=True, return_complex=True)[..., :-1].abs() ** 2
     m = torch.clamp(FILT @ s, min=1e-10).log10(); m = torch.maximum(m, m.max() - 8); return (m + 4) / 4
 class Encoder:
-    def __init__(self, path):
+    def __init__(self, path, layers=None):
         w = read(path)
         self.w = {k[8:]: torch.tensor(np.array(v, np.float32)) for k, v in w.items() if k.startswith('encoder/') and v.dtype == np.float16}
-        self.layers = 1 + max(int(k.split('/')[0][6:]) for k in self.w if k.startswith('layer_') and not k.startswith('layer_norm'))
+        every = 1 + max(int(k.split('/')[0][6:]) for k in self.w if k.startswith('layer_') and not k.startswith('layer_norm'))
+        self.layers, self.whole = layers or every, not layers
         self.heads = int(w['encoder/num_heads'])
+        self.width = len(self.w['layer_norm/gamma'])
     @torch.no_grad()
     def __call__(self, m):
         """[B, 80, T] -> list of [B, T/2, C], one a layer, the last normalised."""
@@ -43,18 +45,5 @@ class Encoder:
             h = F.gelu(F.linear(ln(x, p + 'layer_norm'), w[p + 'linear_0/weight'], w[p + 'linear_0/bias']))
             x = x + F.linear(h, w[p + 'linear_1/weight'], w[p + 'linear_1/bias'])
             out.append(x)
-        out[-1] = ln(x, 'layer_norm'); return out
-def encode(enc, pcm, least_s=8.0, max_s=28.0):
-    """pcm -> [layers, frames at 50 Hz, C] float16; long sound in overlapping windows."""
-    n = len(pcm); total = n // 320
-    if n <= max_s * 16000:
-        padded = np.zeros(int(max(least_s * 16000, np.ceil(n / 32000) * 32000 + 16000)), np.float32); padded[:n] = pcm
-        return torch.stack([t[0, :total] for t in enc(mel(padded)[None])]).half().numpy()
-    hop, win, parts, at = 20 * 16000, 24 * 16000, [], 0
-    out = None
-    while at < n:
-        piece = pcm[at:at + win]; f = encode(enc, piece, win / 16000, win / 16000 + 5)
-        if out is None: out = np.zeros((f.shape[0], total, f.shape[2]), np.float16)
-        skip = 0 if at == 0 else 100
-        a = at // 320 + skip; b = min(total, at // 320 + f.shape[1]); out[:, a:b] = f[:, skip:skip + b - a]; at += hop
-    return out
+        if self.whole: out[-1] = ln(x, 'layer_norm')
+        return out

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { CpuEngine } from '../engine/cpu/cpu-engine.js';
+import type { MouthTiming } from '../engine/cpu/mouth-model.js';
 import type { Engine } from '../engine/engine.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import { faceBasisOf, materialFolder, materialFor } from '../engine/face-basis.js';
@@ -20,6 +21,8 @@ export interface OpenEngineOptions {
   avatarsDir: string;
   /** Absent: the CPU engine. */
   face?: FaceEngineSettings;
+  /** When the CPU engine's mouth is told; `sure` if absent. */
+  lipTiming?: MouthTiming;
   /** Absolute path of a compiled {@link EngineModule} that is used instead of the CPU engine. */
   engineModule?: string;
   logLevel: string;
@@ -35,9 +38,9 @@ export interface EngineModule {
 export async function openEngine(
   options: OpenEngineOptions,
 ): Promise<{ engine: Engine; faces?: FaceReadiness }> {
-  const { modelsDir, avatarsDir, face, engineModule, logLevel, log } = options;
+  const { modelsDir, avatarsDir, face, lipTiming = 'sure', engineModule, logLevel, log } = options;
   if (face === undefined && engineModule !== undefined) return { engine: await importEngine(engineModule) };
-  if (face === undefined) return { engine: await CpuEngine.create({ modelsDir, log }) };
+  if (face === undefined) return { engine: await CpuEngine.create({ modelsDir, lipTiming, log }) };
   const scope = new Scope();
   try {
     const { provider, opened } = await openSomewhere(face, { logLevel, log });

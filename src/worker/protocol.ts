@@ -1,3 +1,4 @@
+import type { MouthTiming } from '../engine/cpu/mouth-model.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import type { CostDecision } from '../engine/faces/cost-model.js';
 import type { FaceBasis } from '../engine/face-basis.js';
@@ -15,6 +16,8 @@ export interface WorkerSettings {
   logLevel: string;
   /** Absent: the CPU engine. */
   face?: FaceEngineSettings;
+  /** When the CPU engine's mouth is told; `sure` if absent. */
+  lipTiming?: MouthTiming;
   /** A module that takes the CPU engine's place (see open-engine.ts); tests and benches measure the path with it. */
   engineModule?: string;
   ffmpeg: {

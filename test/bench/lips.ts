@@ -1,8 +1,8 @@
 /**
  * How well the CPU engine's lips agree with real ones:
- * `npm run bench:lips -- [FOLDER...] [--noise] [--render [--avatar FILE]...] [--models DIR] [--limit N] [--plots DIR] [--json]`.
+ * `npm run bench:lips -- [FOLDER...] [--noise] [--render [--avatar FILE]...] [--instant] [--models DIR] [--limit N] [--plots DIR] [--json]`.
  * Every folder of talking clips is a set, reported apart. `--noise` feeds the mouth with sounds that nobody speaks.
- * `--render` draws known curves and speech onto faces (five of the shared media unless named) and tracks them again. The last line of `--json` is one JSON object.
+ * `--instant` takes the variant without lookahead. `--render` draws known curves and speech onto faces (five of the shared media unless named) and tracks them again. The last line of `--json` is one JSON object.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -50,6 +50,7 @@ const { values, positionals } = parseArgs({
     plots: { type: 'string' },
     render: { type: 'boolean', default: false },
     avatar: { type: 'string', multiple: true },
+    instant: { type: 'boolean', default: false },
     noise: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -60,6 +61,7 @@ function refuse(reason: string): never {
   process.exit(2);
 }
 const { plots } = values;
+const timing = values.instant ? 'instant' : 'sure';
 const limit = Number(values.limit);
 if (!(limit >= 1)) refuse('--limit takes a number of clips');
 if (positionals.length === 0 && !values.noise && !values.render)
@@ -88,8 +90,7 @@ try {
   if (values.noise) say(flutterReport(flutter));
   const renders = values.render ? await scoreFaces({ ffmpeg, tracker, model }, facePaths.detectorPath) : [];
   if (values.render) say(renderReport(renders));
-  if (values.json)
-    say(JSON.stringify({ bench: 'lips', lookaheadMs: model.lookaheadMs, sets, flutter, renders }));
+  if (values.json) say(JSON.stringify({ bench: 'lips', timing, sets, flutter, renders }));
 } finally {
   await scope.close();
 }
@@ -109,7 +110,7 @@ async function scoreClips(clips: readonly Clip[], { ffmpeg, tracker, model }: To
     for (const clip of clips) {
       const pcm = await readSound(ffmpeg, clip.file);
       const truth = await trackTruth(ffmpeg, tracker, clip.file);
-      const prediction = await Prediction.of(model, pcm);
+      const prediction = await Prediction.of(model, pcm, timing);
       const phones = hasSphinx ? await alignPhones(clip.file, pcm) : undefined;
       const scores = scoreClip(clip, truth, prediction, phones);
       all.push(scores);

@@ -96,15 +96,36 @@ test('overlapping pushes and a reused buffer change nothing', async () => {
   assert.deepEqual((await Promise.all(pending)).flat(), whole);
 });
 
-test('shape k is there once the sound reaches k * 10 ms + lookaheadMs', async () => {
-  assert.ok(model.lookaheadMs <= 120, `${model.lookaheadMs} ms`);
-  const stream = model.open();
-  let shapes = 0;
-  for (let pushed = 160; pushed <= 16000; pushed += 160) {
-    shapes += (await stream.push(new Float32Array(160))).length;
-    const dueMs = pushed / 16 - model.lookaheadMs;
-    assert.ok(shapes >= Math.floor(dueMs / 10) + 1, `${shapes} shapes after ${pushed / 16} ms`);
+for (const [timing, mostMs] of [
+  ['sure', 70],
+  ['instant', 0],
+] as const) {
+  test(`${timing}: shape k is there once the sound reaches k * 10 ms + lookaheadMs`, async () => {
+    const stream = model.open(timing);
+    assert.ok(stream.lookaheadMs <= mostMs, `${stream.lookaheadMs} ms`);
+    let shapes = 0;
+    for (let pushed = 160; pushed <= 16000; pushed += 160) {
+      shapes += (await stream.push(new Float32Array(160))).length;
+      const dueMs = pushed / 16 - stream.lookaheadMs;
+      // A step of 20 ms is heard whole: what is due in its middle comes with its end.
+      if (pushed % 320 === 0) assert.ok(shapes >= Math.floor(dueMs / 10) + 1, `${shapes} shapes after ${pushed / 16} ms`);
+    }
+  });
+}
+
+test('two streams of one model do not hear each other', async () => {
+  const sound = buzz(0.8);
+  const alone = await shapesOf(model.open(), sound, [640]);
+  const [one, other] = [model.open(), model.open()];
+  const heard: MouthShape[] = [];
+  for (let at = 0; at < sound.length; at += 640) {
+    const [shapes] = await Promise.all([
+      one.push(sound.subarray(at, at + 640)),
+      other.push(new Float32Array(640).fill(0.3)),
+    ]);
+    heard.push(...shapes);
   }
+  assert.deepEqual(heard, alone);
 });
 
 test('silence keeps the mouth exactly shut', async () => {

@@ -7,40 +7,36 @@ import type { Log } from '../../lib/log.js';
 import type { AvatarSource, Engine, EngineStream, EngineStreamOptions } from '../engine.js';
 import { CpuEngineStream } from './cpu-stream.js';
 import { MouthModel } from './mouth-model.js';
+import type { MouthTiming } from './mouth-model.js';
 
 /** The engine that needs no GPU and no download: a small network hears the mouth, a mesh warp draws it. */
 export class CpuEngine implements Engine {
   readonly name = 'cpu';
   #model: MouthModel;
   #basis: MouthBasis;
+  #lipTiming: MouthTiming;
   #closing: Promise<void> | undefined;
 
-  private constructor(model: MouthModel, basis: MouthBasis) {
+  private constructor(model: MouthModel, basis: MouthBasis, lipTiming: MouthTiming) {
     this.#model = model;
+    this.#lipTiming = lipTiming;
     this.#basis = basis;
   }
 
   /** @param options.modelsDir the folder that holds cpu/basis.json and cpu/audio2mouth.onnx */
-  static async create(options: { modelsDir: string; log: Log }): Promise<CpuEngine> {
+  static async create(options: { modelsDir: string; lipTiming?: MouthTiming; log: Log }): Promise<CpuEngine> {
     const basis = await loadMouthBasis(options.modelsDir);
     const model = await MouthModel.load(options.modelsDir);
-    options.log.info({ engine: 'cpu', lookaheadMs: model.lookaheadMs }, 'engine ready');
-    return new CpuEngine(model, basis);
+    const { lipTiming = 'sure' } = options;
+    options.log.info({ engine: 'cpu', lipTiming }, 'engine ready');
+    return new CpuEngine(model, basis, lipTiming);
   }
 
   open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
     if (this.#closing !== undefined)
       return Promise.reject(new AppError('session-closed', 'the cpu engine is closed'));
-    const ear = this.#model.open();
-    const { lookaheadMs } = this.#model;
-    return Promise.resolve(
-      new CpuEngineStream({
-        avatar,
-        basis: this.#basis,
-        ear: { lookaheadMs, push: (pcm) => ear.push(pcm) },
-        fps: options.fps,
-      }),
-    );
+    const ear = this.#model.open(this.#lipTiming);
+    return Promise.resolve(new CpuEngineStream({ avatar, basis: this.#basis, ear, fps: options.fps }));
   }
 
   close(): Promise<void> {

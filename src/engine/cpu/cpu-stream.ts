@@ -3,35 +3,30 @@ import { fitMouth } from '../../compositor/mouth-fit.js';
 import type { MouthBasis } from '../../compositor/mouth-basis.js';
 import { AppError } from '../../errors.js';
 import { i420SizeBytes } from '../../media/frame.js';
-import type { I420Frame, MouthShape } from '../../media/frame.js';
+import type { I420Frame } from '../../media/frame.js';
 import { idleIndex } from '../../media/idle-index.js';
 import type { AvatarSource, EngineStream, EngineStreamOptions } from '../engine.js';
 import { LivingStill } from './living-still.js';
-import { HALF_WINDOW_MS, MouthTimeline } from './mouth-timeline.js';
+import type { MouthStream } from './mouth-model.js';
+import { MouthTimeline } from './mouth-timeline.js';
 
 /** Sound is heard in pieces of 40 ms, so that a long push gives its first picture at once and holds few shapes. */
 const PIECE_SAMPLES = 640;
-
-/** What listens: sound in, mouth shapes at 100 Hz out (the k-th belongs to k * 10 ms), `lookaheadMs` late. */
-export interface MouthEar {
-  readonly lookaheadMs: number;
-  push(pcm16k: Float32Array): Promise<MouthShape[]>;
-}
 
 /** One avatar that speaks. Owns its buffers, not the avatar, which the caller closes. */
 export class CpuEngineStream implements EngineStream {
   readonly lookaheadMs: number;
   #avatar: AvatarSource;
   #fps: number;
-  #ear: MouthEar;
-  #timeline = new MouthTimeline();
+  #ear: MouthStream;
+  #timeline: MouthTimeline;
   #renderer: FaceRenderer;
   #picture: Uint8Array;
   #next = 0;
   #closed = false;
   #still: LivingStill | undefined;
 
-  constructor(options: { avatar: AvatarSource; ear: MouthEar; basis: MouthBasis } & EngineStreamOptions) {
+  constructor(options: { avatar: AvatarSource; ear: MouthStream; basis: MouthBasis } & EngineStreamOptions) {
     const { avatar, ear, basis, fps } = options;
     if (!(fps > 0 && fps <= 100))
       throw new AppError('invalid-argument', `fps must be above 0 and at most 100, got ${fps}`);
@@ -40,7 +35,8 @@ export class CpuEngineStream implements EngineStream {
     this.#avatar = avatar;
     this.#fps = fps;
     this.#ear = ear;
-    this.lookaheadMs = ear.lookaheadMs + HALF_WINDOW_MS;
+    this.#timeline = new MouthTimeline({ instant: ear.lookaheadMs === 0 });
+    this.lookaheadMs = ear.lookaheadMs + this.#timeline.lookaheadMs;
     this.#renderer = new FaceRenderer({ basis, fit: fitMouth(avatar), widthPx, heightPx });
     this.#picture = new Uint8Array(i420SizeBytes(widthPx, heightPx));
     if (avatar.still) this.#still = new LivingStill(avatar);

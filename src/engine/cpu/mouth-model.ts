@@ -1,27 +1,38 @@
 import { join } from 'node:path';
 import { OnnxModel } from '../../adapters/onnx.js';
 import { AppError } from '../../errors.js';
+import { REST_MOUTH } from '../../media/frame.js';
 import type { MouthShape } from '../../media/frame.js';
-import { LogMel, MEL_BANDS, MEL_HOP_SAMPLES, MEL_SILENCE, MEL_WINDOW_SAMPLES } from './log-mel.js';
-import { CURVE_LOOKAHEAD_FRAMES, MouthCurves } from './mouth-curves.js';
+import { LogMel, MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES } from './log-mel.js';
+import { MouthCurves } from './mouth-curves.js';
+import type { HeardMouth } from './mouth-curves.js';
 
-// The network's reach in frames of 10 ms (models/training/train.py: BEFORE and AFTER).
-const FRAMES_BEFORE = 56;
-const FRAMES_AFTER = 8;
-/** Shapes per run. Every run has the same size and stands on the same grid, whatever the pushes were. */
-const FRAMES_PER_RUN = 2;
-const WINDOW_FRAMES = FRAMES_BEFORE + FRAMES_PER_RUN + FRAMES_AFTER;
-/** A fifth, the tongue, is taken where a network has it. */
-const LEAST_CHANNELS = 4;
+/** Frames that one run of the network hears, and shapes that it tells (models/training/student.py). */
+const FRAMES_PER_STEP = 2;
+const CHANNELS = 7;
+/** The network's memory between runs: the rows that its taps will read, [MEMORY_ROWS, MEMORY_COLUMNS]. */
+const MEMORY_ROWS = 76;
+const MEMORY_COLUMNS = 160;
+const FRAME_MS = 10;
+const HALF_WINDOW_MS = (MEL_WINDOW_SAMPLES / 2 / MEL_HOP_SAMPLES) * FRAME_MS;
 
 /**
- * The network that hears mouth shapes: input `mel` [1, 40, n], output `mouth` [1, 4 or 5, n - 64] (open, spread, round,
- * tuck, tongue; 0..1, 100 a second). One instance serves any number of streams.
+ * When the mouth is told. `sure` waits until the network has heard what comes after a shape, `instant` takes its guess at the
+ * moment itself, which costs agreement with real lips (models/lips.md has the price).
+ */
+export type MouthTiming = 'sure' | 'instant';
+
+/** `output`: its name in the graph; `shift`: frames from the older frame of a step to the first of its two shapes. */
+const TIMINGS = {
+  sure: { output: 'mouth', shift: -4 },
+  instant: { output: 'now', shift: 3 },
+} as const;
+
+/**
+ * The network that hears mouth shapes, 20 ms of sound a run: `mel` [2, 40] and `memory` to `mouth` and `now` [2, 7] (open,
+ * spread, round, tuck, tongue, shut, voice; 0..1, 100 a second) and the `next` memory. One instance serves any number of streams.
  */
 export class MouthModel {
-  /** The k-th shape comes out of the push that brings the sound up to k * 10 ms + lookaheadMs, at the latest. */
-  readonly lookaheadMs =
-    (FRAMES_AFTER + FRAMES_PER_RUN - 1) * 10 + (MEL_WINDOW_SAMPLES / 2 / MEL_HOP_SAMPLES) * 10;
   readonly #model: OnnxModel;
 
   private constructor(model: OnnxModel) {
@@ -32,15 +43,20 @@ export class MouthModel {
   static async load(modelsDir: string): Promise<MouthModel> {
     const path = join(modelsDir, 'cpu', 'audio2mouth.onnx');
     const model = await OnnxModel.load(path);
-    if (!model.inputNames.includes('mel') || !model.outputNames.includes('mouth')) {
+    const inputs = model.inputNames.join();
+    const outputs = model.outputNames.join();
+    if (inputs !== 'mel,memory' || outputs !== 'mouth,now,next') {
       await model.close();
-      throw new AppError('model-invalid', `${path} must map "mel" to "mouth"`);
+      throw new AppError(
+        'model-invalid',
+        `${path} maps ${inputs} to ${outputs}; expected mel,memory to mouth,now,next`,
+      );
     }
     return new MouthModel(model);
   }
 
-  open(): MouthStream {
-    return new RunningMouth(this.#model);
+  open(timing: MouthTiming = 'sure'): MouthStream {
+    return new RunningMouth(this.#model, timing);
   }
 
   close(): Promise<void> {
@@ -50,6 +66,8 @@ export class MouthModel {
 
 /** Mouth shapes of one stretch of sound. */
 export interface MouthStream {
+  /** The k-th shape comes out of the push that brings the sound up to k * 10 ms + lookaheadMs, at the latest. */
+  readonly lookaheadMs: number;
   /**
    * Appends 16 kHz mono samples (-1..1; only read) and gives the shapes that became due, in order. The k-th shape of
    * the stream belongs to media time k * 10 ms. Calls may overlap; each waits for the one before.
@@ -58,63 +76,79 @@ export interface MouthStream {
 }
 
 class RunningMouth implements MouthStream {
+  readonly lookaheadMs: number;
   readonly #model: OnnxModel;
+  readonly #output: 'mouth' | 'now';
   readonly #logMel = new LogMel();
   readonly #curves = new MouthCurves();
-  /** [40, WINDOW_FRAMES], the newest frame rightmost. */
-  readonly #window = new Float32Array(MEL_BANDS * WINDOW_FRAMES).fill(MEL_SILENCE);
-  readonly #levelsDb = new Float32Array(FRAMES_PER_RUN + FRAMES_AFTER).fill(-100);
+  readonly #step = new Float32Array(FRAMES_PER_STEP * MEL_BANDS);
+  #memory: Float32Array = new Float32Array(MEMORY_ROWS * MEMORY_COLUMNS);
   #frames = 0;
-  #shapes = 0;
+  /** Shapes of the first runs that belong to before the sound. */
+  #early: number;
+  /** Shapes that come before those of the first run. */
+  #missing: number;
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(model: OnnxModel) {
+  constructor(model: OnnxModel, timing: MouthTiming) {
+    const { output, shift } = TIMINGS[timing];
     this.#model = model;
+    this.#output = output;
+    const newestFrameMs = (FRAMES_PER_STEP - 1) * FRAME_MS + HALF_WINDOW_MS;
+    this.lookaheadMs = Math.max(0, newestFrameMs - shift * FRAME_MS);
+    this.#early = Math.max(0, -shift);
+    this.#missing = Math.max(0, shift);
   }
 
   push(pcm16k: Float32Array): Promise<MouthShape[]> {
     // The samples are taken now: the caller may reuse its buffer while earlier runs still work.
-    const pending: { bands: Float32Array; levelDb: number }[] = [];
-    this.#logMel.push(pcm16k, ({ bands, levelDb }) => pending.push({ bands: bands.slice(), levelDb }));
+    const pending: Float32Array[] = [];
+    this.#logMel.push(pcm16k, ({ bands }) => pending.push(bands.slice()));
     const result = this.#queue.then(() => this.#advance(pending));
     this.#queue = result.catch(() => undefined);
     return result;
   }
 
-  async #advance(frames: readonly { bands: Float32Array; levelDb: number }[]): Promise<MouthShape[]> {
+  async #advance(frames: readonly Float32Array[]): Promise<MouthShape[]> {
     const shapes: MouthShape[] = [];
-    for (const { bands, levelDb } of frames) {
-      // Rows are contiguous, so one shift moves them all; the stray value at each row's end is overwritten.
-      this.#window.copyWithin(0, 1);
-      for (let band = 0; band < MEL_BANDS; band++)
-        this.#window[(band + 1) * WINDOW_FRAMES - 1] = bands[band]!;
-      this.#levelsDb.copyWithin(0, 1);
-      this.#levelsDb[this.#levelsDb.length - 1] = levelDb;
-      this.#frames++;
-      const lastDue = this.#frames - FRAMES_AFTER; // shapes that the sound so far suffices for
-      if (lastDue > 0 && lastDue % FRAMES_PER_RUN === 1 % FRAMES_PER_RUN) await this.#run(shapes);
+    for (; this.#missing > 0; this.#missing--) shapes.push(REST_MOUTH);
+    for (const bands of frames) {
+      const place = this.#frames++ % FRAMES_PER_STEP;
+      this.#step.set(bands, place * MEL_BANDS);
+      if (place === FRAMES_PER_STEP - 1) await this.#run(shapes);
     }
     return shapes;
   }
 
   async #run(shapes: MouthShape[]): Promise<void> {
-    const { mouth } = await this.#model.run({
-      mel: { data: this.#window, dims: [1, MEL_BANDS, WINDOW_FRAMES] },
+    const results = await this.#model.run({
+      mel: { data: this.#step, dims: [FRAMES_PER_STEP, MEL_BANDS] },
+      memory: { data: this.#memory, dims: [MEMORY_ROWS, MEMORY_COLUMNS] },
     });
-    const channels = (mouth?.data.length ?? 0) / FRAMES_PER_RUN;
-    if (mouth === undefined || (channels !== LEAST_CHANNELS && channels !== LEAST_CHANNELS + 1)) {
+    const told = results[this.#output]?.data;
+    const next = results['next']?.data;
+    if (told?.length !== FRAMES_PER_STEP * CHANNELS || next?.length !== this.#memory.length) {
       throw new AppError(
         'model-invalid',
-        `audio2mouth gave ${mouth?.data.length} values, expected 4 or 5 for each of ${FRAMES_PER_RUN} shapes`,
+        `audio2mouth gave ${told?.length} values and a memory of ${next?.length}, expected ${FRAMES_PER_STEP * CHANNELS} and ${this.#memory.length}`,
       );
     }
-    const at = (channel: number, frame: number): number => mouth.data[channel * FRAMES_PER_RUN + frame]!;
-    // The first run ends at shape 0; what stands before it is silence that nobody asked for.
-    for (let i = this.#shapes === 0 ? FRAMES_PER_RUN - 1 : 0; i < FRAMES_PER_RUN; i++) {
-      const tongue = channels > LEAST_CHANNELS ? at(4, i) : 0;
-      const raw = { open: at(0, i), spread: at(1, i), round: at(2, i), tuck: at(3, i), tongue };
-      shapes.push(this.#curves.next(raw, this.#levelsDb.subarray(i, i + 1 + CURVE_LOOKAHEAD_FRAMES)));
-      this.#shapes++;
+    this.#memory = next;
+    for (let i = 0; i < FRAMES_PER_STEP; i++) {
+      if (this.#early > 0) this.#early--;
+      else shapes.push(this.#curves.next(heardMouth(told, i * CHANNELS)));
     }
   }
+}
+
+function heardMouth(values: Float32Array, at: number): HeardMouth {
+  return {
+    open: values[at]!,
+    spread: values[at + 1]!,
+    round: values[at + 2]!,
+    tuck: values[at + 3]!,
+    tongue: values[at + 4]!,
+    shut: values[at + 5]!,
+    voice: values[at + 6]!,
+  };
 }

@@ -2,8 +2,10 @@ import { REST_MOUTH } from '../../media/frame.js';
 import type { MouthShape } from '../../media/frame.js';
 
 const STEP_MS = 10;
-/** A picture shows the mean of this much on both sides of its moment. */
-export const HALF_WINDOW_MS = 20;
+/** A picture shows the mean of the shapes this close to its moment. */
+const HALF_WINDOW_MS = STEP_MS;
+/** A closure this long before the moment is still shown: at 25 pictures a second each shape is within one picture's reach. */
+const CLOSURE_BACK_MS = 20;
 /** After the last motion of the mouth speech is held this long, then fades over FADE_MS. */
 const HOLD_MS = 300;
 const ATTACK_MS = 60;
@@ -24,6 +26,13 @@ export class MouthTimeline {
   #level = 0;
   #stillMs = Infinity;
   #moment: TimelineMoment = { mouth: { ...REST_MOUTH }, speaking: 0 };
+  /** How far behind its moment a picture reads shapes, ms. */
+  readonly lookaheadMs: number;
+
+  /** @param options.instant shows what is known at the moment itself and waits for nothing after it */
+  constructor({ instant = false }: { instant?: boolean } = {}) {
+    this.lookaheadMs = instant ? 0 : HALF_WINDOW_MS;
+  }
 
   /** The shapes that follow the ones appended before; the k-th of all belongs to k * 10 ms. */
   append(shapes: readonly MouthShape[]): void {
@@ -39,16 +48,16 @@ export class MouthTimeline {
 
   /** True when everything that `at(timeMs)` needs has been appended. */
   covers(timeMs: number): boolean {
-    return this.#first + this.#shapes.length > Math.floor((timeMs + HALF_WINDOW_MS) / STEP_MS);
+    return this.#first + this.#shapes.length > Math.floor((timeMs + this.lookaheadMs) / STEP_MS);
   }
 
   /**
-   * The mouth at `timeMs`: a weighted mean (triangle) of the shapes around it. A closure inside the window is not
+   * The mouth at `timeMs`: a weighted mean (triangle) of the shapes around it. A closure since the picture before is not
    * averaged away, because the eye misses it at once. Moments must not go backwards. The object is reused.
    */
   at(timeMs: number): Readonly<TimelineMoment> {
-    const from = Math.max(0, Math.ceil((timeMs - HALF_WINDOW_MS) / STEP_MS));
-    const to = Math.floor((timeMs + HALF_WINDOW_MS) / STEP_MS);
+    const from = Math.max(0, Math.ceil((timeMs - CLOSURE_BACK_MS) / STEP_MS));
+    const to = Math.floor((timeMs + this.lookaheadMs) / STEP_MS);
     this.#forgetBefore(from);
     const { mouth } = this.#moment;
     let total = 0;
@@ -62,7 +71,9 @@ export class MouthTimeline {
     for (let k = from; k <= to; k += 1) {
       const shape = this.#shapes[k - this.#first];
       if (shape === undefined) continue;
+      least = Math.min(least, shape.open);
       const weight = HALF_WINDOW_MS + STEP_MS / 2 - Math.abs(k * STEP_MS - timeMs);
+      if (weight <= 0) continue;
       total += weight;
       open += weight * shape.open;
       spread += weight * shape.spread;
@@ -70,7 +81,6 @@ export class MouthTimeline {
       tuck += weight * shape.tuck;
       tongue += weight * shape.tongue;
       speaking += weight * this.#speaking[k - this.#first]!;
-      least = Math.min(least, shape.open);
     }
     if (total === 0) {
       Object.assign(mouth, REST_MOUTH);

@@ -70,7 +70,7 @@ const second = (level: number): Float32Array =>
 
 test('pictures come out as soon as the lookahead allows, the same ones however the sound is cut', async () => {
   const engine = stream(avatar({ frameCount: 10 }));
-  assert.equal(engine.lookaheadMs, 120);
+  assert.equal(engine.lookaheadMs, 110);
   // Picture k needs the sound up to k / 25 s and 120 ms more.
   const dueAt = (k: number): number => ((k * 40 + 130) * 16_000) / 1000;
   assert.equal((await pictures(engine, second(0).subarray(0, dueAt(0)))).length, 1);
