@@ -9,7 +9,7 @@ import { AvatarStore } from '../../src/avatar/store.js';
 import { Eyelids } from '../../src/compositor/eyelids.js';
 import { HeadTurnWarp } from '../../src/compositor/head-turn.js';
 import type { HeadTurn } from '../../src/compositor/head-turn.js';
-import { LivingStill } from '../../src/engine/cpu/living-still.js';
+import { LivingStill } from '../../src/engine/still/living-still.js';
 import type { AvatarSource } from '../../src/engine/engine.js';
 import { ensureFaceModels } from '../../src/face/models.js';
 import { smoothLandmarks } from '../../src/face/smoothing.js';

@@ -6,7 +6,7 @@ import { i420SizeBytes } from '../../media/frame.js';
 import type { I420Frame, MouthShape } from '../../media/frame.js';
 import { idleIndex } from '../../media/idle-index.js';
 import type { AvatarSource, EngineStream, EngineStreamOptions } from '../engine.js';
-import { LivingStill } from './living-still.js';
+import { LivingStill } from '../still/living-still.js';
 import { HALF_WINDOW_MS, MouthTimeline } from './mouth-timeline.js';
 
 /** Sound is heard in pieces of 40 ms, so that a long push gives its first picture at once and holds few shapes. */

@@ -1,5 +1,5 @@
 import { idleIndex } from '../../media/idle-index.js';
-import { LivingStill } from '../cpu/living-still.js';
+import { LivingStill } from '../still/living-still.js';
 import type { AvatarSource } from '../engine.js';
 
 /** Which picture of an avatar's footage stands at step `step` of its loop, in pictures of `fps` a second. */

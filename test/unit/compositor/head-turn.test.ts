@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeadTurnWarp } from '../../../src/compositor/head-turn.js';
 import type { HeadTurn } from '../../../src/compositor/head-turn.js';
-import { seededRandom } from '../../../src/engine/cpu/seeded-random.js';
+import { seededRandom } from '../../../src/engine/still/seeded-random.js';
 import { FACE_OVAL } from '../../../src/media/face-topology.js';
 import { i420SizeBytes } from '../../../src/media/frame.js';
 import { rgbToI420 } from '../../../src/media/yuv.js';
