@@ -5,6 +5,7 @@ import type { MouthBasis } from '../../compositor/mouth-basis.js';
 import { AppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
 import type { AvatarSource, Engine, EngineStream, EngineStreamOptions } from '../engine.js';
+import { LivingStill } from '../still/living-still.js';
 import { CpuEngineStream } from './cpu-stream.js';
 import { MouthModel } from './mouth-model.js';
 
@@ -13,11 +14,13 @@ export class CpuEngine implements Engine {
   readonly name = 'cpu';
   #model: MouthModel;
   #basis: MouthBasis;
+  #log: Log;
   #closing: Promise<void> | undefined;
 
-  private constructor(model: MouthModel, basis: MouthBasis) {
+  private constructor(model: MouthModel, basis: MouthBasis, log: Log) {
     this.#model = model;
     this.#basis = basis;
+    this.#log = log;
   }
 
   /** @param options.modelsDir the folder that holds cpu/basis.json and cpu/audio2mouth.onnx */
@@ -25,22 +28,21 @@ export class CpuEngine implements Engine {
     const basis = await loadMouthBasis(options.modelsDir);
     const model = await MouthModel.load(options.modelsDir);
     options.log.info({ engine: 'cpu', lookaheadMs: model.lookaheadMs }, 'engine ready');
-    return new CpuEngine(model, basis);
+    return new CpuEngine(model, basis, options.log);
   }
 
-  open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
-    if (this.#closing !== undefined)
-      return Promise.reject(new AppError('session-closed', 'the cpu engine is closed'));
+  async open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
+    const still = avatar.still ? await LivingStill.open(avatar, this.#log) : undefined;
+    if (this.#closing !== undefined) throw new AppError('session-closed', 'the cpu engine is closed');
     const ear = this.#model.open();
     const { lookaheadMs } = this.#model;
-    return Promise.resolve(
-      new CpuEngineStream({
-        avatar,
-        basis: this.#basis,
-        ear: { lookaheadMs, push: (pcm) => ear.push(pcm) },
-        fps: options.fps,
-      }),
-    );
+    return new CpuEngineStream({
+      avatar,
+      still,
+      basis: this.#basis,
+      ear: { lookaheadMs, push: (pcm) => ear.push(pcm) },
+      fps: options.fps,
+    });
   }
 
   close(): Promise<void> {

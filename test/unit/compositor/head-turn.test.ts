@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeadTurnWarp } from '../../../src/compositor/head-turn.js';
 import type { HeadTurn } from '../../../src/compositor/head-turn.js';
+import { findTurnableHead } from '../../../src/compositor/turnable-head.js';
 import { seededRandom } from '../../../src/engine/still/seeded-random.js';
 import { FACE_OVAL } from '../../../src/media/face-topology.js';
 import { i420SizeBytes } from '../../../src/media/frame.js';
@@ -65,13 +66,14 @@ function noise(): Uint8Array {
   return picture;
 }
 
+function warpOf(photo: Uint8Array, points = landmarks): HeadTurnWarp {
+  const size = { widthPx: WIDTH, heightPx: HEIGHT };
+  return new HeadTurnWarp({ ...size, head: findTurnableHead({ ...size, photo, landmarks: points }) });
+}
+
 function turned(picture: Uint8Array, turn: HeadTurn): Uint8Array {
   const target = new Uint8Array(picture.length);
-  new HeadTurnWarp({ widthPx: WIDTH, heightPx: HEIGHT, landmarks, photo: picture }).apply(
-    picture,
-    target,
-    turn,
-  );
+  warpOf(picture).apply(picture, target, turn);
   return target;
 }
 
@@ -181,7 +183,7 @@ test('faces at the border, tilted and turned away are moved without harm', () =>
       face[i] = x + px * Math.cos(angle) - py * Math.sin(angle);
       face[i + 1] = y + px * Math.sin(angle) + py * Math.cos(angle);
     }
-    const warp = new HeadTurnWarp({ widthPx: WIDTH, heightPx: HEIGHT, landmarks: face, photo: picture });
+    const warp = warpOf(picture, face);
     for (const turn of TURNS) {
       const target = new Uint8Array(picture.length);
       warp.apply(picture, target, turn);
