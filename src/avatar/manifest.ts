@@ -17,7 +17,10 @@ export const MANIFEST_VERSION = 1;
 /** Pictures a second that footage is prepared at. */
 export const AVATAR_FPS = 25;
 
-/** `manifest.json` of a prepared avatar; beside it lie frames.i420, landmarks.f32 and preview.jpg. */
+/**
+ * `manifest.json` of a prepared avatar; beside it lie frames.i420, landmarks.f32 and preview.jpg, and what the engines
+ * found out about it (engine/still, engine/faces), which can be made anew.
+ */
 export interface AvatarManifest {
   readonly version: number;
   readonly id: string;

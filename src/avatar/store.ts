@@ -82,7 +82,7 @@ export class AvatarStore {
     const bytes = await readFile(path.join(folder, LANDMARKS_FILE));
     const landmarks = new Float32Array(manifest.frameCount * LANDMARK_VALUES);
     new Uint8Array(landmarks.buffer).set(bytes.subarray(0, landmarks.byteLength));
-    return new StoredAvatar(manifest, openSync(path.join(folder, FRAMES_FILE), 'r'), landmarks);
+    return new StoredAvatar(manifest, folder, openSync(path.join(folder, FRAMES_FILE), 'r'), landmarks);
   }
 
   /** Where its picture lies (a JPEG); the avatar need not exist. */
@@ -127,14 +127,17 @@ function belongsToOther(name: string): boolean {
 /** An open avatar: the engine's AvatarSource. Pictures are read on demand (about 1 MB each), landmarks are in memory. */
 export class StoredAvatar {
   readonly manifest: AvatarManifest;
+  /** Its own folder, under this name until it is deleted. */
+  readonly folder: string;
   readonly #frames: number;
   readonly #landmarks: Float32Array;
   readonly #sizeBytes: number;
   #closed = false;
 
   /** Takes over the open file of pictures. */
-  constructor(manifest: AvatarManifest, frames: number, landmarks: Float32Array) {
+  constructor(manifest: AvatarManifest, folder: string, frames: number, landmarks: Float32Array) {
     this.manifest = manifest;
+    this.folder = folder;
     this.#frames = frames;
     this.#landmarks = landmarks;
     this.#sizeBytes = i420SizeBytes(manifest.widthPx, manifest.heightPx);

@@ -63,11 +63,8 @@ export interface Place {
   still: number;
 }
 
-/**
- * A photo's head on a grid over the picture: how deep every grid point lies and how much of the head's motion it
- * takes part in. Depths come from the landmarks; around the face they round off to the ears' depth.
- */
-export class HeadShape {
+/** A photo's head on a grid over the picture: how deep every grid point lies and how it takes part in motion. */
+export interface HeadGrid {
   /** Side of a grid cell in luma pixels, a power of two, at least 4. */
   readonly cellPx: number;
   readonly columns: number;
@@ -75,15 +72,28 @@ export class HeadShape {
   /** Where the head turns about: between the ears, at the height of the nose base. */
   readonly pivotX: number;
   readonly pivotY: number;
-  /** All that can move lies inside; even numbers, inside the picture. */
-  readonly area: Readonly<Rect>;
   readonly iodPx: number;
-  /** Share of the motion at each grid point, 0..1. */
+  /** Share of the head's motion at each grid point, 0..1. */
   readonly weight: Float32Array;
   /** Depth of each grid point behind the pivot in pixels; negative lies before it. */
   readonly depthPx: Float32Array;
   /** Share of the brows' motion at each grid point, 0..1. */
   readonly brows: Float32Array;
+}
+
+/** Makes the grid. Depths come from the landmarks; around the face they round off to the ears' depth. */
+export class HeadShape implements HeadGrid {
+  readonly cellPx: number;
+  readonly columns: number;
+  readonly rows: number;
+  readonly pivotX: number;
+  readonly pivotY: number;
+  readonly iodPx: number;
+  readonly weight: Float32Array;
+  readonly depthPx: Float32Array;
+  readonly brows: Float32Array;
+  /** All that can move lies inside; even numbers, inside the picture. */
+  readonly area: Readonly<Rect>;
 
   #outline: Outline;
 

@@ -1,6 +1,5 @@
-import { findHead } from './head-matte.js';
-import type { HeadMatte } from './head-matte.js';
-import { HeadShape } from './head-shape.js';
+import { BEHIND, HEAD, MOVED, STILL } from './turnable-head.js';
+import type { TurnableHead } from './turnable-head.js';
 
 /** Where a photo's head is. At rest everything is 0. */
 export interface HeadTurn {
@@ -16,62 +15,32 @@ export interface HeadTurn {
   brows: number;
 }
 
-/** No outline of a head moves farther than this, in inter-ocular distances, at the turns that a photo makes. */
-const FARTHEST_IOD = 0.075;
 /** How far fully raised brows go up, in inter-ocular distances. */
 const BROWS_UP_IOD = 0.04;
 /** One pixel in 16.16 fixed point. */
 const ONE = 65_536;
 
-/** What is done with a cell of the grid: nothing, move it, or move it before a background that stays. */
-const STILL = 0;
-const MOVED = 1;
-const OUTLINE = 2;
-
-const HEAD = 0;
-const BEHIND = 1;
-const BOTH = 2;
-
 /**
  * Turns the head of a photo by a few degrees. Every point goes by its depth: the nose far, the ears hardly; the neck
- * gives way, the shoulders and what is behind the head stay to the bit. Works on I420; built once, for one face.
+ * gives way, the shoulders and what is behind the head stay to the bit. Works on I420. One instance a stream; the head,
+ * which is only read, may serve several.
  */
 export class HeadTurnWarp {
   #widthPx: number;
   #heightPx: number;
-  #shape: HeadShape;
-  #matte: HeadMatte;
-  /** For every sample what the matte says of it and of those to its right and below: HEAD, BEHIND or both. */
-  #sides: Uint8Array;
-  /** One entry a cell, as many columns as grid points. */
-  #cells: Uint8Array;
+  #head: TurnableHead;
   /** From each grid point to where it is read from, in 1/65536 luma pixels. */
   #dx: Int32Array;
   #dy: Int32Array;
 
-  constructor(options: {
-    widthPx: number;
-    heightPx: number;
-    landmarks: Float32Array;
-    /** The photo itself (I420). */
-    photo: Uint8Array;
-  }) {
+  /** @param options.head of a photo of this size */
+  constructor(options: { widthPx: number; heightPx: number; head: TurnableHead }) {
     this.#widthPx = options.widthPx;
     this.#heightPx = options.heightPx;
-    this.#shape = new HeadShape(options);
-    this.#matte = findHead(options.photo, options.widthPx, options.heightPx, this.#shape);
-    this.#sides = sidesOf(this.#matte.alpha, options.widthPx, options.heightPx);
-    const count = this.#shape.weight.length;
+    this.#head = options.head;
+    const count = this.#head.grid.weight.length;
     this.#dx = new Int32Array(count);
     this.#dy = new Int32Array(count);
-    this.#cells = new Uint8Array(count);
-    this.#sortCells();
-  }
-
-  /** True for a luma sample that some turn may change. */
-  moves(x: number, y: number): boolean {
-    const { cellPx, columns } = this.#shape;
-    return this.#cells[Math.floor(y / cellPx) * columns + Math.floor(x / cellPx)] !== STILL;
   }
 
   /** Draws `source` turned by `turn` into `target`; both are I420 of the size given at creation, and distinct. */
@@ -79,7 +48,7 @@ export class HeadTurnWarp {
     const width = this.#widthPx;
     const height = this.#heightPx;
     const plane = width * height;
-    const cell = this.#shape.cellPx;
+    const cell = this.#head.grid.cellPx;
     this.#place(turn);
     target.set(source);
     this.#warpPlane(source, target, 0, width, height, cell, 0);
@@ -88,7 +57,7 @@ export class HeadTurnWarp {
   }
 
   #place(turn: Readonly<HeadTurn>): void {
-    const { weight, depthPx, brows, cellPx, columns, rows, pivotX, pivotY, iodPx } = this.#shape;
+    const { weight, depthPx, brows, cellPx, columns, rows, pivotX, pivotY, iodPx } = this.#head.grid;
     const [cosYaw, sinYaw] = [Math.cos(turn.yawRad), Math.sin(turn.yawRad)];
     const [cosPitch, sinPitch] = [Math.cos(turn.pitchRad), Math.sin(turn.pitchRad)];
     const [cosRoll, sinRoll] = [Math.cos(turn.rollRad), Math.sin(turn.rollRad)];
@@ -113,38 +82,6 @@ export class HeadTurnWarp {
     }
   }
 
-  #sortCells(): void {
-    const { weight, columns, rows, cellPx, iodPx } = this.#shape;
-    const { alpha } = this.#matte;
-    const least = new Uint8Array(weight.length).fill(255);
-    const most = new Uint8Array(weight.length);
-    for (let y = 0; y < this.#heightPx; y += 1) {
-      const first = Math.floor(y / cellPx) * columns;
-      for (let x = 0; x < this.#widthPx; x += 1) {
-        const cell = first + Math.floor(x / cellPx);
-        const value = alpha[y * this.#widthPx + x]!;
-        if (value < least[cell]!) least[cell] = value;
-        if (value > most[cell]!) most[cell] = value;
-      }
-    }
-    // What counts is the cell and as far around it as the head can move.
-    const reach = Math.ceil((FARTHEST_IOD * iodPx) / cellPx);
-    for (let row = 0; row < rows - 1; row += 1) {
-      for (let column = 0; column < columns - 1; column += 1) {
-        const g = row * columns + column;
-        if (weight[g]! + weight[g + 1]! + weight[g + columns]! + weight[g + columns + 1]! === 0) continue;
-        let [low, high] = [255, 0];
-        for (let j = Math.max(0, row - reach); j <= Math.min(rows - 2, row + reach); j += 1) {
-          for (let i = Math.max(0, column - reach); i <= Math.min(columns - 2, column + reach); i += 1) {
-            low = Math.min(low, least[j * columns + i]!);
-            high = Math.max(high, most[j * columns + i]!);
-          }
-        }
-        this.#cells[g] = high === 0 ? STILL : low === 255 ? MOVED : OUTLINE;
-      }
-    }
-  }
-
   /** @param halvings how often the plane is half as wide and high as the luma plane: 0 or 1 */
   #warpPlane(
     source: Uint8Array,
@@ -155,8 +92,8 @@ export class HeadTurnWarp {
     cell: number,
     halvings: number,
   ): void {
-    const { columns, rows } = this.#shape;
-    const cells = this.#cells;
+    const { cells } = this.#head;
+    const { columns, rows } = this.#head.grid;
     const dx = this.#dx;
     const dy = this.#dy;
     const shift = Math.log2(cell);
@@ -213,8 +150,8 @@ export class HeadTurnWarp {
     stepX: number,
     stepY: number,
   ): void {
-    const { alpha, plate } = this.#matte;
-    const sides = this.#sides;
+    const { sides } = this.#head;
+    const { alpha, plate } = this.#head.matte;
     for (let end = out + count; out < end; out += 1) {
       const at = (offset + (sy >> 16) * width + (sx >> 16)) | 0;
       const side = sides[at]!;
@@ -235,18 +172,6 @@ export class HeadTurnWarp {
       sy = (sy + stepY) | 0;
     }
   }
-}
-
-function sidesOf(alpha: Uint8Array, widthPx: number, heightPx: number): Uint8Array {
-  const sides = new Uint8Array(alpha.length);
-  const luma = widthPx * heightPx;
-  for (let at = 0; at < alpha.length; at += 1) {
-    const row = at < luma ? widthPx : widthPx >> 1;
-    const here = alpha[at]!;
-    const level = here === alpha[at + 1] && here === alpha[at + row] && here === alpha[at + row + 1];
-    sides[at] = level && here === 255 ? HEAD : level && here === 0 ? BEHIND : BOTH;
-  }
-  return sides;
 }
 
 /** 16.16 fixed point throughout: integer arithmetic halves the time of this, the hottest loop of a photo avatar. */

@@ -9,6 +9,8 @@ export interface AvatarSource {
   readonly fps: number;
   /** True for a photo: the engine adds blinks, turns of the head and raised brows. */
   readonly still: boolean;
+  /** Where an engine may keep what it finds out about it; absent for an avatar that lies nowhere. */
+  readonly folder?: string;
   /** How its faces are cut out, where that differs from the engine's settings (engine/faces FaceParameters). */
   readonly faceParameters?: Readonly<Record<string, number | string | boolean>> | undefined;
   /** Reads picture `index` (0..frameCount-1) into `target` (I420, i420SizeBytes long). */

@@ -14,6 +14,7 @@ import { smoothLandmarks } from '../face/smoothing.js';
 import { FaceTracker } from '../face/tracker.js';
 import { createLogger } from '../logger.js';
 import { serveJob } from './job.js';
+import { prepareStill } from './prepare-still.js';
 
 const FAMILY = 'musetalk';
 
@@ -48,6 +49,7 @@ await serveJob<ImportInput, AvatarManifest>(async (input, { onProgress, signal }
     log,
   }).finally(() => tracker.close());
   const store = new AvatarStore(input.avatarsDir);
+  await prepareStill(store, input.id, log);
   await store.noteFaces(input.id, FAMILY, []);
   return store.get(input.id);
 });

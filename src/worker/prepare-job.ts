@@ -11,6 +11,7 @@ import type { AvatarFaceParameters } from '../engine/face-basis.js';
 import { toAppError } from '../errors.js';
 import { serveJob } from './job.js';
 import { prepareFaces } from './prepare-faces.js';
+import { prepareStill } from './prepare-still.js';
 
 export interface PrepareInput {
   id: string;
@@ -42,6 +43,8 @@ await serveJob<PrepareInput, AvatarManifest>(async (input, { onProgress, signal 
     signal,
     log,
   }).finally(() => tracker.close());
+  const store = new AvatarStore(input.avatarsDir);
+  await prepareStill(store, manifest.id, log);
   if (input.face !== undefined) {
     try {
       await prepareFaces({
@@ -57,5 +60,5 @@ await serveJob<PrepareInput, AvatarManifest>(async (input, { onProgress, signal 
       log.warn({ err: toAppError(error) }, 'prepared for the CPU engine only');
     }
   }
-  return new AvatarStore(input.avatarsDir).get(manifest.id);
+  return store.get(manifest.id);
 });

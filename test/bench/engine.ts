@@ -23,6 +23,7 @@ import { smoothLandmarks } from '../../src/face/smoothing.js';
 import { FaceTracker } from '../../src/face/tracker.js';
 import { silentLog } from '../../src/lib/log.js';
 import { i420SizeBytes } from '../../src/media/frame.js';
+import { prepareStill } from '../../src/worker/prepare-still.js';
 import { makeMedia, sharedFile } from '../helpers/media.js';
 
 const FPS = 25;
@@ -94,7 +95,9 @@ try {
     log: silentLog,
   });
   await tracker.close();
-  const avatar = await new AvatarStore(folder).open('bench');
+  const store = new AvatarStore(folder);
+  await prepareStill(store, 'bench', silentLog);
+  const avatar = await store.open('bench');
 
   const engine = await CpuEngine.create({ modelsDir, log: silentLog });
   const openMs: number[] = [];

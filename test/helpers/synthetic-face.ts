@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseMouthBasis } from '../../src/compositor/mouth-basis.js';
 import type { MouthBasis } from '../../src/compositor/mouth-basis.js';
-import { INNER_LIP_LOWER, INNER_LIP_UPPER } from '../../src/media/face-topology.js';
+import { FACE_OVAL, INNER_LIP_LOWER, INNER_LIP_UPPER } from '../../src/media/face-topology.js';
 import { i420SizeBytes, LANDMARK_COUNT } from '../../src/media/frame.js';
 import { rgbToI420 } from '../../src/media/yuv.js';
 
@@ -63,4 +63,39 @@ export function patternedPicture(widthPx: number, heightPx: number): Uint8Array 
   const data = new Uint8Array(i420SizeBytes(widthPx, heightPx));
   rgbToI420(rgb, widthPx, heightPx, data);
   return data;
+}
+
+/** A smooth head before lively wallpaper, told apart by its colour. */
+export function headBeforeWallpaper(
+  landmarks: Float32Array,
+  widthPx: number,
+  heightPx: number,
+): { picture: Uint8Array; isHead: (x: number, y: number) => boolean } {
+  const xs = FACE_OVAL.map((point) => landmarks[point * 3]!);
+  const ys = FACE_OVAL.map((point) => landmarks[point * 3 + 1]!);
+  const [middleX, middleY] = [
+    (Math.min(...xs) + Math.max(...xs)) / 2,
+    (Math.min(...ys) + Math.max(...ys)) / 2,
+  ];
+  const [radiusX, radiusY] = [
+    1.2 * ((Math.max(...xs) - Math.min(...xs)) / 2),
+    1.5 * ((Math.max(...ys) - Math.min(...ys)) / 2),
+  ];
+  const isHead = (x: number, y: number): boolean =>
+    Math.hypot((x - middleX) / radiusX, (y - middleY) / radiusY) < 1 ||
+    (y > middleY && Math.abs(x - middleX) < 0.5 * radiusX + Math.max(0, y - middleY - 1.1 * radiusY));
+  const rgb = new Uint8Array(widthPx * heightPx * 3);
+  for (let y = 0; y < heightPx; y += 1) {
+    for (let x = 0; x < widthPx; x += 1) {
+      const wave = 14 * Math.sin(x / 4.1) * Math.cos(y / 3.7);
+      const stripe = Math.floor(x / 24) % 2 === 0 ? 25 : 0;
+      rgb.set(
+        isHead(x, y) ? [205 + wave, 150 + wave, 120 + wave] : [40 + stripe, 70 + stripe, 130 + stripe + wave],
+        (y * widthPx + x) * 3,
+      );
+    }
+  }
+  const picture = new Uint8Array(i420SizeBytes(widthPx, heightPx));
+  rgbToI420(rgb, widthPx, heightPx, picture);
+  return { picture, isHead };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -8,6 +8,8 @@ import type { FaceEngineSettings } from '../../src/engine/engine-settings.js';
 import { faceBasisOf, materialFolder, materialFor } from '../../src/engine/face-basis.js';
 import { DEFAULT_FACE_PARAMETERS } from '../../src/engine/faces/face-material.js';
 import { openMaterial } from '../../src/engine/faces/material-store.js';
+import { facePhotoOf, stillMaterialOf } from '../../src/engine/still/still-material.js';
+import { openStillMaterial, STILL_FILE } from '../../src/engine/still/still-store.js';
 import { silentLog } from '../../src/lib/log.js';
 import { Avatars } from '../../src/worker/avatars.js';
 import { makeMedia, testFfmpeg } from '../helpers/media.js';
@@ -117,6 +119,21 @@ describe('an avatar that was prepared without faces', () => {
     const flipped = await faceBasisOf({ ...face, channelOrder: 'rgb' }, 'fp32');
     assert.equal(await avatars.facesReady('anna', flipped), false);
   });
+});
+
+test('the job leaves what the streams of a photo need, which the first one only reads', async () => {
+  const avatar = await new AvatarStore(avatarsDir).open('anna');
+  try {
+    const file = path.join(avatar.folder, STILL_FILE);
+    const made = await stat(file);
+    const photo = facePhotoOf(avatar);
+    const material = await openStillMaterial(avatar, photo, silentLog);
+    assert.deepEqual(material, stillMaterialOf(photo));
+    const after = await stat(file);
+    assert.deepEqual([after.ino, after.mtimeMs], [made.ino, made.mtimeMs], 'it was written again');
+  } finally {
+    avatar.close();
+  }
 });
 
 test('an avatar that is deleted while its faces are made is gone, with all that was made', async () => {

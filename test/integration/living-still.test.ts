@@ -6,17 +6,19 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { prepareAvatar } from '../../src/avatar/prepare.js';
 import { AvatarStore } from '../../src/avatar/store.js';
+import { lookAtEyes } from '../../src/compositor/eye-look.js';
 import { Eyelids } from '../../src/compositor/eyelids.js';
+import type { FacePhoto } from '../../src/compositor/face-photo.js';
 import { HeadTurnWarp } from '../../src/compositor/head-turn.js';
 import type { HeadTurn } from '../../src/compositor/head-turn.js';
-import { LivingStill } from '../../src/engine/cpu/living-still.js';
-import type { AvatarSource } from '../../src/engine/engine.js';
+import { findTurnableHead } from '../../src/compositor/turnable-head.js';
+import { LivingStill } from '../../src/engine/still/living-still.js';
+import { facePhotoOf } from '../../src/engine/still/still-material.js';
 import { ensureFaceModels } from '../../src/face/models.js';
 import { smoothLandmarks } from '../../src/face/smoothing.js';
 import { FaceTracker } from '../../src/face/tracker.js';
 import { silentLog } from '../../src/lib/log.js';
 import { FACE_OVAL, interOcularPx } from '../../src/media/face-topology.js';
-import { i420SizeBytes } from '../../src/media/frame.js';
 import type { Landmarks } from '../../src/media/frame.js';
 import { i420ToRgb } from '../../src/media/yuv.js';
 import { testFfmpeg } from '../helpers/media.js';
@@ -50,18 +52,13 @@ function faceBox(landmarks: Landmarks): { x: number; y: number; halfWidth: numbe
   };
 }
 
-function photoOf(avatar: AvatarSource): Uint8Array {
-  const photo = new Uint8Array(i420SizeBytes(avatar.widthPx, avatar.heightPx));
-  avatar.readFrame(0, photo);
-  return photo;
-}
-
 for (const file of PHOTOS) {
   const name = path.basename(file);
   describe(`${name} lives`, { skip: existsSync(file) ? false : 'shared/data is absent' }, () => {
     let folder: string;
     let tracker: FaceTracker;
     let avatar: Awaited<ReturnType<AvatarStore['open']>>;
+    let face: FacePhoto;
     let photo: Uint8Array;
 
     before(async () => {
@@ -78,7 +75,8 @@ for (const file of PHOTOS) {
         log: silentLog,
       });
       avatar = await new AvatarStore(folder).open('still');
-      photo = photoOf(avatar);
+      face = facePhotoOf(avatar);
+      photo = face.photo;
     });
 
     after(async () => {
@@ -101,7 +99,7 @@ for (const file of PHOTOS) {
       const landmarks = avatar.landmarks(0);
       const iodPx = interOcularPx(landmarks);
       const box = faceBox(landmarks);
-      const still = new LivingStill(avatar);
+      const still = LivingStill.unprepared(avatar);
       const picture = new Uint8Array(photo.length);
       const most = new Uint8Array(widthPx * heightPx);
       const noses: [number, number][] = [];
@@ -141,7 +139,7 @@ for (const file of PHOTOS) {
     test('shut eyes show skin and no pupil, and nothing but the eyes changes', () => {
       const { widthPx } = avatar;
       const landmarks = avatar.landmarks(0);
-      const lids = new Eyelids({ ...avatar, widthPx, heightPx: avatar.heightPx, photo, landmarks });
+      const lids = new Eyelids({ ...face, eyes: lookAtEyes(face) });
       const shut = photo.slice();
       lids.draw(shut, 1);
       const open = photo.slice();
@@ -176,9 +174,8 @@ for (const file of PHOTOS) {
     });
 
     test('raised brows are seen raised by a tracker, the mouth stays', async () => {
-      const { widthPx, heightPx } = avatar;
       const landmarks = avatar.landmarks(0);
-      const warp = new HeadTurnWarp({ widthPx, heightPx, landmarks, photo });
+      const warp = new HeadTurnWarp({ ...face, head: findTurnableHead(face) });
       const raised = new Uint8Array(photo.length);
       warp.apply(photo, raised, { ...REST, brows: 1 });
       tracker.reset();

@@ -5,6 +5,7 @@ import type { MouthBasis } from '../../compositor/mouth-basis.js';
 import { AppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
 import type { AvatarSource, Engine, EngineStream, EngineStreamOptions } from '../engine.js';
+import { LivingStill } from '../still/living-still.js';
 import { CpuEngineStream } from './cpu-stream.js';
 import { MouthModel } from './mouth-model.js';
 import type { MouthTiming } from './mouth-model.js';
@@ -15,28 +16,30 @@ export class CpuEngine implements Engine {
   #model: MouthModel;
   #basis: MouthBasis;
   #lipTiming: MouthTiming;
+  #log: Log;
   #closing: Promise<void> | undefined;
 
-  private constructor(model: MouthModel, basis: MouthBasis, lipTiming: MouthTiming) {
+  private constructor(model: MouthModel, basis: MouthBasis, lipTiming: MouthTiming, log: Log) {
     this.#model = model;
     this.#lipTiming = lipTiming;
     this.#basis = basis;
+    this.#log = log;
   }
 
   /** @param options.modelsDir the folder that holds cpu/basis.json and cpu/audio2mouth.onnx */
   static async create(options: { modelsDir: string; lipTiming?: MouthTiming; log: Log }): Promise<CpuEngine> {
     const basis = await loadMouthBasis(options.modelsDir);
     const model = await MouthModel.load(options.modelsDir);
-    const { lipTiming = 'sure' } = options;
-    options.log.info({ engine: 'cpu', lipTiming }, 'engine ready');
-    return new CpuEngine(model, basis, lipTiming);
+    const { lipTiming = 'sure', log } = options;
+    log.info({ engine: 'cpu', lipTiming }, 'engine ready');
+    return new CpuEngine(model, basis, lipTiming, log);
   }
 
-  open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
-    if (this.#closing !== undefined)
-      return Promise.reject(new AppError('session-closed', 'the cpu engine is closed'));
+  async open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
+    const still = avatar.still ? await LivingStill.open(avatar, this.#log) : undefined;
+    if (this.#closing !== undefined) throw new AppError('session-closed', 'the cpu engine is closed');
     const ear = this.#model.open(this.#lipTiming);
-    return Promise.resolve(new CpuEngineStream({ avatar, basis: this.#basis, ear, fps: options.fps }));
+    return new CpuEngineStream({ avatar, still, basis: this.#basis, ear, fps: options.fps });
   }
 
   close(): Promise<void> {

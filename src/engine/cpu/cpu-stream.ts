@@ -6,7 +6,7 @@ import { i420SizeBytes } from '../../media/frame.js';
 import type { I420Frame } from '../../media/frame.js';
 import { idleIndex } from '../../media/idle-index.js';
 import type { AvatarSource, EngineStream, EngineStreamOptions } from '../engine.js';
-import { LivingStill } from './living-still.js';
+import type { LivingStill } from '../still/living-still.js';
 import type { MouthStream } from './mouth-model.js';
 import { MouthTimeline } from './mouth-timeline.js';
 
@@ -26,8 +26,16 @@ export class CpuEngineStream implements EngineStream {
   #closed = false;
   #still: LivingStill | undefined;
 
-  constructor(options: { avatar: AvatarSource; ear: MouthStream; basis: MouthBasis } & EngineStreamOptions) {
-    const { avatar, ear, basis, fps } = options;
+  /** @param options.still brings the avatar to life if it is a photo; undefined for footage */
+  constructor(
+    options: {
+      avatar: AvatarSource;
+      still: LivingStill | undefined;
+      ear: MouthStream;
+      basis: MouthBasis;
+    } & EngineStreamOptions,
+  ) {
+    const { avatar, still, ear, basis, fps } = options;
     if (!(fps > 0 && fps <= 100))
       throw new AppError('invalid-argument', `fps must be above 0 and at most 100, got ${fps}`);
     if (avatar.frameCount < 1) throw new AppError('avatar-not-ready', `avatar ${avatar.id} holds no picture`);
@@ -39,7 +47,7 @@ export class CpuEngineStream implements EngineStream {
     this.lookaheadMs = ear.lookaheadMs + this.#timeline.lookaheadMs;
     this.#renderer = new FaceRenderer({ basis, fit: fitMouth(avatar), widthPx, heightPx });
     this.#picture = new Uint8Array(i420SizeBytes(widthPx, heightPx));
-    if (avatar.still) this.#still = new LivingStill(avatar);
+    this.#still = still;
   }
 
   async *push(pcm: Float32Array): AsyncIterable<I420Frame> {

@@ -14,6 +14,7 @@ import type { CostDecision } from './cost-model.js';
 import type { FaceEar, FaceFamily } from './face-family.js';
 import type { FaceMaterial } from './face-material.js';
 import { FaceStream, type SpeechSense } from './face-stream.js';
+import { LivingStill } from '../still/living-still.js';
 import { Footage, footageIndex } from './footage.js';
 import { rehearse } from './rehearsal.js';
 import { SpeechGate } from './speech-gate.js';
@@ -62,6 +63,7 @@ export class FaceEngine implements Engine {
     const blender = new FaceBlender({ widthPx: avatar.widthPx, heightPx: avatar.heightPx });
     const ear = live ? family.openEar(plan.hopMs) : DEAF;
     try {
+      const life = avatar.still ? await LivingStill.open(avatar, this.#options.log) : undefined;
       return new FaceStream({
         avatar,
         material,
@@ -72,7 +74,7 @@ export class FaceEngine implements Engine {
         generate: submit,
         paste: (picture, face, box, mask, strength) => blender.blend(picture, face, box, mask, strength),
         onFault: (error) => this.#fault(avatar.id, error),
-        footage: new Footage(avatar, options.fps),
+        footage: new Footage(avatar, options.fps, life),
       });
     } catch (error) {
       ear.close();

@@ -1,5 +1,5 @@
 import { idleIndex } from '../../media/idle-index.js';
-import { LivingStill } from '../cpu/living-still.js';
+import type { LivingStill } from '../still/living-still.js';
 import type { AvatarSource } from '../engine.js';
 
 /** Which picture of an avatar's footage stands at step `step` of its loop, in pictures of `fps` a second. */
@@ -19,11 +19,12 @@ export class Footage {
   readonly #fps: number;
   readonly #life: LivingStill | undefined;
 
-  constructor(avatar: AvatarSource, fps: number) {
+  /** @param life brings the avatar to life if it is a photo; undefined for footage */
+  constructor(avatar: AvatarSource, fps: number, life: LivingStill | undefined) {
     this.#avatar = avatar;
     this.#fps = fps;
     this.still = avatar.still;
-    if (avatar.still) this.#life = new LivingStill(avatar);
+    this.#life = life;
   }
 
   indexAt(step: number): number {

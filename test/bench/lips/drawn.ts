@@ -1,6 +1,7 @@
 import type { MouthBasis } from '../../../src/compositor/mouth-basis.js';
 import type { StoredAvatar } from '../../../src/avatar/store.js';
 import { CpuEngineStream } from '../../../src/engine/cpu/cpu-stream.js';
+import { LivingStill } from '../../../src/engine/still/living-still.js';
 import { cropSquare, type SquareRoi } from '../../../src/face/image-crop.js';
 import { interOcularPx } from '../../../src/media/face-topology.js';
 import { i420SizeBytes, type Landmarks, type MouthShape, type RgbImage } from '../../../src/media/frame.js';
@@ -43,7 +44,8 @@ export async function* speak(
       return Promise.resolve(Array.from({ length: pcm.length / 160 }, (_, k) => shapes(first + k)));
     },
   };
-  const stream = new CpuEngineStream({ avatar, ear, basis, fps: FPS });
+  const still = avatar.still ? LivingStill.unprepared(avatar) : undefined;
+  const stream = new CpuEngineStream({ avatar, still, ear, basis, fps: FPS });
   // The stream hands a picture out a little after its sound.
   const sound = new Float32Array((count + FPS) * SAMPLES_PER_PICTURE);
   let drawn = 0;

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../../src/engine/cpu/seeded-random.js';
+import { seededRandom } from '../../../src/engine/still/seeded-random.js';
 
 /** Sounds that nobody speaks, 16 kHz mono. All are made here and are the same every time. */
 export interface Noise {

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeadTurnWarp } from '../../../src/compositor/head-turn.js';
 import type { HeadTurn } from '../../../src/compositor/head-turn.js';
-import { seededRandom } from '../../../src/engine/cpu/seeded-random.js';
-import { FACE_OVAL } from '../../../src/media/face-topology.js';
+import { findTurnableHead } from '../../../src/compositor/turnable-head.js';
+import { seededRandom } from '../../../src/engine/still/seeded-random.js';
 import { i420SizeBytes } from '../../../src/media/frame.js';
-import { rgbToI420 } from '../../../src/media/yuv.js';
-import { patternedPicture, syntheticLandmarks } from '../../helpers/synthetic-face.js';
+import { headBeforeWallpaper, patternedPicture, syntheticLandmarks } from '../../helpers/synthetic-face.js';
 
 const [WIDTH, HEIGHT, IOD] = [400, 480, 80];
 const [X, Y] = [200, 210];
@@ -19,37 +18,6 @@ const TURNS: HeadTurn[] = [
   { ...REST, pitchRad: -0.04, rollRad: 0.02 },
   { ...REST, brows: 1 },
 ];
-
-/** A smooth head before lively wallpaper, told apart by its colour. */
-function headBeforeWallpaper(): { picture: Uint8Array; isHead: (x: number, y: number) => boolean } {
-  const xs = FACE_OVAL.map((point) => landmarks[point * 3]!);
-  const ys = FACE_OVAL.map((point) => landmarks[point * 3 + 1]!);
-  const [middleX, middleY] = [
-    (Math.min(...xs) + Math.max(...xs)) / 2,
-    (Math.min(...ys) + Math.max(...ys)) / 2,
-  ];
-  const [radiusX, radiusY] = [
-    1.2 * ((Math.max(...xs) - Math.min(...xs)) / 2),
-    1.5 * ((Math.max(...ys) - Math.min(...ys)) / 2),
-  ];
-  const isHead = (x: number, y: number): boolean =>
-    Math.hypot((x - middleX) / radiusX, (y - middleY) / radiusY) < 1 ||
-    (y > middleY && Math.abs(x - middleX) < 0.5 * radiusX + Math.max(0, y - middleY - 1.1 * radiusY));
-  const rgb = new Uint8Array(WIDTH * HEIGHT * 3);
-  for (let y = 0; y < HEIGHT; y += 1) {
-    for (let x = 0; x < WIDTH; x += 1) {
-      const wave = 14 * Math.sin(x / 4.1) * Math.cos(y / 3.7);
-      const stripe = Math.floor(x / 24) % 2 === 0 ? 25 : 0;
-      rgb.set(
-        isHead(x, y) ? [205 + wave, 150 + wave, 120 + wave] : [40 + stripe, 70 + stripe, 130 + stripe + wave],
-        (y * WIDTH + x) * 3,
-      );
-    }
-  }
-  const picture = new Uint8Array(i420SizeBytes(WIDTH, HEIGHT));
-  rgbToI420(rgb, WIDTH, HEIGHT, picture);
-  return { picture, isHead };
-}
 
 /** Soft noise, in which every place is found again. */
 function noise(): Uint8Array {
@@ -65,13 +33,14 @@ function noise(): Uint8Array {
   return picture;
 }
 
+function warpOf(photo: Uint8Array, points = landmarks): HeadTurnWarp {
+  const size = { widthPx: WIDTH, heightPx: HEIGHT };
+  return new HeadTurnWarp({ ...size, head: findTurnableHead({ ...size, photo, landmarks: points }) });
+}
+
 function turned(picture: Uint8Array, turn: HeadTurn): Uint8Array {
   const target = new Uint8Array(picture.length);
-  new HeadTurnWarp({ widthPx: WIDTH, heightPx: HEIGHT, landmarks, photo: picture }).apply(
-    picture,
-    target,
-    turn,
-  );
+  warpOf(picture).apply(picture, target, turn);
   return target;
 }
 
@@ -100,7 +69,10 @@ const point = (index: number): [number, number] => [
 ];
 
 test('a head that is not turned is the picture itself, to the bit', () => {
-  for (const picture of [patternedPicture(WIDTH, HEIGHT), headBeforeWallpaper().picture])
+  for (const picture of [
+    patternedPicture(WIDTH, HEIGHT),
+    headBeforeWallpaper(landmarks, WIDTH, HEIGHT).picture,
+  ])
     assert.deepEqual(turned(picture, REST), picture);
 });
 
@@ -121,7 +93,7 @@ test('what is near goes farther: the nose more than the eyes, the cheeks hardly'
 });
 
 test('the wallpaper beside a turning head stays to the bit, and the head does turn', () => {
-  const { picture, isHead } = headBeforeWallpaper();
+  const { picture, isHead } = headBeforeWallpaper(landmarks, WIDTH, HEIGHT);
   for (const turn of TURNS) {
     const after = turned(picture, turn);
     let changed = 0;
@@ -181,7 +153,7 @@ test('faces at the border, tilted and turned away are moved without harm', () =>
       face[i] = x + px * Math.cos(angle) - py * Math.sin(angle);
       face[i + 1] = y + px * Math.sin(angle) + py * Math.cos(angle);
     }
-    const warp = new HeadTurnWarp({ widthPx: WIDTH, heightPx: HEIGHT, landmarks: face, photo: picture });
+    const warp = warpOf(picture, face);
     for (const turn of TURNS) {
       const target = new Uint8Array(picture.length);
       warp.apply(picture, target, turn);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { CpuEngineStream } from '../../../../src/engine/cpu/cpu-stream.js';
 import { isAppError } from '../../../../src/errors.js';
 import type { AvatarSource } from '../../../../src/engine/engine.js';
+import { LivingStill } from '../../../../src/engine/still/living-still.js';
 import { REST_MOUTH } from '../../../../src/media/frame.js';
 import type { MouthShape } from '../../../../src/media/frame.js';
 import { patternedPicture, shippedBasis, syntheticLandmarks } from '../../../helpers/synthetic-face.js';
@@ -54,7 +55,13 @@ class LoudnessEar {
 }
 
 const stream = (source: AvatarSource, fps = 25): CpuEngineStream =>
-  new CpuEngineStream({ avatar: source, ear: new LoudnessEar(), basis, fps });
+  new CpuEngineStream({
+    avatar: source,
+    still: source.still ? LivingStill.unprepared(source) : undefined,
+    ear: new LoudnessEar(),
+    basis,
+    fps,
+  });
 
 async function pictures(engine: CpuEngineStream, pcm: Float32Array): Promise<Uint8Array[]> {
   const result: Uint8Array[] = [];

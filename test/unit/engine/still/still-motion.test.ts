@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Blinks } from '../../../../src/engine/cpu/blinks.js';
-import { seedOf, seededRandom } from '../../../../src/engine/cpu/seeded-random.js';
-import { SpeechStress } from '../../../../src/engine/cpu/speech-stress.js';
-import { StillMotion } from '../../../../src/engine/cpu/still-motion.js';
+import { Blinks } from '../../../../src/engine/still/blinks.js';
+import { seedOf, seededRandom } from '../../../../src/engine/still/seeded-random.js';
+import { SpeechStress } from '../../../../src/engine/still/speech-stress.js';
+import { StillMotion } from '../../../../src/engine/still/still-motion.js';
 
 const DEG = Math.PI / 180;
 

@@ -1,11 +1,14 @@
 import { Eyelids } from '../../compositor/eyelids.js';
-import { HeadFrame } from '../../compositor/head-frame.js';
+import type { FacePhoto } from '../../compositor/face-photo.js';
 import { HeadTurnWarp } from '../../compositor/head-turn.js';
+import type { Log } from '../../lib/log.js';
 import { interOcularPx } from '../../media/face-topology.js';
-import { i420SizeBytes } from '../../media/frame.js';
 import type { AvatarSource } from '../engine.js';
 import { seedOf } from './seeded-random.js';
+import { facePhotoOf, stillMaterialOf } from './still-material.js';
+import type { StillMaterial } from './still-material.js';
 import { StillMotion } from './still-motion.js';
+import { openStillMaterial } from './still-store.js';
 
 /** A photo that lives: it blinks, turns its head and raises its brows. One instance a stream. */
 export class LivingStill {
@@ -14,19 +17,29 @@ export class LivingStill {
   readonly #photo: Uint8Array;
   readonly #drawn: Uint8Array;
 
-  constructor(avatar: AvatarSource) {
-    const { widthPx, heightPx } = avatar;
-    const landmarks = avatar.landmarks(0);
-    const photo = new Uint8Array(i420SizeBytes(widthPx, heightPx));
-    avatar.readFrame(0, photo);
+  private constructor(avatarId: string, face: FacePhoto, material: StillMaterial | undefined) {
+    const { photo, widthPx, heightPx, landmarks } = face;
     this.#photo = photo;
     this.#drawn = new Uint8Array(photo.length);
-    if (!new HeadFrame().update(landmarks)) return;
+    if (material === undefined) return;
+    const { head, eyes } = material;
     this.#life = {
-      motion: new StillMotion({ seed: seedOf(avatar.id), iodPx: interOcularPx(landmarks) }),
-      eyelids: new Eyelids({ photo, widthPx, heightPx, landmarks }),
-      warp: new HeadTurnWarp({ photo, widthPx, heightPx, landmarks }),
+      motion: new StillMotion({ seed: seedOf(avatarId), iodPx: interOcularPx(landmarks) }),
+      eyelids: new Eyelids({ widthPx, heightPx, eyes }),
+      warp: new HeadTurnWarp({ widthPx, heightPx, head }),
     };
+  }
+
+  /** With what was prepared of the photo. An older avatar's is made, which blocks for a while, and kept. */
+  static async open(avatar: AvatarSource, log: Log): Promise<LivingStill> {
+    const face = facePhotoOf(avatar);
+    return new LivingStill(avatar.id, face, await openStillMaterial(avatar, face, log));
+  }
+
+  /** With all of it made on the spot. */
+  static unprepared(avatar: AvatarSource): LivingStill {
+    const face = facePhotoOf(avatar);
+    return new LivingStill(avatar.id, face, stillMaterialOf(face));
   }
 
   /**
