@@ -9,10 +9,9 @@ mkdir -p "${2:?usage: rebuild.sh DATA_DIR WORK_DIR}"
 work=$(realpath "$2")
 threads=$(nproc)
 
-packages=(flite espeak-ng festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts ffmpeg
-  asterisk-core-sounds-{en,es,fr,it,ru}-g722 asterisk-moh-opsound-g722)
+tools=(flite espeak-ng festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts ffmpeg)
 absent=()
-for package in "${packages[@]}"; do dpkg -s "$package" > /dev/null 2>&1 || absent+=("$package"); done
+for tool in "${tools[@]}"; do dpkg -s "$tool" > /dev/null 2>&1 || absent+=("$tool"); done
 if ((${#absent[@]})); then echo "install these Debian packages first: ${absent[*]}" >&2; exit 1; fi
 
 step() { # step RESULT COMMAND...: runs the command unless its result is there
@@ -23,7 +22,7 @@ step() { # step RESULT COMMAND...: runs the command unless its result is there
   "$@"
 }
 
-tools() {
+environment() {
   "${PYTHON:-python3.11}" -m venv "$work/venv.new"
   local install=("$work/venv.new/bin/python" -m pip --disable-pip-version-check install --quiet --no-compile --no-deps)
   "${install[@]}" -r "$here/requirements.txt"
@@ -46,22 +45,35 @@ whisper() {
   mv "$work/whisper.new" "$work/whisper.bin"
 }
 
+# Recorded voices and music, unpacked without being installed.
+packages() {
+  mkdir -p "$work/packages.new"
+  cd "$work/packages.new"
+  apt-get download --quiet asterisk-core-sounds-{en,es,fr,it,ru}-g722 asterisk-moh-opsound-g722 asterisk-prompt-es-co \
+    asterisk-prompt-fr-armelle asterisk-prompt-it-menardi-wav fillets-ng-data-cs fillets-ng-data-nl klettres-data \
+    tuxpaint-stamps-default
+  for package in *.deb; do dpkg -x "$package" .; done
+  cd "$here"
+  mv "$work/packages.new" "$work/packages"
+}
+
 labels() {
   python "$here/label_lips.py" "$work/labels.new/s1" "$data"/lips/grid-s1/*.mpg 2> "$work/labels.log"
   python "$here/label_lips.py" "$work/labels.new/others" "$data"/lips/grid-others/*.mpg 2>> "$work/labels.log"
   mv "$work/labels.new" "$work/labels"
 }
 
-step venv tools
+step venv environment
 step whisper.bin whisper
 step labels labels
 step synth.pkl python "$here/synth.py" "$work/synth.pkl" 2400 4200 0
 step festival.pkl python "$here/synth.py" "$work/festival.pkl" 0 0 240
-step recorded.pkl python "$here/recorded.py" "$work/recorded.pkl"
+step packages packages
+step recorded.pkl python "$here/recorded.py" "$work/packages" "$work/recorded.pkl"
 step sounds.pkl python "$here/sounds.py" "$work" "$data"
 # Talker 1 only: the other eight are unseen, and their agreement is printed.
-step first.onnx python "$here/train.py" "$work/sounds.pkl" "$work/first" --steps 5000 --threads "$threads"
-step final.onnx python "$here/train.py" "$work/sounds.pkl" "$work/final" --start "$work/first.pt" --real all --steps 800 --rate 4e-4 --threads "$threads"
+step first.onnx python "$here/train.py" "$work/sounds.pkl" "$work/first" --steps 4500 --threads "$threads"
+step final.onnx python "$here/train.py" "$work/sounds.pkl" "$work/final" --start "$work/first.pt" --real all --steps 500 --rate 4e-4 --threads "$threads"
 mkdir -p "$work/cpu"
 cp "$work/final.onnx" "$work/cpu/audio2mouth.onnx"
 step cpu/basis.json python "$here/fit_basis.py" "$work/labels/s1" "$work/labels/others" "$work/cpu/basis.json"

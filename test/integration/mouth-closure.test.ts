@@ -32,7 +32,7 @@ async function wordsOf(clip: string): Promise<Word[]> {
 }
 
 test(
-  'unseen clips of a real talker: lips meet at p, b and m, open at wide vowels, rest before the sentence',
+  'a real talker, whom the network learnt from: lips meet at p, b and m, open at wide vowels, rest before the sentence',
   { skip: existsSync(GRID) ? false : 'shared/data is absent' },
   async (t) => {
     const ffmpeg = await findFfmpeg({ log: silentLog });
@@ -41,7 +41,6 @@ test(
     const wide: number[] = [];
     const rest: number[] = [];
     try {
-      // Clips that begin with "set" were held out of the training (models/training/prepare.py).
       for (const clip of readdirSync(GRID)
         .filter((name) => /^s.*\.mpg$/.test(name))
         .slice(0, 16)) {
