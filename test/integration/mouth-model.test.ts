@@ -10,31 +10,13 @@ import type { MouthShape } from '../../src/media/frame.js';
 
 const MODELS_DIR = path.resolve('models');
 const SPEECH = path.resolve('..', 'shared', 'data', 'audio', 'eng.wav');
+const DEMO_SPEECH = path.resolve('web', 'public', 'demo', 'speech.wav');
 
 let model: MouthModel;
 before(async () => {
   model = await MouthModel.load(MODELS_DIR);
 });
 after(() => model.close());
-
-/** A buzz whose pitch, formant and level wander: speech enough to move the mouth, the same each time. */
-function buzz(seconds: number): Float32Array {
-  let phase = 0;
-  let state = 1;
-  return Float32Array.from({ length: seconds * 16000 }, (_, n) => {
-    const t = n / 16000;
-    phase += (110 + 30 * Math.sin(t * 5)) / 16000;
-    state = (state * 48271) % 2147483647;
-    let value = 0.01 * (state / 1073741823 - 1);
-    for (let h = 1; h < 24; h++) {
-      const formant =
-        Math.exp(-(((h * 110 - 700 - 400 * Math.sin(t * 9)) / 300) ** 2)) +
-        0.3 * Math.exp(-(((h * 110 - 1500) / 400) ** 2));
-      value += 0.2 * formant * Math.sin(2 * Math.PI * h * phase);
-    }
-    return value * Math.max(0, Math.sin(t * 11));
-  });
-}
 
 async function readWav16kMono(file: string, seconds: number): Promise<Float32Array> {
   const bytes = await readFile(file);
@@ -71,11 +53,11 @@ test('the shipped files are those that the manifest and the card name', async ()
 });
 
 test('any chunking gives exactly the shapes of the whole file at once', async () => {
-  const sound = buzz(1.5);
+  const sound = await readWav16kMono(DEMO_SPEECH, 2.5);
   const whole = await model.open().push(sound);
   assert.ok(
     whole.some((shape) => shape.open > 0.2),
-    'the buzz moves the mouth',
+    'the speech moves the mouth',
   );
   for (const sizes of [[160], [320, 1, 999], [640], [4801, 17]]) {
     assert.deepEqual(await shapesOf(model.open(), sound, sizes), whole, `chunks of ${sizes.join(', ')}`);
@@ -83,7 +65,7 @@ test('any chunking gives exactly the shapes of the whole file at once', async ()
 });
 
 test('overlapping pushes and a reused buffer change nothing', async () => {
-  const sound = buzz(0.6);
+  const sound = await readWav16kMono(DEMO_SPEECH, 1.5);
   const whole = await model.open().push(sound);
   const stream = model.open();
   const buffer = new Float32Array(480);
@@ -114,7 +96,7 @@ for (const [timing, mostMs] of [
 }
 
 test('two streams of one model do not hear each other', async () => {
-  const sound = buzz(0.8);
+  const sound = await readWav16kMono(DEMO_SPEECH, 1.5);
   const alone = await shapesOf(model.open(), sound, [640]);
   const [one, other] = [model.open(), model.open()];
   const heard: MouthShape[] = [];
