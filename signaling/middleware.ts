@@ -16,7 +16,7 @@ export const cors: MiddlewareHandler = async function cors(c, next) {
     return c.body(null, whep === undefined ? 204 : 200, {
       ...CORS_HEADERS,
       'Access-Control-Allow-Methods': METHODS,
-      'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Match, Last-Event-ID',
+      'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Match, Last-Event-ID, Idempotency-Key',
       'Access-Control-Max-Age': '86400',
       ...whep,
     });
@@ -44,7 +44,7 @@ export function observed(log: Log, counts: RequestCounts): MiddlewareHandler {
   };
 }
 
-/** Making things is limited; changing and ending viewers, too, but a viewer does that more often than it comes. */
+/** Making things is limited; what happens all the time to things that are there, too, but ten times less strictly. */
 export function rateLimited(limit: RateLimit | false, nowMs: () => number): MiddlewareHandler {
   const limiters = limit && {
     making: new RateLimiter(limit, nowMs),
@@ -68,9 +68,12 @@ export function rateLimited(limit: RateLimit | false, nowMs: () => number): Midd
 }
 
 const CHANGES_PER_POST = 10;
+/** What a running conversation asks for many times a second. */
+const IN_CONVERSATION = /^\/v1\/sessions\/[^/]+\/(utterances\/[^/]+\/sound|interrupt|resume|keep-alive)$/;
 
 function limitedKind(c: Context): 'making' | 'changing' | undefined {
   const { method, path } = c.req;
+  if (method === 'POST' && IN_CONVERSATION.test(path)) return 'changing';
   if (method === 'POST') return 'making';
   return path.startsWith('/whep/') && (method === 'PATCH' || method === 'DELETE') ? 'changing' : undefined;
 }

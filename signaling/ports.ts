@@ -5,7 +5,12 @@
 
 import type { Diagnosis } from '../src/session/diagnosis.js';
 import type { SessionFigures } from '../src/session/figures.js';
+import type { LiveRate } from '../src/media/upsample.js';
+import type { NumberedEvent } from '../src/session/session-events.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
+import type { InterruptedView } from '../src/session/sessions.js';
+import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/utterance-book.js';
+import type { InletReport } from '../src/session/utterance-inlets.js';
 
 /** What preparation found out about the footage; structurally the report that an avatar's manifest carries. */
 export interface QualityReport {
@@ -76,7 +81,8 @@ export interface SessionInfo {
   readonly id: string;
   /** Id of the avatar that speaks. */
   readonly avatar: string;
-  readonly state: 'idle' | 'speaking' | 'ended';
+  /** As viewers hear it. */
+  readonly state: 'idle' | 'listening' | 'speaking' | 'ended';
   readonly fps: number;
   /** Seconds since 1970, fractional. */
   readonly createdAtUnixS: number;
@@ -128,19 +134,8 @@ export interface SessionCreateOptions {
   endAfterSpeech?: boolean;
 }
 
-interface EventOf<Name extends string, Data> {
-  readonly event: Name;
-  readonly data: Readonly<Data>;
-}
-
-export type SessionEvent =
-  | EventOf<'utterance.rendering', { utteranceId: string; progress: number }>
-  | EventOf<'utterance.rendering-failed', { utteranceId: string; message: string }>
-  | EventOf<'utterance.ended', { utteranceId: string; playedMs: number; interrupted: boolean }>
-  | EventOf<'session.state', { state: 'idle' | 'speaking' }>
-  /** After the count changed; a viewer that left is unknown by then. */
-  | EventOf<'session.viewers', { viewers: number }>
-  | EventOf<'session.ended', { reason: string }>;
+export type { NumberedEvent, SessionEvent } from '../src/session/session-events.js';
+export type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/utterance-book.js';
 
 export interface SessionsPort {
   /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable, not-supported, model-invalid. */
@@ -152,12 +147,35 @@ export interface SessionsPort {
   media(id: string): Promise<SessionMedia>;
   /** For Prometheus: every session, and at most `listedViewers` viewers one by one. */
   figures(listedViewers: number): Promise<SessionFigures[]>;
-  /** Calls back on every event until the session ends; the returned function unsubscribes. Throws session-not-found. */
-  subscribe(id: string, listener: (event: SessionEvent) => void): () => void;
-  /** Appends an utterance. An upload is owned by the port from here on, also when it refuses. */
-  say(id: string, options: { audioPath: string; audioIsUpload?: boolean }): Promise<{ utteranceId: string }>;
-  /** Drops what is spoken and queued; absent if the server cannot. Throws session-not-found. */
-  interrupt?(id: string): Promise<{ playedMs: number }>;
+  /**
+   * Calls back on every event until the session ends, first with those kept after number `afterId` if it is given. The
+   * returned function unsubscribes. Throws session-not-found.
+   */
+  subscribe(id: string, listener: (event: NumberedEvent) => void, afterId?: number): () => void;
+  /** An upload is owned by the port from here on, also when it refuses. */
+  say(
+    id: string,
+    options: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode },
+  ): Promise<UtteranceInfo>;
+  /** Speech whose sound follows with `pushSound`. Throws session-not-found, no-capacity, not-supported. */
+  openUtterance(id: string, options: { sampleRate: LiveRate; mode?: SpeechMode }): UtteranceInfo;
+  /** PCM16LE mono. Throws utterance-not-found, utterance-closed, invalid-argument, no-capacity. */
+  pushSound(
+    id: string,
+    utteranceId: string,
+    bytes: Uint8Array,
+    options: { seq?: number; last?: boolean },
+  ): InletReport;
+  /** Throws session-not-found. */
+  utterances(id: string): UtteranceInfo[];
+  /** Throws session-not-found, utterance-not-found. */
+  utterance(id: string, utteranceId: string): UtteranceInfo;
+  /** Waits until it is not heard any more. Throws session-not-found, utterance-not-found. */
+  dropUtterance(id: string, utteranceId: string): Promise<void>;
+  /** Drops what is spoken and queued, and waits until that is not heard any more. Throws session-not-found. */
+  interrupt(id: string): Promise<InterruptedView>;
+  /** Goes on with what was interrupted. Throws session-not-found, utterance-closed if there is nothing. */
+  resume(id: string): { resumed: string[] };
   /** Ends the session. Throws session-not-found. */
   stop(id: string): Promise<void>;
   /** Changes what is given and keeps the rest. Throws session-not-found, session-closed, not-supported. */

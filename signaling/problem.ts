@@ -18,6 +18,8 @@ export const STATUS_OF: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   'session-not-found': 404,
   'session-closed': 409,
   'peer-not-found': 404,
+  'utterance-not-found': 404,
+  'utterance-closed': 409,
   'sdp-invalid': 400,
   'sdp-unsupported': 422,
   'no-capacity': 503,

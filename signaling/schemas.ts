@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { LIVE_RATES } from '../src/media/upsample.js';
 
 /** First character never a dot or dash: an id is also a folder name. */
 export const AVATAR_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -116,16 +117,42 @@ export const soundSchema = z
   .union([z.object({ path: pathSchema }), z.object({ demo: z.literal(true) })])
   .openapi('Sound');
 
+export const speechModeSchema = z.enum(['append', 'replace', 'interrupt']).openapi({
+  description:
+    'Behind all that waits; instead of all that plays and waits; or instead of what plays, before what waits.',
+});
+
+/** Hz. */
+export const liveRateSchema = z.union(LIVE_RATES.map((rate) => z.literal(rate)));
+
+/** An utterance as it is told. */
+export const utteranceInfoSchema = z
+  .object({
+    id: z.string(),
+    state: z.enum(['waiting', 'playing', 'ended', 'interrupted', 'failed']),
+    mode: speechModeSchema,
+    createdAtUnixS: z.number(),
+    playedMs: z.number().openapi({ description: 'How much of its sound was heard.' }),
+    durationMs: z.number().optional().openapi({ description: 'Known once its sound was read to the end.' }),
+    startedAtMs: z.number().optional().openapi({ description: 'Media time.' }),
+    endedAtMs: z.number().optional(),
+    resumable: z.boolean(),
+    error: z.object({ code: z.string(), message: z.string() }).optional(),
+  })
+  .openapi('UtteranceInfo');
+
 export const utteranceSchema = z
   .object({
     path: pathSchema.optional(),
     demo: z.literal(true).optional(),
     text: z.string().optional(),
-    mode: z.enum(['append', 'replace']).default('append'),
+    stream: z.object({ sampleRate: liveRateSchema }).optional(),
+    mode: speechModeSchema.default('append'),
   })
-  .refine((body) => [body.path, body.demo, body.text].filter((one) => one !== undefined).length === 1, {
-    message: 'exactly one of path, demo and text is needed',
-  })
+  .refine(
+    (body) => [body.path, body.demo, body.text, body.stream].filter((one) => one !== undefined).length === 1,
+    { message: 'exactly one of path, demo, text and stream is needed' },
+  )
   .openapi('Utterance');
 
 export const sessionCreateSchema = z
@@ -159,7 +186,7 @@ export const sessionSchema = z
   .object({
     id: z.string(),
     avatar: z.string(),
-    state: z.enum(['idle', 'speaking', 'ended']),
+    state: z.enum(['idle', 'listening', 'speaking', 'ended']),
     fps: z.number(),
     createdAtUnixS: z.number(),
     viewers: z.number().int(),

@@ -111,7 +111,11 @@ function translate(event: SessionEvent): Told | undefined {
       return { name: 'inactive', data: {} };
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
+    case 'utterance.accepted':
+    case 'utterance.started':
     case 'utterance.ended':
+    case 'utterance.interrupted':
+    case 'utterance.failed':
       return undefined;
   }
 }

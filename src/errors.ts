@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'session-not-found'
   | 'session-closed'
   | 'peer-not-found'
+  | 'utterance-not-found'
+  | 'utterance-closed' // it takes no more sound, or cannot go on
   | 'sdp-invalid'
   | 'sdp-unsupported'
   | 'no-capacity' // worth a retry later

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { CLOSING_MS } from '../engine/engine.js';
 import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
-import { Emitter } from '../lib/emitter.js';
 import type { Log } from '../lib/log.js';
 import type { OpusEncoder } from '../encoder/opus-encoder.js';
 import { Downsampler48To16 } from '../media/resample.js';
@@ -17,7 +17,7 @@ import type { Audience, AudienceDemand, AudienceEvents, ViewerAnswer } from './a
 import { JpegWatchers } from './jpeg-watchers.js';
 import { MediaClock } from './media-clock.js';
 import { PictureStream } from './picture-stream.js';
-import { Playout, SOUND_LEAD_MS } from './playout.js';
+import { HEARD_AFTER_MS, Playout } from './playout.js';
 import { RenderAhead } from './render-ahead.js';
 import { SessionRenditions, type PictureSettings } from './session-renditions.js';
 import type { SessionFigures } from './figures.js';
@@ -27,18 +27,24 @@ import {
   type SessionMediaSummary,
   type ViewerStats,
 } from './session-metrics.js';
+import { EventLog } from './event-log.js';
+import type { InterruptReason, SpokenState } from './session-events.js';
 import { SessionSound } from './session-sound.js';
-import { SpeechQueue } from './speech-queue.js';
-import type { Utterance } from './utterance.js';
+import { SessionSpeech, type DroppedSpeech } from './session-speech.js';
+import { fadedOut, silentPiece, type SoundPiece } from './sound-piece.js';
+import { StopMeasure, type Stopped } from './stop-measure.js';
+import type { SpeechMode, UtteranceView } from './utterance-book.js';
+import { PIECE_VALUES, type Utterance } from './utterance.js';
 import { ViewerTally } from './viewer-tally.js';
 
 /** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
 const DRAW_MARGIN_MS = 80;
 const TICK_MS = 5;
-/** After an interrupt the sound that was fed already is heard this much longer, counted at its media time. */
-const FALL_SILENT_MS = 60 + SOUND_LEAD_MS;
-/** Utterances that wait; each has a decoder that stands by. */
-const MAX_WAITING = 32;
+/** Pictures that are due sooner than this are not drawn again after a cut: they would be late. */
+const REDRAW_MS = 15;
+/** Of the two pictures in which a mouth shuts, the second begins so long after the first at the earliest. */
+const SHUT_SAMPLES = msToSamples(CLOSING_MS / 2);
+const HEARD_AFTER_SAMPLES = msToSamples(HEARD_AFTER_MS);
 /** The first utterance waits this long for somebody to listen, so that its first words are not lost. */
 const FIRST_VIEWER_WAIT_MS = 3_000;
 /** How often it is looked at what the viewers' links carry. */
@@ -68,19 +74,28 @@ export interface SessionSettings extends PictureSettings {
   readonly playoutDelayMs: readonly [number, number];
 }
 
-export type SessionState = 'idle' | 'speaking' | 'ended';
+export type SessionState = SpokenState | 'ended';
 
-export type SessionEvents = {
-  state: { state: 'idle' | 'speaking' };
-  /** After the count changed. */
-  viewers: { viewers: number };
-  ended: { reason: string };
-  /** An utterance is being rendered before it plays: 0..1, and 1 once it waits for its turn. */
-  rendering: { utteranceId: string; progress: number };
-  /** It plays all the same, over the footage's own face. */
-  renderingFailed: { utteranceId: string; message: string };
-  speechEnded: { utteranceId: string; playedMs: number; interrupted: boolean };
-};
+export interface SayOptions {
+  /** Default `append`. */
+  readonly mode?: SpeechMode;
+  /** Holds it back until somebody listens (3 s at most). */
+  readonly untilWatched?: boolean;
+  /** Where its sound lies, for a session that renders before it plays; read until `say` resolves. */
+  readonly audioPath?: string;
+}
+
+/** What an interrupt did. */
+export interface Interrupted {
+  /** How much was heard of the speech that played; 0 if none did. */
+  readonly playedMs: number;
+  /** All that will not be heard, in its order, with what was heard of it. */
+  readonly dropped: readonly DroppedSpeech[];
+  /** Whether `resume` can go on with it. */
+  readonly resumable: boolean;
+  /** Resolves when it is silent and the mouth is shut, as far as the server can see: half a second at most. */
+  readonly stopped: Promise<Stopped>;
+}
 
 /**
  * One talking avatar on one media clock. Sound is fed to the worker a fixed lead ahead of the clock, pictures come
@@ -91,19 +106,24 @@ export class Session {
   readonly avatarId: string;
   readonly fps: number;
   readonly createdAtMs: number;
-  readonly events = new Emitter<SessionEvents>();
+  readonly events = new EventLog();
+  /** Resolves once, when nothing of the session is left. */
+  readonly ended: Promise<{ reason: string }>;
+  #tellEnded: (how: { reason: string }) => void = () => {};
   readonly #options: SessionOptions;
   readonly #audience: Audience;
   readonly #watchers: JpegWatchers;
-  readonly #playout: Playout;
+  readonly #playout: Playout<SoundPiece>;
   readonly #downsampler = new Downsampler48To16();
-  readonly #pcm = new Int16Array(OPUS_FRAME_SAMPLES * 2);
   readonly #pictures: PictureStream;
   readonly #mediaClock: MediaClock;
   readonly #sound: SessionSound;
   #fedSamples = 0;
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
-  readonly #speech = new SpeechQueue();
+  readonly #speech: SessionSpeech;
+  readonly #stops: StopMeasure;
+  /** Counts the cuts; what belongs to an earlier one never leaves. */
+  #epoch = 0;
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
   #lonelySinceMs: number;
@@ -113,7 +133,6 @@ export class Session {
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #metrics: SessionMetrics;
-  #toldState: 'idle' | 'speaking' = 'idle';
   readonly #ahead: RenderAhead;
   #closing: Promise<void> | undefined;
 
@@ -127,15 +146,26 @@ export class Session {
     this.#mediaClock = new MediaClock(options.clock);
     this.#sound = new SessionSound(options.opus);
     this.#lonelySinceMs = options.clock.now();
+    this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
+    this.#stops = new StopMeasure(() => options.clock.now());
+    this.#speech = new SessionSpeech({
+      sessionId: options.id,
+      tell: (event) => this.events.add(event),
+      onFailed: ({ id: utterance, error }) =>
+        options.log.warn({ session: options.id, utterance, err: toAppError(error) }, 'speech broke off'),
+      wallMs: () => options.clock.wall(),
+    });
     this.#ahead = new RenderAhead({
       stream: () => this.#pictures.current,
-      onProgress: (utteranceId, progress) => this.events.emit('rendering', { utteranceId, progress }),
+      onProgress: (utteranceId, progress) =>
+        this.events.add({ event: 'utterance.rendering', data: { utteranceId, progress } }),
       onFailed: (utterance, err) => {
         options.log.warn(
           { session: options.id, utterance: utterance.id, err },
           'speech was not rendered ahead',
         );
-        this.events.emit('renderingFailed', { utteranceId: utterance.id, message: err.message });
+        const data = { utteranceId: utterance.id, message: err.message };
+        this.events.add({ event: 'utterance.rendering-failed', data });
       },
     });
     this.#audience = options.openAudience({
@@ -150,6 +180,7 @@ export class Session {
     });
     this.#pictures = new PictureStream({
       ...options,
+      epoch: () => this.#epoch,
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
       onPicture: (picture) => {
@@ -166,11 +197,20 @@ export class Session {
     this.#playout = new Playout(
       options.fps,
       {
-        sound: (sound, mediaSamples) => this.#audience.sendSound(sound, mediaSamples),
+        sound: ({ pcm }, mediaSamples) => this.#audience.sendSound(this.#sound.encode(pcm), mediaSamples),
         picture: (renditions) => this.#audience.sendPicture(renditions, options.fps),
         jpeg: (picture) => this.#watchers.push(picture.data),
       },
-      this.#metrics,
+      {
+        soundLeaves: (mediaSamples, ...queued) => {
+          this.#metrics.soundLeaves(mediaSamples, ...queued);
+          this.#stops.soundLeaves(mediaSamples);
+        },
+        pictureLeaves: (mediaSamples) => {
+          this.#metrics.pictureLeaves(mediaSamples);
+          this.#stops.pictureLeaves(mediaSamples);
+        },
+      },
     );
   }
 
@@ -199,7 +239,7 @@ export class Session {
 
   get state(): SessionState {
     if (this.#closing) return 'ended';
-    return this.#speech.speaking ? 'speaking' : 'idle';
+    return this.#speech.state;
   }
 
   get viewers(): number {
@@ -212,6 +252,7 @@ export class Session {
       playedPictures: this.#playout.playedPictures,
       latePictures: this.#playout.latePictures,
       droppedPictures: this.#playout.droppedPictures,
+      stalePictures: this.#playout.stalePictures,
       skippedPictures: this.#skippedPictures,
       queuedPictures: this.#playout.queuedPictures,
       soundUnderflows: this.#speech.underflows,
@@ -253,24 +294,21 @@ export class Session {
   }
 
   /**
-   * Queues speech behind what is queued already. `untilWatched` holds it back until somebody listens (3 s at most).
-   * `audioPath` is where its sound lies, for a session that renders before it plays; that file is read until the
-   * returned promise resolves.
+   * Queues speech. Resolves when its sound is not read any more.
+   * @throws session-closed, no-capacity
    */
-  say(utterance: Utterance, options: { untilWatched?: boolean; audioPath?: string } = {}): Promise<void> {
+  say(utterance: Utterance, options: SayOptions = {}): Promise<void> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
-    if (this.#speech.size >= MAX_WAITING)
-      throw new AppError(
-        'no-capacity',
-        `session ${this.id} has ${MAX_WAITING} utterances waiting already; try again when one has ended`,
-      );
-    const waitUntilMs = options.untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
-    if (!this.#options.rehearses || options.audioPath === undefined) {
-      this.#speech.push(utterance, { waitUntilMs });
+    const { mode = 'append', untilWatched = false, audioPath } = options;
+    const waitUntilMs = untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
+    if (mode === 'replace') this.interrupt('all', 'replaced');
+    if (mode === 'interrupt') this.interrupt('playing', 'replaced');
+    if (!this.#options.rehearses || audioPath === undefined) {
+      this.#speech.say(utterance, mode, { waitUntilMs });
       return utterance.closed;
     }
-    const rendered = this.#ahead.add(utterance, options.audioPath);
-    this.#speech.push(utterance, {
+    const rendered = this.#ahead.add(utterance, audioPath);
+    this.#speech.say(utterance, mode, {
       waitUntilMs,
       heldAt: (atSamples) => !rendered.ready || !this.#isPictureStart(atSamples),
       onStart: (atSamples) => rendered.start(this.#pictures.ownMs(atSamples)),
@@ -278,24 +316,64 @@ export class Session {
     return Promise.all([utterance.closed, rendered.over]).then(() => {});
   }
 
+  utterance(id: string): UtteranceView {
+    const view = this.#speech.view(id);
+    if (view === undefined)
+      throw new AppError('utterance-not-found', `session ${this.id} has no utterance ${id}`);
+    return view;
+  }
+
+  /** Those to come in their order, and the newest that are over. */
+  get utterances(): UtteranceView[] {
+    return this.#speech.views;
+  }
+
   #isPictureStart(atSamples: number): boolean {
     return frameToSamples(samplesToFrame(atSamples, this.fps), this.fps) === atSamples;
   }
 
   /**
-   * Drops the speech that plays and all that waits; the session goes on in silence. Sound that was fed already falls
-   * silent, too, after a moment; the mouth follows. Returns how much of the speech that played had been heard.
+   * Drops speech: all of it, what plays, or one utterance. The session goes on with what is left, or in silence. Sound
+   * that was fed already falls silent at once, too, and the mouth shuts.
    */
-  async interrupt(): Promise<{ playedMs: number }> {
-    const stopSamples = this.#mediaClock.nowSamples + msToSamples(FALL_SILENT_MS);
-    // The encoder itself says what silence is after the speech that it coded last: packets coded apart would end in a
-    // click where its own begin again.
-    const silence = new Int16Array(OPUS_FRAME_SAMPLES * 2);
-    this.#playout.hush(stopSamples, () => this.#sound.encode(silence));
-    this.#pictures.current?.cut();
-    const dropped = await this.#speech.clear(stopSamples);
-    for (const { utterance, heardSamples } of dropped) this.#tellEnd(utterance.id, heardSamples, true);
-    return { playedMs: Math.round(samplesToMs(dropped[0]?.heardSamples ?? 0)) };
+  interrupt(
+    which: 'all' | 'playing' | { id: string } = 'all',
+    reason: InterruptReason = 'request',
+  ): Interrupted {
+    const startedMs = this.#options.clock.now();
+    const playing = this.#speech.state === 'speaking';
+    // What only waits can go without a break in what is heard.
+    const nextSamples = this.#playout.nextSamples ?? this.#fedSamples;
+    const cut = this.#speech.isFedBeyond(nextSamples, typeof which === 'object' ? which.id : undefined);
+    const { stopSamples, shutSamples } = cut ? this.#cut() : { stopSamples: Infinity, shutSamples: 0 };
+    const dropped = this.#speech.cut(cut ? stopSamples : this.#fedSamples, which, reason);
+    return {
+      playedMs: playing ? (dropped[0]?.playedMs ?? 0) : 0,
+      dropped,
+      resumable: dropped.some(({ utteranceId }) => this.#speech.view(utteranceId)?.resumable),
+      stopped: cut
+        ? this.#stops.start(startedMs, stopSamples, shutSamples)
+        : Promise.resolve({ soundStoppedMs: 0, stoppedMs: 0 }),
+    };
+  }
+
+  /** Goes on with what was interrupted last, from where it stopped. Returns the ids; none if there is nothing. */
+  resume(): string[] {
+    if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    return this.#speech.resume();
+  }
+
+  /** A new epoch: nothing of what was fed and drawn for the future leaves any more. */
+  #cut(): { stopSamples: number; shutSamples: number } {
+    const epoch = (this.#epoch += 1);
+    const { soundSamples = this.#fedSamples, lastPicture, waiting } = this.#playout.cut(epoch);
+    for (const [index, one] of waiting.entries())
+      one.sound = index === 0 ? fadedOut(one.sound, epoch) : silentPiece(PIECE_VALUES, epoch);
+    this.#audience.cut();
+    const redrawSamples = this.#mediaClock.nowSamples + msToSamples(REDRAW_MS);
+    const fromSamples = Math.max(redrawSamples, frameToSamples(lastPicture + 1, this.fps));
+    this.#pictures.cut(epoch, fromSamples);
+    return { stopSamples: soundSamples, shutSamples: fromSamples + SHUT_SAMPLES };
   }
 
   /** @throws sdp-invalid, sdp-unsupported, no-capacity, session-closed */
@@ -350,8 +428,8 @@ export class Session {
     const now = this.#mediaClock.nowSamples;
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#playout.advance(now);
-    this.#retireSpoken(now);
-    this.#tellState();
+    this.#speech.advance(now - HEARD_AFTER_SAMPLES);
+    this.#stops.tick();
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
       this.#audience.sendSenderReports(now, this.#options.clock.wall());
@@ -364,12 +442,12 @@ export class Session {
     if (!this.#closing) this.#stopTimer = this.#options.clock.after(TICK_MS, () => this.#tick());
   }
 
-  /** Takes the next 20 ms of sound, encodes it for its time, and gives it to the engine at once. */
+  /** Takes the next 20 ms of sound, and gives it to the engine at once. */
   #feed(nowMs: number): void {
-    const spoke = this.#speech.feed(this.#pcm, this.#fedSamples, this.viewers > 0, nowMs);
-    if (!spoke) this.#pcm.fill(0);
-    this.#playout.pushSound(this.#sound.encode(this.#pcm), this.#fedSamples);
-    this.#pictures.pushSound(this.#downsampler.push(this.#pcm));
+    const pcm = new Int16Array(PIECE_VALUES);
+    this.#speech.feed(pcm, this.#fedSamples, this.viewers > 0, nowMs);
+    this.#playout.pushSound({ pcm, epoch: this.#epoch }, this.#fedSamples);
+    this.#pictures.pushSound(this.#downsampler.push(pcm));
     this.#fedSamples += OPUS_FRAME_SAMPLES;
   }
 
@@ -388,28 +466,9 @@ export class Session {
     for (const rendition of this.#audience.demand.renditions) this.#audience.requestKeyframe(rendition);
   }
 
-  #retireSpoken(now: number): void {
-    for (const { utterance, heardSamples } of this.#speech.retire(now)) {
-      if (utterance.error !== undefined) {
-        const err = toAppError(utterance.error);
-        this.#options.log.warn({ session: this.id, utterance: utterance.id, err }, 'speech broke off');
-      }
-      this.#tellEnd(utterance.id, heardSamples, false);
-    }
-  }
-
   /** Not while it ends: that its viewers go then is no news of its own. */
   #tellViewers(): void {
-    if (!this.#closing) this.events.emit('viewers', { viewers: this.viewers });
-  }
-
-  #tellState(): void {
-    const state = this.#speech.speaking ? 'speaking' : 'idle';
-    if (state !== this.#toldState) this.events.emit('state', { state: (this.#toldState = state) });
-  }
-
-  #tellEnd(utteranceId: string, heardSamples: number, interrupted: boolean): void {
-    this.events.emit('speechEnded', { utteranceId, playedMs: samplesToMs(heardSamples), interrupted });
+    if (!this.#closing) this.events.add({ event: 'session.viewers', data: { viewers: this.viewers } });
   }
 
   #watchLoneliness(nowMs: number): void {
@@ -426,12 +485,14 @@ export class Session {
 
   async #close(reason: string): Promise<void> {
     this.#stopTimer();
+    this.#stops.close();
     this.#watchers.close();
     this.#audience.close();
-    await Promise.allSettled([this.#pictures.close(), this.#speech.clear(this.#mediaClock.nowSamples)]);
+    await Promise.allSettled([this.#pictures.close(), this.#speech.close()]);
     this.#sound.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
-    this.events.emit('ended', { reason });
+    this.events.add({ event: 'session.ended', data: { reason } });
+    this.#tellEnded({ reason });
   }
 }
 

@@ -14,7 +14,12 @@ import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
 import type { SessionFigures } from './figures.js';
 import type { Audience, AudienceEvents } from './audience.js';
-import { newSessionId, Session, type SessionState } from './session.js';
+import { newSessionId, Session, type Interrupted, type SessionState } from './session.js';
+import type { LiveRate } from '../media/upsample.js';
+import type { NumberedEvent } from './session-events.js';
+import type { Stopped } from './stop-measure.js';
+import type { SpeechMode, UtteranceView } from './utterance-book.js';
+import { UtteranceInlets, type InletReport } from './utterance-inlets.js';
 import { Utterance } from './utterance.js';
 
 export interface SessionsOptions {
@@ -67,11 +72,15 @@ export class Sessions {
   /** Results being saved after their sessions, one behind the other. */
   #saving: Promise<void> = Promise.resolve();
   readonly #abort = new AbortController();
+  readonly #inlets: UtteranceInlets;
+  /** The utterance of each session that was taken in last: whose sound is there sooner than its does not overtake it. */
+  readonly #saying = new WeakMap<Session, Promise<unknown>>();
   /** Sessions being opened count against the limit, so that parallel requests cannot overshoot it. */
   #opening = new Set<string>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.#inlets = new UtteranceInlets(options.clock);
   }
 
   async create(options: {
@@ -120,7 +129,7 @@ export class Sessions {
       if (utterance && options.audioPath !== undefined)
         void session.say(utterance, { untilWatched: true, audioPath: options.audioPath });
       this.#sessions.set(id, { session, choice: chosen });
-      session.events.on('ended', () => {
+      void session.ended.then(() => {
         this.#sessions.delete(id);
         chosen.release();
         if (options.saveImages && options.audioPath !== undefined)
@@ -162,18 +171,12 @@ export class Sessions {
     return all;
   }
 
-  /** Calls back while utterances are being rendered before they play, until the session ends. */
-  subscribe(id: string, listener: (event: SessionEvent) => void): () => void {
-    const { events } = this.#find(id);
-    const off = [
-      events.on('rendering', (data) => listener({ event: 'utterance.rendering', data })),
-      events.on('renderingFailed', (data) => listener({ event: 'utterance.rendering-failed', data })),
-      events.on('speechEnded', (data) => listener({ event: 'utterance.ended', data })),
-      events.on('state', (data) => listener({ event: 'session.state', data })),
-      events.on('viewers', (data) => listener({ event: 'session.viewers', data })),
-      events.on('ended', (data) => listener({ event: 'session.ended', data })),
-    ];
-    return () => off.forEach((stop) => stop());
+  /**
+   * Calls back on every event until the session ends; with `afterId`, first with what is kept of those that came after
+   * that one.
+   */
+  subscribe(id: string, listener: (event: NumberedEvent) => void, afterId?: number): () => void {
+    return this.#find(id).events.follow(listener, afterId);
   }
 
   usesAvatar(avatarId: string): boolean {
@@ -182,29 +185,92 @@ export class Sessions {
 
   async say(
     id: string,
-    options: { audioPath: string; audioIsUpload?: boolean },
-  ): Promise<{ utteranceId: string }> {
-    const discard = () =>
-      options.audioIsUpload ? rm(options.audioPath, { force: true }) : Promise.resolve();
+    options: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode },
+  ): Promise<UtteranceView> {
+    const { audioPath, mode = 'append' } = options;
+    const discard = () => (options.audioIsUpload ? rm(audioPath, { force: true }) : Promise.resolve());
     try {
       const session = this.#find(id);
-      const utterance = this.#utterance(options.audioPath);
+      const utterance = this.#utterance(audioPath);
+      const before = this.#saying.get(session);
+      const ready = Promise.allSettled([utterance.firstSound, before]);
+      this.#saying.set(session, ready);
       try {
+        await ready;
         await utterance.firstSound;
-        void session.say(utterance, { audioPath: options.audioPath }).then(discard, discard);
+        void session.say(utterance, { audioPath, mode }).then(discard, discard);
       } catch (error) {
         await utterance.close();
         throw error;
       }
-      return { utteranceId: utterance.id };
+      return session.utterance(utterance.id);
     } catch (error) {
       await discard();
       throw error;
     }
   }
 
-  interrupt(id: string): Promise<{ playedMs: number }> {
-    return this.#find(id).interrupt();
+  /** Speech whose sound follows in pieces. @throws session-not-found, no-capacity, not-supported */
+  openUtterance(id: string, options: { sampleRate: LiveRate; mode?: SpeechMode }): UtteranceView {
+    const session = this.#find(id);
+    if (this.#sessions.get(id)?.choice.mode === 'prerendered')
+      throw new AppError(
+        'not-supported',
+        `session ${id} renders speech before it plays it, and takes whole sound files only`,
+      );
+    const utteranceId = randomUUID();
+    const inlet = this.#inlets.open(utteranceId, options.sampleRate);
+    const utterance = new Utterance(utteranceId, (signal) => inlet.sound(signal));
+    try {
+      const over = session.say(utterance, { mode: options.mode ?? 'append' });
+      void over.finally(() => this.#inlets.close(utteranceId));
+    } catch (error) {
+      this.#inlets.close(utteranceId);
+      void utterance.close();
+      throw error;
+    }
+    return session.utterance(utteranceId);
+  }
+
+  /** @throws session-not-found, utterance-not-found, utterance-closed, invalid-argument, no-capacity */
+  pushSound(
+    id: string,
+    utteranceId: string,
+    bytes: Uint8Array,
+    options: { seq?: number; last?: boolean },
+  ): InletReport {
+    this.#find(id).utterance(utteranceId);
+    return this.#inlets.push(utteranceId, bytes, options);
+  }
+
+  /** @throws session-not-found */
+  utterances(id: string): UtteranceView[] {
+    return this.#find(id).utterances;
+  }
+
+  /** @throws session-not-found, utterance-not-found */
+  utterance(id: string, utteranceId: string): UtteranceView {
+    return this.#find(id).utterance(utteranceId);
+  }
+
+  /** Takes it out if it waits, cuts it off if it plays, and does nothing if it is over. */
+  async dropUtterance(id: string, utteranceId: string): Promise<void> {
+    const session = this.#find(id);
+    session.utterance(utteranceId);
+    await session.interrupt({ id: utteranceId }, 'deleted').stopped;
+  }
+
+  async interrupt(id: string): Promise<InterruptedView> {
+    const { stopped, ...interrupted } = this.#find(id).interrupt();
+    return { ...interrupted, ...(await stopped) };
+  }
+
+  /** @throws session-not-found, utterance-closed if nothing was interrupted, or too long ago */
+  resume(id: string): { resumed: string[] } {
+    const resumed = this.#find(id).resume();
+    if (resumed.length === 0)
+      throw new AppError('utterance-closed', `session ${id} has no interrupted speech to go on with`);
+    return { resumed };
   }
 
   async stop(id: string): Promise<void> {
@@ -317,13 +383,8 @@ export class Sessions {
   }
 }
 
-export type SessionEvent =
-  | { event: 'utterance.rendering'; data: { utteranceId: string; progress: number } }
-  | { event: 'utterance.rendering-failed'; data: { utteranceId: string; message: string } }
-  | { event: 'utterance.ended'; data: { utteranceId: string; playedMs: number; interrupted: boolean } }
-  | { event: 'session.state'; data: { state: 'idle' | 'speaking' } }
-  | { event: 'session.viewers'; data: { viewers: number } }
-  | { event: 'session.ended'; data: { reason: string } };
+/** An interrupt that is over. */
+export type InterruptedView = Omit<Interrupted, 'stopped'> & Stopped;
 
 function settingsOf(session: Session): SessionSettings {
   const { maxBitrateBps, quality, playoutDelayMs } = session.settings;

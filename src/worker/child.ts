@@ -102,7 +102,7 @@ function handle(message: ToWorker): void {
       streams.get(message.streamId)?.cue(message.rehearsalId, message.atMs);
       return;
     case 'cut':
-      streams.get(message.streamId)?.cut();
+      streams.get(message.streamId)?.cut(message.epoch, message.fromMs);
       return;
     case 'close': {
       if (opening.has(message.streamId)) {

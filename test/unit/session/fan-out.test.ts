@@ -38,6 +38,7 @@ class FakePeer implements FanOutPeer {
   video: { renditions: readonly PictureParts[]; mediaSamples: number }[] = [];
   audio: number[] = [];
   reports: { mediaSamples: number; wallMs: number }[] = [];
+  cuts = 0;
   constructor(id: string) {
     this.id = id;
   }
@@ -46,6 +47,9 @@ class FakePeer implements FanOutPeer {
   }
   sendSound(_sound: SoundPacket, mediaSamples: number): void {
     this.audio.push(mediaSamples);
+  }
+  cut(): void {
+    this.cuts += 1;
   }
   sendSenderReports(mediaSamples: number, wallMs: number): void {
     this.reports.push({ mediaSamples, wallMs });
