@@ -7,6 +7,9 @@ import type { Diagnosis } from '../src/session/diagnosis.js';
 import type { SessionFigures } from '../src/session/figures.js';
 import type { LiveRate } from '../src/media/upsample.js';
 import type { NumberedEvent } from '../src/session/session-events.js';
+import type { LiveListener } from '../src/session/live-listener.js';
+import type { ListenerSettings, SpeakerSettings } from '../src/session/live-senders.js';
+import type { LiveReport, LiveSpeaker } from '../src/session/live-speaker.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
 import type { InterruptedView } from '../src/session/sessions.js';
 import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/utterance-book.js';
@@ -95,6 +98,8 @@ export interface SessionInfo {
   readonly engineReason: string;
   /** Utterances that are being rendered before they play; progress 0..1. */
   readonly rendering: readonly { readonly utteranceId: string; readonly progress: number }[];
+  /** How the sound of a live sender arrives, while there is one. */
+  readonly live?: LiveReport;
   /** What was asked for with `configure`; what is absent is the server's own choice. */
   readonly settings: SessionSettings;
   /** Counters and gauges; names are camelCase and end in their unit. */
@@ -174,6 +179,16 @@ export interface SessionsPort {
   dropUtterance(id: string, utteranceId: string): Promise<void>;
   /** Drops what is spoken and queued, and waits until that is not heard any more. Throws session-not-found. */
   interrupt(id: string): Promise<InterruptedView>;
+  /** The session's owner is there: puts off its end for want of use. Throws session-not-found. */
+  keepAlive(id: string): void;
+  /** Shown as a state while nothing is spoken. Throws session-not-found. */
+  setListening(id: string, listening: boolean): void;
+  /** The one sender whose sound is spoken as it comes. Throws session-not-found, sender-exists, not-supported. */
+  openSpeaker(id: string, settings: SpeakerSettings): LiveSpeaker;
+  closeSpeaker(id: string, speaker: LiveSpeaker): void;
+  /** The one sender who is listened to. Throws session-not-found, sender-exists. */
+  openListener(id: string, settings: ListenerSettings): LiveListener;
+  closeListener(id: string, listener: LiveListener): void;
   /** Goes on with what was interrupted. Throws session-not-found, utterance-closed if there is nothing. */
   resume(id: string): { resumed: string[] };
   /** Ends the session. Throws session-not-found. */

@@ -18,6 +18,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   'session-not-found': 404,
   'session-closed': 409,
   'peer-not-found': 404,
+  'sender-exists': 409,
   'utterance-not-found': 404,
   'utterance-closed': 409,
   'sdp-invalid': 400,

@@ -196,12 +196,25 @@ export const sessionSchema = z
     engineMode: z.enum(['live', 'prerendered']),
     engineReason: z.string(),
     rendering: z.array(z.object({ utteranceId: z.string(), progress: z.number().min(0).max(1) })),
+    live: z
+      .object({
+        depthMs: z.number(),
+        targetMs: z.number(),
+        jitterMs: z.number(),
+        receivedMs: z.number(),
+        spokenMs: z.number(),
+        discardedMs: z.number(),
+        hasRoom: z.boolean(),
+      })
+      .optional()
+      .openapi({ description: 'How the sound of a live sender arrives and waits, while there is one.' }),
     settings: sessionSettingsSchema,
     stats: z.record(z.string(), z.number()),
     urls: z.object({
       whep: z.string(),
       mjpeg: z.string(),
       utterances: z.string(),
+      audio: z.string(),
       events: z.string(),
       iceServers: z.string().optional(),
     }),

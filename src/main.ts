@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { createApp, type AppOptions, type AppPorts } from '../signaling/app.js';
+import { audioSockets } from '../signaling/audio/audio-sockets.js';
 import { listen } from '../signaling/server.js';
 import { findFfmpeg } from './adapters/ffmpeg.js';
 import { AVATAR_FPS } from './avatar/manifest.js';
@@ -151,7 +152,8 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       },
     };
     const app = createApp(ports, httpOptionsOf(config));
-    const server = await listen(app, { host: config.host, port: config.port });
+    const sockets = audioSockets(sessions, { full: config.authTokens, viewer: config.viewerTokens });
+    const server = await listen(app, { host: config.host, port: config.port, sockets });
     // Together: streams that never end would hold the server up, and it must take no request meanwhile.
     scope.defer(() => Promise.all([server.close(), sessions.close()]));
     return {

@@ -177,6 +177,8 @@ export function sessionRoutes(
       whep: `/whep/${info.id}`,
       mjpeg: `/api/stream/${info.id}`,
       utterances: `/v1/sessions/${info.id}/utterances`,
+      /** A WebSocket. */
+      audio: `/v1/sessions/${info.id}/audio`,
       events: `/v1/sessions/${info.id}/events`,
       // A HEAD there names them in its Links, before an offer is made.
       ...(options.hasIceServers ? { iceServers: `/whep/${info.id}` } : {}),

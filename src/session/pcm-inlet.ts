@@ -61,6 +61,7 @@ export class PcmInlet {
     this.#add(this.#upsampler.flush());
     this.#ended = true;
     this.#wake();
+    this.#giveRoom();
   }
 
   /** The sender is gone in the middle: what came is spoken, then the utterance fails. */
@@ -69,7 +70,7 @@ export class PcmInlet {
     this.end();
   }
 
-  /** Resolves once there is room, or nobody takes the sound any more. */
+  /** Resolves once there is room, or no more sound is taken. */
   async room(): Promise<void> {
     if (this.hasRoom) return;
     await new Promise<void>((resolve) => this.#roomWanted.push(resolve));

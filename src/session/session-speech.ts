@@ -131,6 +131,7 @@ export class SessionSpeech {
     });
     const resumable = (entry: QueuedSpeech): boolean =>
       (reason === 'request' || reason === 'voice' || which === 'playing') && entry.onStart === undefined;
+    for (const { onDropped } of dropped) onDropped?.();
     for (const entry of dropped) this.#interruptedAt(entry, stopSamples, reason, resumable(entry));
     const kept = dropped.filter(resumable);
     if (kept.length > 0 || reason === 'replaced') void this.#forgetSuspended();

@@ -29,6 +29,7 @@ import {
 } from './session-metrics.js';
 import { EventLog } from './event-log.js';
 import type { InterruptReason, SpokenState } from './session-events.js';
+import type { SpeechOptions } from './speech-queue.js';
 import { SessionSound } from './session-sound.js';
 import { SessionSpeech, type DroppedSpeech } from './session-speech.js';
 import { fadedOut, silentPiece, type SoundPiece } from './sound-piece.js';
@@ -83,6 +84,8 @@ export interface SayOptions {
   readonly untilWatched?: boolean;
   /** Where its sound lies, for a session that renders before it plays; read until `say` resolves. */
   readonly audioPath?: string;
+  /** Of speech that arrives while it is spoken. */
+  readonly live?: SpeechOptions;
 }
 
 /** What an interrupt did. */
@@ -299,12 +302,12 @@ export class Session {
    */
   say(utterance: Utterance, options: SayOptions = {}): Promise<void> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
-    const { mode = 'append', untilWatched = false, audioPath } = options;
+    const { mode = 'append', untilWatched = false, audioPath, live } = options;
     const waitUntilMs = untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
     if (mode === 'replace') this.interrupt('all', 'replaced');
     if (mode === 'interrupt') this.interrupt('playing', 'replaced');
     if (!this.#options.rehearses || audioPath === undefined) {
-      this.#speech.say(utterance, mode, { waitUntilMs });
+      this.#speech.say(utterance, mode, { waitUntilMs, ...live });
       return utterance.closed;
     }
     const rendered = this.#ahead.add(utterance, audioPath);
@@ -355,6 +358,16 @@ export class Session {
         ? this.#stops.start(startedMs, stopSamples, shutSamples)
         : Promise.resolve({ soundStoppedMs: 0, stoppedMs: 0 }),
     };
+  }
+
+  /** Its owner is there, whether anybody watches or not. */
+  keepAlive(): void {
+    this.#lonelySinceMs = this.#options.clock.now();
+  }
+
+  /** Whom the avatar talks with speaks, or is expected to. */
+  setListening(listening: boolean): void {
+    this.#speech.setListening(listening);
   }
 
   /** Goes on with what was interrupted last, from where it stopped. Returns the ids; none if there is nothing. */

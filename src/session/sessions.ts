@@ -16,6 +16,9 @@ import type { SessionFigures } from './figures.js';
 import type { Audience, AudienceEvents } from './audience.js';
 import { newSessionId, Session, type Interrupted, type SessionState } from './session.js';
 import type { LiveRate } from '../media/upsample.js';
+import type { LiveListener } from './live-listener.js';
+import { LiveSenders, type ListenerSettings, type SpeakerSettings } from './live-senders.js';
+import type { LiveReport, LiveSpeaker } from './live-speaker.js';
 import type { NumberedEvent } from './session-events.js';
 import type { Stopped } from './stop-measure.js';
 import type { SpeechMode, UtteranceView } from './utterance-book.js';
@@ -61,6 +64,7 @@ interface SessionView {
   engineMode: EngineChoice['mode'];
   engineReason: string;
   rendering: { utteranceId: string; progress: number }[];
+  live?: LiveReport;
   settings: SessionSettings;
   stats: Record<string, number>;
 }
@@ -73,6 +77,7 @@ export class Sessions {
   #saving: Promise<void> = Promise.resolve();
   readonly #abort = new AbortController();
   readonly #inlets: UtteranceInlets;
+  readonly #senders: LiveSenders;
   /** The utterance of each session that was taken in last: whose sound is there sooner than its does not overtake it. */
   readonly #saying = new WeakMap<Session, Promise<unknown>>();
   /** Sessions being opened count against the limit, so that parallel requests cannot overshoot it. */
@@ -81,6 +86,7 @@ export class Sessions {
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.#inlets = new UtteranceInlets(options.clock);
+    this.#senders = new LiveSenders(options.clock);
   }
 
   async create(options: {
@@ -131,6 +137,7 @@ export class Sessions {
       this.#sessions.set(id, { session, choice: chosen });
       void session.ended.then(() => {
         this.#sessions.delete(id);
+        this.#senders.forget(session);
         chosen.release();
         if (options.saveImages && options.audioPath !== undefined)
           this.#save(session, chosen, options.audioPath);
@@ -151,7 +158,8 @@ export class Sessions {
 
   get(id: string): SessionView {
     const session = this.#find(id);
-    return viewOf(session, this.#sessions.get(id)!.choice);
+    const live = this.#senders.report(session);
+    return { ...viewOf(session, this.#sessions.get(id)!.choice), ...(live === undefined ? {} : { live }) };
   }
 
   /** What a session and its viewers measured. @throws session-not-found */
@@ -213,11 +221,7 @@ export class Sessions {
   /** Speech whose sound follows in pieces. @throws session-not-found, no-capacity, not-supported */
   openUtterance(id: string, options: { sampleRate: LiveRate; mode?: SpeechMode }): UtteranceView {
     const session = this.#find(id);
-    if (this.#sessions.get(id)?.choice.mode === 'prerendered')
-      throw new AppError(
-        'not-supported',
-        `session ${id} renders speech before it plays it, and takes whole sound files only`,
-      );
+    this.#assertLive(id);
     const utteranceId = randomUUID();
     const inlet = this.#inlets.open(utteranceId, options.sampleRate);
     const utterance = new Utterance(utteranceId, (signal) => inlet.sound(signal));
@@ -241,6 +245,44 @@ export class Sessions {
   ): InletReport {
     this.#find(id).utterance(utteranceId);
     return this.#inlets.push(utteranceId, bytes, options);
+  }
+
+  openSpeaker(id: string, settings: SpeakerSettings): LiveSpeaker {
+    const session = this.#find(id);
+    this.#assertLive(id);
+    return this.#senders.openSpeaker(session, settings);
+  }
+
+  closeSpeaker(id: string, speaker: LiveSpeaker): void {
+    const session = this.#sessions.get(id)?.session;
+    if (session === undefined) speaker.close();
+    else this.#senders.closeSpeaker(session, speaker);
+  }
+
+  openListener(id: string, settings: ListenerSettings): LiveListener {
+    return this.#senders.openListener(this.#find(id), settings);
+  }
+
+  closeListener(id: string, listener: LiveListener): void {
+    const session = this.#sessions.get(id)?.session;
+    if (session === undefined) listener.close();
+    else this.#senders.closeListener(session, listener);
+  }
+
+  setListening(id: string, listening: boolean): void {
+    this.#find(id).setListening(listening);
+  }
+
+  keepAlive(id: string): void {
+    this.#find(id).keepAlive();
+  }
+
+  #assertLive(id: string): void {
+    if (this.#sessions.get(id)?.choice.mode === 'prerendered')
+      throw new AppError(
+        'not-supported',
+        `session ${id} renders speech before it plays it, and takes whole sound files only`,
+      );
   }
 
   /** @throws session-not-found */

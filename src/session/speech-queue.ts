@@ -8,6 +8,10 @@ export interface SpeechOptions {
   waitUntilMs?: number;
   /** True while it may not begin at this media time (its faces are not made yet, or no picture begins there). */
   heldAt?(atSamples: number): boolean;
+  /** True while speech that ran dry shall gather before it goes on. */
+  waitsForMore?(): boolean;
+  /** It was taken out before it was over. */
+  onDropped?(): void;
   /** Called with the media time of its first sample, before that is handed out. */
   onStart?(atSamples: number): void;
 }
@@ -113,6 +117,10 @@ export class SpeechQueue {
     const begun = spans.length > 0;
     if (!begun && !listened && nowMs < (entry.waitUntilMs ?? 0)) return 0;
     if (!begun && entry.heldAt?.(atSamples)) return 0;
+    if (begun && entry.missing > 0 && !utterance.done && entry.waitsForMore?.() === true) {
+      entry.missing += 1;
+      return 0;
+    }
     const took = utterance.take(target);
     if (took > 0) {
       if (!begun) entry.onStart?.(atSamples);

@@ -48,6 +48,11 @@ export class Utterance {
     return this.#takenSamples;
   }
 
+  /** Media samples that are there and not taken. */
+  get waitingSamples(): number {
+    return (this.#write - this.#read) / 2;
+  }
+
   /** Its length in media samples; undefined until its source has ended. */
   get lengthSamples(): number | undefined {
     return this.#ended ? this.#receivedSamples : undefined;

@@ -327,6 +327,26 @@ export class FakeSessions implements SessionsPort {
     return { playedMs: 120, dropped, resumable: true, soundStoppedMs: 15, mouthClosedMs: 60, stoppedMs: 60 };
   }
 
+  keepAlive(id: string): void {
+    this.get(id);
+  }
+
+  setListening(id: string): void {
+    this.get(id);
+  }
+
+  openSpeaker(): never {
+    throw new AppError('not-supported', 'no live sound here');
+  }
+
+  closeSpeaker(): void {}
+
+  openListener(): never {
+    throw new AppError('not-supported', 'no live sound here');
+  }
+
+  closeListener(): void {}
+
   resume(id: string): { resumed: string[] } {
     this.get(id);
     if (this.refusal) throw this.refusal;

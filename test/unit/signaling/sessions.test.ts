@@ -29,6 +29,7 @@ describe('/v1/sessions', () => {
       whep: '/whep/s1',
       mjpeg: '/api/stream/s1',
       utterances: '/v1/sessions/s1/utterances',
+      audio: '/v1/sessions/s1/audio',
       events: '/v1/sessions/s1/events',
     });
     assert.deepEqual(server.sessions.created, [{ avatarId: 'anna', fps: 30 }]);
