@@ -125,6 +125,14 @@ export const speechModeSchema = z.enum(['append', 'replace', 'interrupt']).opena
 /** Hz. */
 export const liveRateSchema = z.union(LIVE_RATES.map((rate) => z.literal(rate)));
 
+/** A moment of a session, as its viewers' players count it, too. */
+export const heardAtSchema = z
+  .object({
+    mediaMs: z.number(),
+    rtp: z.object({ audio: z.number().int(), video: z.number().int() }),
+  })
+  .openapi('HeardAt');
+
 /** An utterance as it is told. */
 export const utteranceInfoSchema = z
   .object({

@@ -8,7 +8,13 @@ import { pathParam } from '../params.js';
 import type { MediaPathsPort, SessionsPort, SpeechMode, UtteranceInfo } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
 import { bodyChunks, mediaTypeOf, readBody, readJson, validate } from '../request-body.js';
-import { liveRateSchema, speechModeSchema, utteranceInfoSchema, utteranceSchema } from '../schemas.js';
+import {
+  heardAtSchema,
+  liveRateSchema,
+  speechModeSchema,
+  utteranceInfoSchema,
+  utteranceSchema,
+} from '../schemas.js';
 import { discard, receiveForm, receiveRaw, type UploadedFile } from '../uploads.js';
 
 export interface UtteranceRoutesOptions {
@@ -155,6 +161,8 @@ export function utteranceRoutes(
         playedMs: z.number().openapi({ description: 'How much was heard of what played.' }),
         dropped: z.array(z.object({ utteranceId: z.string(), playedMs: z.number() })),
         resumable: z.boolean(),
+        silentAt: heardAtSchema.optional(),
+        shutAt: heardAtSchema.optional(),
         soundStoppedMs: z.number().openapi({ description: 'From the request to the first silent packet.' }),
         mouthClosedMs: z
           .number()

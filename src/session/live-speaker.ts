@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.js';
 import { samplesToMs } from '../media/timeline.js';
 import type { LiveRate } from '../media/upsample.js';
 import { VoiceGate } from '../media/voice-gate.js';
-import { JitterMeter } from './jitter-meter.js';
+import { JitterMeter, MAX_TARGET_MS } from './jitter-meter.js';
 import { MAX_BUFFERED_MS, PcmInlet } from './pcm-inlet.js';
 import type { SpeechOptions } from './speech-queue.js';
 import type { SpeechMode } from './utterance-book.js';
@@ -13,6 +13,8 @@ import { Utterance } from './utterance.js';
 
 /** Silent sound that is kept while nobody speaks, so that the first syllable of what follows is whole. */
 const PRE_ROLL_MS = 200;
+/** An utterance begins with so much of it at the latest: an answer that comes soon is worth a gap now and then. */
+const FIRST_HOLD_MS = 200;
 /** A sender that did not hear of an interrupt yet goes on for a while; what comes after a pause of this is new speech. */
 const NEW_SPEECH_AFTER_MS = 300;
 
@@ -49,8 +51,8 @@ interface Current {
 
 /**
  * Speech that arrives while it is spoken: PCM16LE mono in pieces of any length, cut into utterances by the sender or by
- * silence. An utterance begins once so much of it waits as the unevenness of its arrival asks for, and after a gap it
- * waits for as much again; no sample is ever left out to catch up.
+ * silence. An utterance begins once so much of it waits as the unevenness of its arrival asks for, 200 ms at most; after a
+ * gap it waits for as much as that asks for, 400 ms at most. No sample is ever left out to catch up.
  */
 export class LiveSpeaker {
   readonly #options: LiveSpeakerOptions;
@@ -171,16 +173,16 @@ export class LiveSpeaker {
     const utterance = new Utterance(randomUUID(), (signal) => inlet.sound(signal));
     const current: Current = { utterance, inlet, firstMs: nowMs };
     this.#jitter.restart();
-    const waits = (): boolean => {
-      const { targetMs } = this.#jitter;
+    const waits = (mostMs: number): boolean => {
+      const targetMs = Math.min(mostMs, this.#jitter.targetMs);
       const depthMs = inlet.bufferedMs + samplesToMs(utterance.waitingSamples);
       return !inlet.ended && depthMs < targetMs;
     };
     try {
       say(utterance, {
         mode,
-        heldAt: () => waits() && clock.now() - nowMs < this.#jitter.targetMs,
-        waitsForMore: waits,
+        heldAt: () => waits(FIRST_HOLD_MS) && clock.now() - nowMs < this.#jitter.targetMs,
+        waitsForMore: () => waits(MAX_TARGET_MS),
         onDropped: () => this.#dropped(current),
       });
     } catch (error) {

@@ -28,7 +28,8 @@ import {
   type ViewerStats,
 } from './session-metrics.js';
 import { EventLog } from './event-log.js';
-import type { InterruptReason, SpokenState } from './session-events.js';
+import { heardAtOf } from './heard-at.js';
+import type { HeardAt, InterruptReason, SpokenState } from './session-events.js';
 import type { SpeechOptions } from './speech-queue.js';
 import { SessionSound } from './session-sound.js';
 import { SessionSpeech, type DroppedSpeech } from './session-speech.js';
@@ -96,6 +97,9 @@ export interface Interrupted {
   readonly dropped: readonly DroppedSpeech[];
   /** Whether `resume` can go on with it. */
   readonly resumable: boolean;
+  /** From when on it is silent and the mouth is shut; absent where nothing was heard or about to be. */
+  readonly silentAt?: HeardAt;
+  readonly shutAt?: HeardAt;
   /** Resolves when it is silent and the mouth is shut, as far as the server can see: half a second at most. */
   readonly stopped: Promise<Stopped>;
 }
@@ -125,6 +129,7 @@ export class Session {
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
   readonly #speech: SessionSpeech;
   readonly #stops: StopMeasure;
+  readonly #heardAt: ReturnType<typeof heardAtOf>;
   /** Counts the cuts; what belongs to an earlier one never leaves. */
   #epoch = 0;
   #stopTimer: () => void = () => {};
@@ -150,6 +155,7 @@ export class Session {
     this.#sound = new SessionSound(options.opus);
     this.#lonelySinceMs = options.clock.now();
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
+    this.#heardAt = heardAtOf(options.id);
     this.#stops = new StopMeasure(() => options.clock.now());
     this.#speech = new SessionSpeech({
       sessionId: options.id,
@@ -354,6 +360,7 @@ export class Session {
       playedMs: playing ? (dropped[0]?.playedMs ?? 0) : 0,
       dropped,
       resumable: dropped.some(({ utteranceId }) => this.#speech.view(utteranceId)?.resumable),
+      ...(cut ? { silentAt: this.#heardAt(stopSamples), shutAt: this.#heardAt(shutSamples) } : {}),
       stopped: cut
         ? this.#stops.start(startedMs, stopSamples, shutSamples)
         : Promise.resolve({ soundStoppedMs: 0, stoppedMs: 0 }),
