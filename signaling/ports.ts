@@ -136,7 +136,12 @@ export interface SessionCreateOptions {
   legacy?: boolean;
   /** Also save the pictures as PNG and an mp4 of the result. */
   saveImages?: boolean;
+  /** The session ends when all that it was given is spoken. */
   endAfterSpeech?: boolean;
+  /** It ends when nobody used it for so long; no longer than the server gives every session. */
+  idleTimeoutS?: number;
+  /** It ends at this age; no later than the server lets every session. */
+  maxLengthS?: number;
 }
 
 export type { NumberedEvent, SessionEvent } from '../src/session/session-events.js';

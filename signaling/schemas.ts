@@ -171,6 +171,8 @@ export const sessionCreateSchema = z
     audio: soundSchema.optional(),
     saveImages: z.boolean().optional(),
     endAfterSpeech: z.boolean().optional(),
+    idleTimeoutS: z.number().int().min(5).max(86_400).optional(),
+    maxLengthS: z.number().int().min(5).max(604_800).optional(),
   })
   .openapi('SessionCreate');
 

@@ -111,6 +111,7 @@ function translate(event: SessionEvent): Told | undefined {
       return { name: 'inactive', data: {} };
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
+    case 'session.ending':
     case 'utterance.accepted':
     case 'utterance.started':
     case 'utterance.ended':

@@ -108,6 +108,8 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       maxViewers: config.maxViewers,
       fps: config.fps,
       lingerMs: config.sessionLingerS * 1000,
+      ...(config.sessionIdleTimeoutS === 0 ? {} : { idleMs: config.sessionIdleTimeoutS * 1000 }),
+      ...(config.sessionMaxLengthS === 0 ? {} : { maxMs: config.sessionMaxLengthS * 1000 }),
       openAudience: senders.openAudience,
       logLevel,
       clock: systemClock,

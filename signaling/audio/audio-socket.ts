@@ -63,9 +63,12 @@ export class AudioSocket {
   #onMessage(data: Buffer, isBinary: boolean): void {
     this.#isAlive = true;
     try {
-      this.#sessions.keepAlive(this.#sessionId);
+      // Sound keeps a session alive when something is said in it; silence for an hour does not.
       if (isBinary) this.#onSound(data);
-      else this.#onText(data.toString('utf8'));
+      else {
+        this.#sessions.keepAlive(this.#sessionId);
+        this.#onText(data.toString('utf8'));
+      }
     } catch (error) {
       const { code, message } = toAppError(error);
       if (code === 'session-not-found') this.#fail(CLOSE.unknownSession, code, message);

@@ -31,6 +31,7 @@ export function eventMessages(
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
     case 'session.viewers':
+    case 'session.ending':
     case 'session.ended':
       return [own];
     default:

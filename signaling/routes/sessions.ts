@@ -73,6 +73,8 @@ export function sessionRoutes(
         ...(audioPath !== undefined ? { audioPath } : {}),
         ...(body.saveImages !== undefined ? { saveImages: body.saveImages } : {}),
         ...(body.endAfterSpeech !== undefined ? { endAfterSpeech: body.endAfterSpeech } : {}),
+        ...(body.idleTimeoutS !== undefined ? { idleTimeoutS: body.idleTimeoutS } : {}),
+        ...(body.maxLengthS !== undefined ? { maxLengthS: body.maxLengthS } : {}),
       });
       return c.json(withUrls(info), 201, { Location: `/v1/sessions/${info.id}` });
     },
@@ -135,6 +137,23 @@ export function sessionRoutes(
     },
     async function endSession(c) {
       await sessions.stop(pathParam(c, 'id'));
+      return c.body(null, 204);
+    },
+  );
+
+  route(
+    app,
+    {
+      method: 'post',
+      path: '/v1/sessions/{id}/keep-alive',
+      tag: 'sessions',
+      summary: 'Say that a session is still wanted, though nobody watches or uses it',
+      status: 204,
+      answer: 'Its idle and linger times begin anew',
+      refusals: [404, 429],
+    },
+    function keepAlive(c) {
+      sessions.keepAlive(pathParam(c, 'id'));
       return c.body(null, 204);
     },
   );

@@ -36,6 +36,8 @@ export type SessionEvent =
   | EventOf<'utterance.rendering-failed', { utteranceId: string; message: string }>
   /** After the count changed; a viewer that left is unknown by then. */
   | EventOf<'session.viewers', { viewers: number }>
+  /** It ends in so long, unless somebody uses it. */
+  | EventOf<'session.ending', { reason: string; inMs: number }>
   | EventOf<'session.ended', { reason: string }>;
 
 /** A session's event with its number, by which a client that was away asks for what it missed. */

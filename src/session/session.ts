@@ -31,6 +31,7 @@ import { EventLog } from './event-log.js';
 import { heardAtOf } from './heard-at.js';
 import type { HeardAt, InterruptReason, SpokenState } from './session-events.js';
 import type { SpeechOptions } from './speech-queue.js';
+import { SessionLife, type SessionLifeOptions } from './session-life.js';
 import { SessionSound } from './session-sound.js';
 import { SessionSpeech, type DroppedSpeech } from './session-speech.js';
 import { fadedOut, silentPiece, type SoundPiece } from './sound-piece.js';
@@ -59,7 +60,8 @@ export interface SessionOptions {
   avatarId: string;
   fps: number;
   bitrateBps: number;
-  lingerMs: number;
+  /** When it should end. */
+  life: Omit<SessionLifeOptions, 'onEnding'>;
   /** Viewers without VP8 can be sent H.264. */
   h264?: boolean;
   /** The faces of an utterance are made before it plays. */
@@ -134,7 +136,7 @@ export class Session {
   #epoch = 0;
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
-  #lonelySinceMs: number;
+  readonly #life: SessionLife;
   #renditions: SessionRenditions | undefined;
   #lastDemandMs = -Infinity;
   #playoutDelayMs: readonly [number, number] = [0, 0];
@@ -153,7 +155,13 @@ export class Session {
     this.createdAtMs = options.clock.wall();
     this.#mediaClock = new MediaClock(options.clock);
     this.#sound = new SessionSound(options.opus);
-    this.#lonelySinceMs = options.clock.now();
+    this.#life = new SessionLife(
+      {
+        ...options.life,
+        onEnding: (data) => this.events.add({ event: 'session.ending', data }),
+      },
+      options.clock.now(),
+    );
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
     this.#heardAt = heardAtOf(options.id);
     this.#stops = new StopMeasure(() => options.clock.now());
@@ -233,7 +241,6 @@ export class Session {
       throw error;
     }
     session.#mediaClock.restart();
-    session.#lonelySinceMs = options.clock.now();
     session.#tick();
     return session;
   }
@@ -308,6 +315,7 @@ export class Session {
    */
   say(utterance: Utterance, options: SayOptions = {}): Promise<void> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    this.keepAlive();
     const { mode = 'append', untilWatched = false, audioPath, live } = options;
     const waitUntilMs = untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
     if (mode === 'replace') this.interrupt('all', 'replaced');
@@ -369,7 +377,7 @@ export class Session {
 
   /** Its owner is there, whether anybody watches or not. */
   keepAlive(): void {
-    this.#lonelySinceMs = this.#options.clock.now();
+    this.#life.used(this.#options.clock.now());
   }
 
   /** Whom the avatar talks with speaks, or is expected to. */
@@ -458,7 +466,8 @@ export class Session {
       this.#lastDemandMs = nowMs;
       this.#sound.expectLoss(this.#serveDemand().worstLossShare);
     }
-    this.#watchLoneliness(nowMs);
+    const over = this.#life.check(nowMs, { watched: this.viewers > 0, busy: this.#speech.busy });
+    if (over !== undefined) void this.close(over).catch(() => {});
     if (!this.#closing) this.#stopTimer = this.#options.clock.after(TICK_MS, () => this.#tick());
   }
 
@@ -489,12 +498,6 @@ export class Session {
   /** Not while it ends: that its viewers go then is no news of its own. */
   #tellViewers(): void {
     if (!this.#closing) this.events.add({ event: 'session.viewers', data: { viewers: this.viewers } });
-  }
-
-  #watchLoneliness(nowMs: number): void {
-    if (this.viewers > 0 || this.#speech.busy) this.#lonelySinceMs = nowMs;
-    else if (nowMs - this.#lonelySinceMs >= this.#options.lingerMs)
-      void this.close('nobody watched any more').catch(() => {});
   }
 
   close(reason: string): Promise<void> {

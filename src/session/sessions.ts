@@ -39,6 +39,9 @@ export interface SessionsOptions {
   /** Frame rate of a session that names none. */
   fps: number;
   lingerMs: number;
+  /** Of every session, at most; undefined: no limit. See SessionLife. */
+  idleMs?: number;
+  maxMs?: number;
   openAudience(sessionId: string, events: AudienceEvents): Audience;
   logLevel: string;
   clock: Clock;
@@ -97,6 +100,9 @@ export class Sessions {
     audioPath?: string;
     legacy?: boolean;
     saveImages?: boolean;
+    endAfterSpeech?: boolean;
+    idleTimeoutS?: number;
+    maxLengthS?: number;
   }): Promise<SessionView> {
     const { maxSessions, clock, log } = this.#options;
     const fps = options.fps ?? this.#options.fps;
@@ -124,7 +130,12 @@ export class Sessions {
         fps,
         bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx),
         h264: this.#options.ffmpeg.codesH264,
-        lingerMs: this.#options.lingerMs,
+        life: {
+          lingerMs: this.#options.lingerMs,
+          idleMs: shorter(this.#options.idleMs, options.idleTimeoutS),
+          maxMs: shorter(this.#options.maxMs, options.maxLengthS),
+          endAfterSpeech: options.endAfterSpeech,
+        },
         rehearses: chosen.mode === 'prerendered',
         openStream: (streamOptions) => chosen.open(streamOptions),
         openAudience: (events) => this.#options.openAudience(id, events),
@@ -335,7 +346,9 @@ export class Sessions {
   /** Takes hold without a visible break. @throws session-not-found */
   configure(id: string, settings: Readonly<SessionSettings>): Promise<SessionView> {
     const { playoutDelayMs, ...picture } = settings;
-    this.#find(id).configure({
+    const session = this.#find(id);
+    session.keepAlive();
+    session.configure({
       ...picture,
       ...(playoutDelayMs === undefined
         ? {}
@@ -427,6 +440,12 @@ export class Sessions {
 
 /** An interrupt that is over. */
 export type InterruptedView = Omit<Interrupted, 'stopped'> & Stopped;
+
+/** A session may have a shorter time than the server gives all, not a longer one. */
+function shorter(mostMs: number | undefined, askedS: number | undefined): number | undefined {
+  const ms = Math.min(mostMs ?? Infinity, askedS === undefined ? Infinity : askedS * 1000);
+  return Number.isFinite(ms) ? ms : undefined;
+}
 
 function settingsOf(session: Session): SessionSettings {
   const { maxBitrateBps, quality, playoutDelayMs } = session.settings;

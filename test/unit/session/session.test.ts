@@ -39,7 +39,7 @@ async function arrange(
     avatarId: 'a',
     fps: 25,
     bitrateBps: 500_000,
-    lingerMs,
+    life: { lingerMs },
     rehearses,
     openStream: async (options) => {
       const stream: (typeof streams)[number] = {

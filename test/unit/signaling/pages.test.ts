@@ -117,6 +117,7 @@ describe('documentation', () => {
       'delete /v1/sessions/{id}/utterances/{utterance}',
       'post /v1/sessions/{id}/utterances/{utterance}/sound',
       'post /v1/sessions/{id}/resume',
+      'post /v1/sessions/{id}/keep-alive',
       'post /v1/sessions/{id}/interrupt',
       'get /whep/{session}',
       'post /whep/{session}',
