@@ -16,6 +16,7 @@ import { opsRoutes } from './routes/ops.js';
 import { pageRoutes, webFile } from './routes/pages.js';
 import { sessionRoutes } from './routes/sessions.js';
 import { whepRoutes } from './routes/whep.js';
+import { whipRoutes } from './routes/whip.js';
 
 export interface AppPorts {
   readonly avatars: AvatarsPort;
@@ -70,6 +71,11 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
     ...options.whep,
     ...(iceServers === undefined ? {} : { iceServers }),
     keepAliveMs,
+    nowMs,
+  });
+  whipRoutes(app, ports.sessions, {
+    lenient: options.whep?.lenient ?? false,
+    ...(iceServers === undefined ? {} : { iceServers }),
     nowMs,
   });
   opsRoutes(app, ports, {

@@ -5,13 +5,14 @@ import { HttpRefusal } from './problem.js';
 import { RateLimiter, type RateLimit } from './rate-limit.js';
 import type { RequestCounts } from './request-counts.js';
 import { whepOptionsHeaders } from './routes/whep.js';
+import { whipOptionsHeaders } from './routes/whip.js';
 
 const METHODS = 'OPTIONS, GET, HEAD, POST, PATCH, DELETE';
 
 /** Every origin may call: there are no cookies here that a foreign page could abuse. */
 export const cors: MiddlewareHandler = async function cors(c, next) {
   if (c.req.method === 'OPTIONS') {
-    const whep = whepOptionsHeaders(c.req.path);
+    const whep = whepOptionsHeaders(c.req.path) ?? whipOptionsHeaders(c.req.path);
     // The drafts write 200 where an endpoint is asked.
     return c.body(null, whep === undefined ? 204 : 200, {
       ...CORS_HEADERS,
@@ -75,7 +76,7 @@ function limitedKind(c: Context): 'making' | 'changing' | undefined {
   const { method, path } = c.req;
   if (method === 'POST' && IN_CONVERSATION.test(path)) return 'changing';
   if (method === 'POST') return 'making';
-  return path.startsWith('/whep/') && (method === 'PATCH' || method === 'DELETE') ? 'changing' : undefined;
+  return /^\/wh[ei]p\//.test(path) && (method === 'PATCH' || method === 'DELETE') ? 'changing' : undefined;
 }
 
 /** Headers such as X-Forwarded-For are not read: any client can write them. */

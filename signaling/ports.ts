@@ -188,6 +188,21 @@ export interface SessionsPort {
   keepAlive(id: string): void;
   /** Shown as a state while nothing is spoken. Throws session-not-found. */
   setListening(id: string, listening: boolean): void;
+  /** Sound over WebRTC. Throws session-not-found, sdp-invalid, sdp-unsupported, sender-exists, not-supported. */
+  addPublisher(
+    sessionId: string,
+    offerSdp: string,
+    role: 'speak' | 'listen',
+  ): { peerId: string; answerSdp: string; etag: string };
+  /** As `peerTag`, `trickle`, `restartIce` and `removePeer` of viewers. */
+  publisherTag(sessionId: string, publisherId: string): string | undefined;
+  tricklePublisher(sessionId: string, publisherId: string, fragment: string): void;
+  restartPublisher(
+    sessionId: string,
+    publisherId: string,
+    fragment: string,
+  ): { fragment: string; etag: string };
+  removePublisher(sessionId: string, publisherId: string): void;
   /** The one sender whose sound is spoken as it comes. Throws session-not-found, sender-exists, not-supported. */
   openSpeaker(id: string, settings: SpeakerSettings): LiveSpeaker;
   closeSpeaker(id: string, speaker: LiveSpeaker): void;

@@ -222,6 +222,7 @@ export const sessionSchema = z
     stats: z.record(z.string(), z.number()),
     urls: z.object({
       whep: z.string(),
+      whip: z.string(),
       mjpeg: z.string(),
       utterances: z.string(),
       audio: z.string(),

@@ -22,6 +22,7 @@ import { SenderPool } from './session/sender-pool.js';
 import type { SenderThread } from './session/sender-thread.js';
 import { Sessions, type SessionsOptions } from './session/sessions.js';
 import { createTransportHost } from './transport/create-transport-host.js';
+import type { TransportHost } from './transport/peer-transport.js';
 import { Avatars } from './worker/avatars.js';
 import { Engines } from './worker/engines.js';
 import { WorkerHost } from './worker/host.js';
@@ -111,6 +112,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       ...(config.sessionIdleTimeoutS === 0 ? {} : { idleMs: config.sessionIdleTimeoutS * 1000 }),
       ...(config.sessionMaxLengthS === 0 ? {} : { maxMs: config.sessionMaxLengthS * 1000 }),
       openAudience: senders.openAudience,
+      transport: senders.incoming,
       logLevel,
       clock: systemClock,
       log,
@@ -176,6 +178,7 @@ async function openSenders(
 ): Promise<{
   transport: DiagnosedTransport;
   openAudience: SessionsOptions['openAudience'];
+  incoming: TransportHost | undefined;
   threads: readonly SenderThread[];
 }> {
   const { icePortRange, logLevel } = config;
@@ -189,12 +192,18 @@ async function openSenders(
   if (config.senders === 0) {
     const transport = await createTransportHost({ ...settings, log });
     scope.defer(() => transport.ice.close());
-    return { transport, openAudience: localAudiences({ transport, clock, log }), threads: [] };
+    const openAudience = localAudiences({ transport, clock, log });
+    return { transport, openAudience, incoming: transport, threads: [] };
   }
   const pool = await SenderPool.create({ count: config.senders, transport: settings, logLevel, clock, log });
   scope.defer(() => pool.close());
   const { transport, threads } = pool;
-  return { transport, openAudience: (id, events) => pool.openAudience(id, events), threads };
+  return {
+    transport,
+    openAudience: (id, events) => pool.openAudience(id, events),
+    incoming: undefined,
+    threads,
+  };
 }
 
 function httpOptionsOf(config: Config): AppOptions {

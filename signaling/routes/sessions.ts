@@ -194,6 +194,7 @@ export function sessionRoutes(
   function withUrls(info: SessionInfo): SessionInfo & { urls: Record<string, string> } {
     const urls = {
       whep: `/whep/${info.id}`,
+      whip: `/whip/${info.id}`,
       mjpeg: `/api/stream/${info.id}`,
       utterances: `/v1/sessions/${info.id}/utterances`,
       /** A WebSocket. */

@@ -1,5 +1,5 @@
 /** What is held of a stretch of sound before it begins, at least and at most. */
-export const MIN_TARGET_MS = 40;
+export const MIN_TARGET_MS = 20;
 export const MAX_TARGET_MS = 400;
 /** Before anything was measured. */
 const FIRST_TARGET_MS = 60;

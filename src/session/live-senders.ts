@@ -60,6 +60,12 @@ export class LiveSenders {
     this.#sweep(session, live);
   }
 
+  /** Whichever it is. */
+  release(session: Session, sender: LiveSpeaker | LiveListener): void {
+    if (sender instanceof LiveSpeaker) this.closeSpeaker(session, sender);
+    else this.closeListener(session, sender);
+  }
+
   /** The session is gone. */
   forget(session: Session): void {
     this.#live.get(session)?.speaker?.close();

@@ -11,8 +11,8 @@ import type { SpeechMode } from './utterance-book.js';
 import { SENDER_LIMIT_MS } from './utterance-inlets.js';
 import { Utterance } from './utterance.js';
 
-/** Silent sound that is kept while nobody speaks, so that the first syllable of what follows is whole. */
-const PRE_ROLL_MS = 200;
+/** Quiet sound that is kept while nobody speaks, so that the first syllable of what follows is whole; it delays it as much. */
+const PRE_ROLL_MS = 40;
 /** An utterance begins with so much of it at the latest: an answer that comes soon is worth a gap now and then. */
 const FIRST_HOLD_MS = 200;
 /** A sender that did not hear of an interrupt yet goes on for a while; what comes after a pause of this is new speech. */

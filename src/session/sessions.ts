@@ -17,6 +17,9 @@ import type { Audience, AudienceEvents } from './audience.js';
 import { newSessionId, Session, type Interrupted, type SessionState } from './session.js';
 import type { LiveRate } from '../media/upsample.js';
 import type { LiveListener } from './live-listener.js';
+import type { TransportHost } from '../transport/peer-transport.js';
+import type { Publisher } from './publisher.js';
+import { Publishers } from './publishers.js';
 import { LiveSenders, type ListenerSettings, type SpeakerSettings } from './live-senders.js';
 import type { LiveReport, LiveSpeaker } from './live-speaker.js';
 import type { NumberedEvent } from './session-events.js';
@@ -43,6 +46,8 @@ export interface SessionsOptions {
   idleMs?: number;
   maxMs?: number;
   openAudience(sessionId: string, events: AudienceEvents): Audience;
+  /** By which sound comes in over WHIP; undefined where other threads have it. */
+  transport?: TransportHost | undefined;
   logLevel: string;
   clock: Clock;
   log: Log;
@@ -81,6 +86,7 @@ export class Sessions {
   readonly #abort = new AbortController();
   readonly #inlets: UtteranceInlets;
   readonly #senders: LiveSenders;
+  readonly #publishers: Publishers;
   /** The utterance of each session that was taken in last: whose sound is there sooner than its does not overtake it. */
   readonly #saying = new WeakMap<Session, Promise<unknown>>();
   /** Sessions being opened count against the limit, so that parallel requests cannot overshoot it. */
@@ -90,6 +96,8 @@ export class Sessions {
     this.#options = options;
     this.#inlets = new UtteranceInlets(options.clock);
     this.#senders = new LiveSenders(options.clock);
+    const { transport, clock, log } = options;
+    this.#publishers = new Publishers({ transport, senders: this.#senders, clock, log });
   }
 
   async create(options: {
@@ -256,6 +264,47 @@ export class Sessions {
   ): InletReport {
     this.#find(id).utterance(utteranceId);
     return this.#inlets.push(utteranceId, bytes, options);
+  }
+
+  /** @throws session-not-found, sdp-invalid, sdp-unsupported, sender-exists, not-supported */
+  addPublisher(
+    sessionId: string,
+    offerSdp: string,
+    role: 'speak' | 'listen',
+  ): { peerId: string; answerSdp: string; etag: string } {
+    const session = this.#find(sessionId);
+    if (role === 'speak') this.#assertLive(sessionId);
+    const { id, answerSdp, etag } = this.#publishers.add(session, offerSdp, role);
+    return { peerId: id, answerSdp, etag };
+  }
+
+  /** ETag of the publisher's ICE session; undefined if there is no such publisher. */
+  publisherTag(sessionId: string, publisherId: string): string | undefined {
+    return this.#publishers.find(sessionId, publisherId)?.etag;
+  }
+
+  tricklePublisher(sessionId: string, publisherId: string, fragment: string): void {
+    this.#publisher(sessionId, publisherId).addCandidates(fragment);
+  }
+
+  restartPublisher(
+    sessionId: string,
+    publisherId: string,
+    fragment: string,
+  ): { fragment: string; etag: string } {
+    const publisher = this.#publisher(sessionId, publisherId);
+    return { fragment: publisher.restartIce(fragment), etag: publisher.etag };
+  }
+
+  removePublisher(sessionId: string, publisherId: string): void {
+    this.#publisher(sessionId, publisherId).close('stopped by request');
+  }
+
+  #publisher(sessionId: string, publisherId: string): Publisher {
+    const publisher = this.#publishers.find(sessionId, publisherId);
+    if (publisher === undefined)
+      throw new AppError('peer-not-found', `session ${sessionId} has no microphone ${publisherId}`);
+    return publisher;
   }
 
   openSpeaker(id: string, settings: SpeakerSettings): LiveSpeaker {

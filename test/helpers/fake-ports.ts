@@ -335,6 +335,43 @@ export class FakeSessions implements SessionsPort {
     this.get(id);
   }
 
+  readonly publishers = new Map<string, { sessionId: string; generation: number }>();
+  readonly roles: string[] = [];
+
+  addPublisher(
+    sessionId: string,
+    offerSdp: string,
+    role: 'speak' | 'listen',
+  ): { peerId: string; answerSdp: string; etag: string } {
+    this.get(sessionId);
+    if (this.refusal) throw this.refusal;
+    if (/^m=video/m.test(offerSdp)) throw new AppError('sdp-unsupported', 'sound only');
+    const peerId = randomUUID();
+    this.publishers.set(peerId, { sessionId, generation: 1 });
+    this.roles.push(role);
+    return { peerId, answerSdp: ANSWER, etag: '"tag1"' };
+  }
+
+  publisherTag(sessionId: string, publisherId: string): string | undefined {
+    const publisher = this.publishers.get(publisherId);
+    return publisher?.sessionId === sessionId ? `"tag${publisher.generation}"` : undefined;
+  }
+
+  tricklePublisher(_sessionId: string, _publisherId: string, fragment: string): void {
+    this.trickled.push(fragment);
+  }
+
+  restartPublisher(_sessionId: string, publisherId: string): { fragment: string; etag: string } {
+    const generation = (this.publishers.get(publisherId)!.generation += 1);
+    return { fragment: fragment(`gen${generation}`), etag: `"tag${generation}"` };
+  }
+
+  removePublisher(sessionId: string, publisherId: string): void {
+    if (this.publisherTag(sessionId, publisherId) === undefined)
+      throw new AppError('peer-not-found', `no microphone ${publisherId}`);
+    this.publishers.delete(publisherId);
+  }
+
   openSpeaker(): never {
     throw new AppError('not-supported', 'no live sound here');
   }

@@ -3,6 +3,7 @@ import { AudioClient } from './audio-client.js';
 import { lcg, voice } from './live-sound.js';
 import { postJsonTo, type TestServer } from './server.js';
 import { endNear, onsetNear, shownAt, stopOf } from './talk-figures.js';
+import { closeMicrophone, micToLips, openMicrophone, watchMouth } from './mic-page.js';
 import { interruptFrom, observeTalk, pageClockOffset, takeTalk, type Talk } from './talk-page.js';
 import { connectViewer } from './whep-page.js';
 
@@ -11,6 +12,8 @@ const PIECE_MS = 20;
 /** "The first 200 ms of speech". */
 const FIRST_MS = 200;
 const QUIET_MS = 700;
+/** Of the demo avatar. */
+const MOUTH = { left: 0.35, top: 0.5, right: 0.65, bottom: 0.75 };
 
 /** What a conversation of one session measured, a number a round. */
 export interface TalkerFigures {
@@ -22,6 +25,8 @@ export interface TalkerFigures {
   readonly shutMs: number[];
   /** Arrival of an event less when it was heard what it tells. */
   readonly eventLatenessMs: number[];
+  /** From a voice at the microphone (WHIP) to lips that move on the screen. */
+  readonly micToLipsMs: number[];
   /** Samples at 48 kHz that were sent and not heard, of speech that was not interrupted. */
   lostSamples: number;
   readonly depthMs: number[];
@@ -31,14 +36,16 @@ export interface TalkerFigures {
 export class Talker {
   readonly figures: TalkerFigures = {
     ...{ firstFrameMs: [], interruptMs: [], silentMs: [], shutMs: [], eventLatenessMs: [], depthMs: [] },
-    lostSamples: 0,
+    ...{ micToLipsMs: [], lostSamples: 0 },
   };
   readonly #page: Page;
   readonly #client: AudioClient;
   readonly #sessionUrl: string;
+  readonly #whipUrl: string;
   readonly #random: () => number;
 
-  private constructor(page: Page, client: AudioClient, sessionUrl: string, seed: number) {
+  private constructor(page: Page, client: AudioClient, sessionUrl: string, whipUrl: string, seed: number) {
+    this.#whipUrl = whipUrl;
     this.#page = page;
     this.#client = client;
     this.#sessionUrl = sessionUrl;
@@ -58,7 +65,7 @@ export class Talker {
     const client = await AudioClient.open(server.url, id);
     client.send({ type: 'start', sampleRate: RATE, endAfterMs: null });
     await client.message('started');
-    return new Talker(page, client, sessionUrl, seed);
+    return new Talker(page, client, sessionUrl, `${server.url}/whip/${id}`, seed);
   }
 
   /** Even speech, cut off by the viewer in the middle. */
@@ -109,6 +116,21 @@ export class Talker {
       if (type === 'audio.buffer') this.figures.depthMs.push(Number(depthMs));
     await pause(QUIET_MS);
     this.#lateness(await takeTalk(this.#page));
+  }
+
+  /** The sender gives way to a microphone in the viewer's page. */
+  async microphoneRounds(count: number): Promise<void> {
+    this.#client.socket.close();
+    await this.#client.end();
+    await pause(200);
+    await openMicrophone(this.#page, this.#whipUrl);
+    await watchMouth(this.#page, MOUTH);
+    for (let round = 0; round < count; round += 1) {
+      const ms = await micToLips(this.#page, 800 + 200 * this.#random());
+      if (ms === undefined) throw new Error('a voice at the microphone moved no lips');
+      this.figures.micToLipsMs.push(ms);
+    }
+    await closeMicrophone(this.#page);
   }
 
   async close(): Promise<void> {

@@ -30,6 +30,7 @@ describe('/v1/sessions', () => {
       mjpeg: '/api/stream/s1',
       utterances: '/v1/sessions/s1/utterances',
       audio: '/v1/sessions/s1/audio',
+      whip: '/whip/s1',
       events: '/v1/sessions/s1/events',
     });
     assert.deepEqual(server.sessions.created, [{ avatarId: 'anna', fps: 30 }]);
