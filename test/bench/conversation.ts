@@ -8,7 +8,7 @@ import { Talker } from '../helpers/talker.js';
 /**
  * How a conversation feels: `npm run bench:conversation -- [--sessions 3] [--seconds 60] [--json]`. A real server, one
  * viewer a session in headless Chromium, one sender of live sound each: even speech that the viewer interrupts, in turns
- * with speech that arrives up to 400 ms late. All times are those of the viewer's browser.
+ * with speech that arrives up to 400 ms late; then a microphone in the viewer's page (WHIP). All times are those of the viewer's browser.
  */
 
 const { values } = parseArgs({
@@ -29,6 +29,7 @@ if (chromiumPath() === undefined) {
   process.exit(1);
 }
 /** Of uneven speech, a round; longer where a run is longer. */
+const MICROPHONE_ROUNDS = 5;
 const UNEVEN_S = Math.max(4, Math.round(seconds / 8));
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -72,8 +73,10 @@ try {
       }
     }),
   );
+  await Promise.all(talkers.map((talker) => talker.microphoneRounds(MICROPHONE_ROUNDS)));
   const all = <
-    K extends 'firstFrameMs' | 'interruptMs' | 'silentMs' | 'shutMs' | 'eventLatenessMs' | 'depthMs',
+    K extends
+      'firstFrameMs' | 'interruptMs' | 'silentMs' | 'shutMs' | 'eventLatenessMs' | 'depthMs' | 'micToLipsMs',
   >(
     key: K,
   ) => talkers.flatMap(({ figures }) => figures[key]);
@@ -89,8 +92,8 @@ try {
     interruptP95Ms: round(percentile(all('interruptMs'), 0.95)),
     silentP95Ms: round(percentile(all('silentMs'), 0.95)),
     shutP95Ms: round(percentile(all('shutMs'), 0.95)),
-    // Sound in over WHIP is not here yet.
-    micToLipsMs: null,
+    micToLipsMs: round(percentile(all('micToLipsMs'), 0.5)),
+    micToLipsP95Ms: round(percentile(all('micToLipsMs'), 0.95)),
     eventLatenessP50Ms: round(percentile(all('eventLatenessMs'), 0.5)),
     eventLatenessP95Ms: round(percentile(lateness, 0.95)),
     bufferDepthP50Ms: round(percentile(all('depthMs'), 0.5)),
@@ -109,6 +112,7 @@ try {
   say(
     `event after what it tells is heard         p50 ${result.eventLatenessP50Ms}   |p95| ${result.eventLatenessP95Ms}`,
   );
+  say(`voice at the microphone to lips            p50 ${result.micToLipsMs}   p95 ${result.micToLipsP95Ms}`);
   say(
     `waiting of late sound                      p50 ${result.bufferDepthP50Ms}   p95 ${result.bufferDepthP95Ms}`,
   );

@@ -9,9 +9,10 @@ import { Talker } from '../helpers/talker.js';
 const MOST_INTERRUPT_MS = 300;
 const MOST_FIRST_FRAME_MS = 500;
 const MOST_LATENESS_MS = 120;
+const MOST_MIC_TO_LIPS_MS = 600;
 
 test(
-  'a viewer sees speech begin soon and end at once, is told so in time, and no sound is lost on the way',
+  'a viewer sees speech begin soon and end at once, is told so in time, no sound is lost on the way; a microphone drives it',
   { skip: chromiumPath() === undefined ? 'Chromium is not installed' : false },
   async (t) => {
     const server = await startTestServer();
@@ -21,6 +22,7 @@ test(
     const talker = await Talker.open(server, browser, 'demo', 1);
     for (let round = 0; round < 3; round += 1) await talker.interruptedRound();
     await talker.unevenRound(4);
+    await talker.microphoneRounds(3);
     await talker.close();
     const { figures } = talker;
     t.diagnostic(JSON.stringify(figures));
@@ -31,5 +33,6 @@ test(
     assert.ok(middle(figures.firstFrameMs) < MOST_FIRST_FRAME_MS, `${figures.firstFrameMs.join()} ms`);
     assert.ok(middle(figures.eventLatenessMs.map(Math.abs)) < MOST_LATENESS_MS, 'events on time');
     assert.ok(figures.eventLatenessMs.length >= 6);
+    assert.ok(middle(figures.micToLipsMs) < MOST_MIC_TO_LIPS_MS, `${figures.micToLipsMs.join()} ms`);
   },
 );
