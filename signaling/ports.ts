@@ -11,7 +11,7 @@ import type { LiveListener } from '../src/session/live-listener.js';
 import type { ListenerSettings, SpeakerSettings } from '../src/session/live-senders.js';
 import type { LiveReport, LiveSpeaker } from '../src/session/live-speaker.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
-import type { InterruptedView } from '../src/session/sessions.js';
+import type { InterruptedView } from '../src/session/talks.js';
 import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/utterance-book.js';
 import type { InletReport } from '../src/session/utterance-inlets.js';
 
@@ -162,55 +162,8 @@ export interface SessionsPort {
    * returned function unsubscribes. Throws session-not-found.
    */
   subscribe(id: string, listener: (event: NumberedEvent) => void, afterId?: number): () => void;
-  /** An upload is owned by the port from here on, also when it refuses. */
-  say(
-    id: string,
-    options: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode },
-  ): Promise<UtteranceInfo>;
-  /** Speech whose sound follows with `pushSound`. Throws session-not-found, no-capacity, not-supported. */
-  openUtterance(id: string, options: { sampleRate: LiveRate; mode?: SpeechMode }): UtteranceInfo;
-  /** PCM16LE mono. Throws utterance-not-found, utterance-closed, invalid-argument, no-capacity. */
-  pushSound(
-    id: string,
-    utteranceId: string,
-    bytes: Uint8Array,
-    options: { seq?: number; last?: boolean },
-  ): InletReport;
-  /** Throws session-not-found. */
-  utterances(id: string): UtteranceInfo[];
-  /** Throws session-not-found, utterance-not-found. */
-  utterance(id: string, utteranceId: string): UtteranceInfo;
-  /** Waits until it is not heard any more. Throws session-not-found, utterance-not-found. */
-  dropUtterance(id: string, utteranceId: string): Promise<void>;
-  /** Drops what is spoken and queued, and waits until that is not heard any more. Throws session-not-found. */
-  interrupt(id: string): Promise<InterruptedView>;
   /** The session's owner is there: puts off its end for want of use. Throws session-not-found. */
   keepAlive(id: string): void;
-  /** Shown as a state while nothing is spoken. Throws session-not-found. */
-  setListening(id: string, listening: boolean): void;
-  /** Sound over WebRTC. Throws session-not-found, sdp-invalid, sdp-unsupported, sender-exists, not-supported. */
-  addPublisher(
-    sessionId: string,
-    offerSdp: string,
-    role: 'speak' | 'listen',
-  ): { peerId: string; answerSdp: string; etag: string };
-  /** As `peerTag`, `trickle`, `restartIce` and `removePeer` of viewers. */
-  publisherTag(sessionId: string, publisherId: string): string | undefined;
-  tricklePublisher(sessionId: string, publisherId: string, fragment: string): void;
-  restartPublisher(
-    sessionId: string,
-    publisherId: string,
-    fragment: string,
-  ): { fragment: string; etag: string };
-  removePublisher(sessionId: string, publisherId: string): void;
-  /** The one sender whose sound is spoken as it comes. Throws session-not-found, sender-exists, not-supported. */
-  openSpeaker(id: string, settings: SpeakerSettings): LiveSpeaker;
-  closeSpeaker(id: string, speaker: LiveSpeaker): void;
-  /** The one sender who is listened to. Throws session-not-found, sender-exists. */
-  openListener(id: string, settings: ListenerSettings): LiveListener;
-  closeListener(id: string, listener: LiveListener): void;
-  /** Goes on with what was interrupted. Throws session-not-found, utterance-closed if there is nothing. */
-  resume(id: string): { resumed: string[] };
   /** Ends the session. Throws session-not-found. */
   stop(id: string): Promise<void>;
   /** Changes what is given and keeps the rest. Throws session-not-found, session-closed, not-supported. */
@@ -243,6 +196,57 @@ export interface SessionsPort {
    * or when `signal` aborts. Throws session-not-found before the first picture.
    */
   mjpeg(sessionId: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** What is said in sessions, and to them. */
+export interface TalkPort {
+  /** An upload is owned by the port from here on, also when it refuses. */
+  say(
+    id: string,
+    options: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode },
+  ): Promise<UtteranceInfo>;
+  /** Speech whose sound follows with `pushSound`. Throws session-not-found, no-capacity, not-supported. */
+  openUtterance(id: string, options: { sampleRate: LiveRate; mode?: SpeechMode }): UtteranceInfo;
+  /** PCM16LE mono. Throws utterance-not-found, utterance-closed, invalid-argument, no-capacity. */
+  pushSound(
+    id: string,
+    utteranceId: string,
+    bytes: Uint8Array,
+    options: { seq?: number; last?: boolean },
+  ): InletReport;
+  /** Throws session-not-found. */
+  utterances(id: string): UtteranceInfo[];
+  /** Throws session-not-found, utterance-not-found. */
+  utterance(id: string, utteranceId: string): UtteranceInfo;
+  /** Waits until it is not heard any more. Throws session-not-found, utterance-not-found. */
+  dropUtterance(id: string, utteranceId: string): Promise<void>;
+  /** Drops what is spoken and queued, and waits until that is not heard any more. Throws session-not-found. */
+  interrupt(id: string): Promise<InterruptedView>;
+  /** Shown as a state while nothing is spoken. Throws session-not-found. */
+  setListening(id: string, listening: boolean): void;
+  /** Sound over WebRTC. Throws session-not-found, sdp-invalid, sdp-unsupported, sender-exists, not-supported. */
+  addPublisher(
+    sessionId: string,
+    offerSdp: string,
+    role: 'speak' | 'listen',
+  ): { peerId: string; answerSdp: string; etag: string };
+  /** As `peerTag`, `trickle`, `restartIce` and `removePeer` of viewers. */
+  publisherTag(sessionId: string, publisherId: string): string | undefined;
+  tricklePublisher(sessionId: string, publisherId: string, fragment: string): void;
+  restartPublisher(
+    sessionId: string,
+    publisherId: string,
+    fragment: string,
+  ): { fragment: string; etag: string };
+  removePublisher(sessionId: string, publisherId: string): void;
+  /** The one sender whose sound is spoken as it comes. Throws session-not-found, sender-exists, not-supported. */
+  openSpeaker(id: string, settings: SpeakerSettings): LiveSpeaker;
+  closeSpeaker(id: string, speaker: LiveSpeaker): void;
+  /** The one sender who is listened to. Throws session-not-found, sender-exists. */
+  openListener(id: string, settings: ListenerSettings): LiveListener;
+  closeListener(id: string, listener: LiveListener): void;
+  /** Goes on with what was interrupted. Throws session-not-found, utterance-closed if there is nothing. */
+  resume(id: string): { resumed: string[] };
 }
 
 /** The server's test of its own connections. */

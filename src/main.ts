@@ -133,6 +133,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     const ports: AppPorts = {
       avatars,
       sessions,
+      talk: sessions.talk,
       diagnosis: new Diagnoses({
         sessions,
         transport: senders.transport,
@@ -156,7 +157,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       },
     };
     const app = createApp(ports, httpOptionsOf(config));
-    const sockets = audioSockets(sessions, { full: config.authTokens, viewer: config.viewerTokens });
+    const sockets = audioSockets(ports, { full: config.authTokens, viewer: config.viewerTokens });
     const server = await listen(app, { host: config.host, port: config.port, sockets });
     // Together: streams that never end would hold the server up, and it must take no request meanwhile.
     scope.defer(() => Promise.all([server.close(), sessions.close()]));

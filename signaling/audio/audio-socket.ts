@@ -3,7 +3,7 @@ import { isAppError, toAppError } from '../../src/errors.js';
 import { HOLD_BACK_MS } from '../../src/session/live-speaker.js';
 import type { LiveListener } from '../../src/session/live-listener.js';
 import type { LiveSpeaker } from '../../src/session/live-speaker.js';
-import type { NumberedEvent, SessionsPort } from '../ports.js';
+import type { NumberedEvent, SessionsPort, TalkPort } from '../ports.js';
 import { parseAudioMessage, soundOf, type AudioMessage } from './audio-messages.js';
 import { eventMessages, type OutMessage } from './event-messages.js';
 
@@ -25,10 +25,16 @@ export const CLOSE = {
   full: 4413,
 } as const;
 
+export interface SocketPorts {
+  readonly sessions: SessionsPort;
+  readonly talk: TalkPort;
+}
+
 /** One sender of live sound: feeds its session, and tells it what becomes of the speech. */
 export class AudioSocket {
   readonly #socket: WebSocket;
   readonly #sessions: SessionsPort;
+  readonly #talk: TalkPort;
   readonly #sessionId: string;
   #speaker: LiveSpeaker | undefined;
   #listener: LiveListener | undefined;
@@ -40,9 +46,10 @@ export class AudioSocket {
   readonly #off: (() => void)[] = [];
 
   /** @throws session-not-found */
-  constructor(socket: WebSocket, sessions: SessionsPort, sessionId: string) {
+  constructor(socket: WebSocket, { sessions, talk }: SocketPorts, sessionId: string) {
     this.#socket = socket;
     this.#sessions = sessions;
+    this.#talk = talk;
     this.#sessionId = sessionId;
     const { state } = sessions.get(sessionId);
     this.#off.push(sessions.subscribe(sessionId, (event) => this.#onEvent(event)));
@@ -112,7 +119,6 @@ export class AudioSocket {
   }
 
   #obey(message: AudioMessage): void {
-    const sessions = this.#sessions;
     const id = this.#sessionId;
     switch (message.type) {
       case 'start':
@@ -126,7 +132,7 @@ export class AudioSocket {
         void this.#interrupt(message.event_id);
         return;
       case 'resume':
-        this.#send({ type: 'resumed', utterances: sessions.resume(id).resumed });
+        this.#send({ type: 'resumed', utterances: this.#talk.resume(id).resumed });
         return;
       case 'agent.speak':
         this.#speak(message.audio, message.event_id);
@@ -138,7 +144,7 @@ export class AudioSocket {
         return;
       case 'agent.start_listening':
       case 'agent.stop_listening':
-        sessions.setListening(id, message.type === 'agent.start_listening');
+        this.#talk.setListening(id, message.type === 'agent.start_listening');
         return;
       case 'keep-alive':
       case 'agent.keepalive':
@@ -156,13 +162,13 @@ export class AudioSocket {
       return;
     }
     if (role === 'speak')
-      this.#speaker = this.#sessions.openSpeaker(this.#sessionId, {
+      this.#speaker = this.#talk.openSpeaker(this.#sessionId, {
         rate,
         mode,
         endAfterMs: endAfterMs ?? undefined,
       });
     else
-      this.#listener = this.#sessions.openListener(this.#sessionId, {
+      this.#listener = this.#talk.openListener(this.#sessionId, {
         ...{ rate, bargeIn },
         ...(thresholdDbfs === undefined ? {} : { thresholdDbfs }),
         ...(minVoiceMs === undefined ? {} : { minVoiceMs }),
@@ -176,7 +182,7 @@ export class AudioSocket {
       this.#fail(CLOSE.badSound, 'invalid-argument', 'audio: is no base64');
       return;
     }
-    this.#speaker ??= this.#sessions.openSpeaker(this.#sessionId, { rate: LITE_RATE, endAfterMs: undefined });
+    this.#speaker ??= this.#talk.openSpeaker(this.#sessionId, { rate: LITE_RATE, endAfterMs: undefined });
     if (eventId !== this.#eventId) this.#speaker.end();
     this.#eventId = eventId;
     this.#speaker.push(bytes);
@@ -188,7 +194,7 @@ export class AudioSocket {
 
   async #interrupt(eventId: string | undefined): Promise<void> {
     try {
-      const stopping = this.#sessions.interrupt(this.#sessionId);
+      const stopping = this.#talk.interrupt(this.#sessionId);
       // What this sender sends from here on is meant to be heard.
       this.#speaker?.clear();
       this.#eventId = undefined;
@@ -245,8 +251,8 @@ export class AudioSocket {
   #closed(): void {
     for (const off of this.#off.splice(0)) off();
     this.#socket.removeAllListeners('message');
-    if (this.#speaker !== undefined) this.#sessions.closeSpeaker(this.#sessionId, this.#speaker);
-    if (this.#listener !== undefined) this.#sessions.closeListener(this.#sessionId, this.#listener);
+    if (this.#speaker !== undefined) this.#talk.closeSpeaker(this.#sessionId, this.#speaker);
+    if (this.#listener !== undefined) this.#talk.closeListener(this.#sessionId, this.#listener);
     this.#speaker = undefined;
     this.#listener = undefined;
   }

@@ -3,8 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { isAppError } from '../../src/errors.js';
 import { mayDoAll, type AuthTokens } from '../auth.js';
-import type { SessionsPort } from '../ports.js';
-import { AudioSocket, CLOSE } from './audio-socket.js';
+import { AudioSocket, CLOSE, type SocketPorts } from './audio-socket.js';
 
 /** HeyGen's limit, too; a second of 48 kHz sound takes a tenth of it. Larger messages close the socket with 1009. */
 export const MAX_MESSAGE_BYTES = 1_048_576;
@@ -17,10 +16,7 @@ export interface SocketDoor {
 }
 
 /** WebSockets at /v1/sessions/{id}/audio. Refusals are close codes, since a browser cannot see an HTTP status. */
-export function audioSockets(
-  sessions: SessionsPort,
-  auth: AuthTokens = { full: [], viewer: [] },
-): SocketDoor {
+export function audioSockets(ports: SocketPorts, auth: AuthTokens = { full: [], viewer: [] }): SocketDoor {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
@@ -43,7 +39,7 @@ export function audioSockets(
           return;
         }
         try {
-          new AudioSocket(client, sessions, safeDecode(name));
+          new AudioSocket(client, ports, safeDecode(name));
         } catch (error) {
           if (isAppError(error, 'session-not-found'))
             client.close(CLOSE.unknownSession, error.message.slice(0, 100));

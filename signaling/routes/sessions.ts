@@ -2,7 +2,7 @@ import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { route } from '../describe.js';
 import { pathParam } from '../params.js';
-import type { MediaPathsPort, NumberedEvent, SessionInfo, SessionsPort } from '../ports.js';
+import type { MediaPathsPort, NumberedEvent, SessionInfo, SessionsPort, TalkPort } from '../ports.js';
 import { readJson } from '../request-body.js';
 import {
   sessionCreateSchema,
@@ -30,7 +30,7 @@ function lastEventId(c: Context): number | undefined {
 
 export function sessionRoutes(
   app: OpenAPIHono,
-  ports: { sessions: SessionsPort; paths: MediaPathsPort },
+  ports: { sessions: SessionsPort; talk: TalkPort; paths: MediaPathsPort },
   options: SessionRoutesOptions,
 ): void {
   const { sessions, paths } = ports;

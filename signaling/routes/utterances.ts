@@ -5,7 +5,7 @@ import type { LiveRate } from '../../src/media/upsample.js';
 import { route } from '../describe.js';
 import { fingerprintOf, fingerprintOfFile, Idempotency } from '../idempotency.js';
 import { pathParam } from '../params.js';
-import type { MediaPathsPort, SessionsPort, SpeechMode, UtteranceInfo } from '../ports.js';
+import type { MediaPathsPort, SessionsPort, SpeechMode, TalkPort, UtteranceInfo } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
 import { bodyChunks, mediaTypeOf, readBody, readJson, validate } from '../request-body.js';
 import {
@@ -39,10 +39,10 @@ export async function soundPathOf(
 /** What a session says: one resource an utterance, and the verbs that stop and go on. */
 export function utteranceRoutes(
   app: OpenAPIHono,
-  ports: { sessions: SessionsPort; paths: MediaPathsPort },
+  ports: { sessions: SessionsPort; talk: TalkPort; paths: MediaPathsPort },
   options: UtteranceRoutesOptions,
 ): void {
-  const { sessions, paths } = ports;
+  const { sessions, talk, paths } = ports;
   const limits = { uploadsDir: paths.uploadsDir, maxUploadBytes: options.maxUploadBytes };
   const idempotency = new Idempotency<UtteranceInfo>();
 
@@ -87,7 +87,7 @@ export function utteranceRoutes(
       schema: z.object({ utterances: z.array(utteranceInfoSchema) }),
       refusals: [404],
     },
-    (c) => c.json({ utterances: sessions.utterances(pathParam(c, 'id')) }),
+    (c) => c.json({ utterances: talk.utterances(pathParam(c, 'id')) }),
   );
 
   route(
@@ -102,7 +102,7 @@ export function utteranceRoutes(
       schema: utteranceInfoSchema,
       refusals: [404],
     },
-    (c) => c.json(sessions.utterance(pathParam(c, 'id'), pathParam(c, 'utterance'))),
+    (c) => c.json(talk.utterance(pathParam(c, 'id'), pathParam(c, 'utterance'))),
   );
 
   route(
@@ -117,7 +117,7 @@ export function utteranceRoutes(
       refusals: [404],
     },
     async function drop(c) {
-      await sessions.dropUtterance(pathParam(c, 'id'), pathParam(c, 'utterance'));
+      await talk.dropUtterance(pathParam(c, 'id'), pathParam(c, 'utterance'));
       return c.body(null, 204);
     },
   );
@@ -137,14 +137,12 @@ export function utteranceRoutes(
     },
     async function takePiece(c) {
       const [id, utterance] = [pathParam(c, 'id'), pathParam(c, 'utterance')];
-      sessions.utterance(id, utterance);
+      talk.utterance(id, utterance);
       const bytes = await readBody(c, MAX_PIECE_BYTES);
       const { seq, last } = validate(pieceQuery, c.req.query());
       if (bytes.length % 2 !== 0)
         throw new HttpRefusal(400, 'odd-pcm', `${bytes.length} bytes are no whole number of 16-bit samples`);
-      return c.json(
-        sessions.pushSound(id, utterance, bytes, { ...(seq === undefined ? {} : { seq }), last }),
-      );
+      return c.json(talk.pushSound(id, utterance, bytes, { ...(seq === undefined ? {} : { seq }), last }));
     },
   );
 
@@ -172,7 +170,7 @@ export function utteranceRoutes(
       }),
       refusals: [404, 429],
     },
-    async (c) => c.json(await sessions.interrupt(pathParam(c, 'id'))),
+    async (c) => c.json(await talk.interrupt(pathParam(c, 'id'))),
   );
 
   route(
@@ -187,7 +185,7 @@ export function utteranceRoutes(
       schema: z.object({ resumed: z.array(z.string()) }),
       refusals: [404, 409, 429],
     },
-    (c) => c.json(sessions.resume(pathParam(c, 'id'))),
+    (c) => c.json(talk.resume(pathParam(c, 'id'))),
   );
 
   async function sayBody(c: Context, id: string): Promise<{ answer: UtteranceInfo; isRepeat: boolean }> {
@@ -211,7 +209,7 @@ export function utteranceRoutes(
         () => fingerprintOfFile(file.path, mode),
         () => {
           isOwned = true;
-          return sessions.say(id, { audioPath: file.path, audioIsUpload: true, mode });
+          return talk.say(id, { audioPath: file.path, audioIsUpload: true, mode });
         },
       );
     } finally {
@@ -223,32 +221,32 @@ export function utteranceRoutes(
     const { mode, text, stream } = body;
     if (text !== undefined)
       throw new AppError('not-supported', 'no speech synthesiser is configured: send sound instead of text');
-    if (stream !== undefined) return sessions.openUtterance(id, { ...stream, mode });
-    return sessions.say(id, { audioPath: await soundPathOf(body, paths, options.demoAudioPath), mode });
+    if (stream !== undefined) return talk.openUtterance(id, { ...stream, mode });
+    return talk.say(id, { audioPath: await soundPathOf(body, paths, options.demoAudioPath), mode });
   }
 
   /** Raw sound is spoken while its body still arrives; the sender is held back when it is far ahead. */
   async function sayWhileItComes(c: Context, id: string): Promise<UtteranceInfo> {
     const sampleRate = rateOf(c);
-    const { id: utteranceId } = sessions.openUtterance(id, { sampleRate, mode: modeOf(c) });
+    const { id: utteranceId } = talk.openUtterance(id, { sampleRate, mode: modeOf(c) });
     try {
       for await (const bytes of bodyChunks(c)) {
-        let { hasRoom } = sessions.pushSound(id, utteranceId, bytes, {});
+        let { hasRoom } = talk.pushSound(id, utteranceId, bytes, {});
         while (!hasRoom && !c.req.raw.signal.aborted) {
           await new Promise((resolve) => setTimeout(resolve, WAIT_FOR_ROOM_MS));
-          ({ hasRoom } = sessions.pushSound(id, utteranceId, new Uint8Array(0), {}));
+          ({ hasRoom } = talk.pushSound(id, utteranceId, new Uint8Array(0), {}));
         }
       }
     } finally {
       // What came of a body that broke off is spoken.
       endQuietly(id, utteranceId);
     }
-    return sessions.utterance(id, utteranceId);
+    return talk.utterance(id, utteranceId);
   }
 
   function endQuietly(id: string, utteranceId: string): void {
     try {
-      sessions.pushSound(id, utteranceId, new Uint8Array(0), { last: true });
+      talk.pushSound(id, utteranceId, new Uint8Array(0), { last: true });
     } catch {
       // It is over already, or its session is.
     }

@@ -6,7 +6,7 @@ import { tokenQuery } from '../auth.js';
 import { route } from '../describe.js';
 import { iceServerLinks, type IceServers } from '../ice-servers.js';
 import { pathParam } from '../params.js';
-import type { SessionsPort } from '../ports.js';
+import type { SessionsPort, TalkPort } from '../ports.js';
 import { validate } from '../request-body.js';
 import {
   createdHeaders,
@@ -27,7 +27,11 @@ export interface WhipOptions {
 const query = z.object({ role: z.enum(['speak', 'listen']).default('speak') });
 
 /** WHIP (RFC 9725), sound only: a microphone offers, we answer with every candidate already in. */
-export function whipRoutes(app: OpenAPIHono, sessions: SessionsPort, options: WhipOptions): void {
+export function whipRoutes(
+  app: OpenAPIHono,
+  { sessions, talk }: { sessions: SessionsPort; talk: TalkPort },
+  options: WhipOptions,
+): void {
   const linksFor = (name: string): string[] =>
     options.iceServers === undefined ? [] : iceServerLinks(options.iceServers, name, options.nowMs());
 
@@ -48,7 +52,7 @@ export function whipRoutes(app: OpenAPIHono, sessions: SessionsPort, options: Wh
       const id = pathParam(c, 'session');
       sessions.get(id);
       const { role } = validate(query, c.req.query());
-      const { peerId, answerSdp, etag } = sessions.addPublisher(id, await readOfferBody(c), role);
+      const { peerId, answerSdp, etag } = talk.addPublisher(id, await readOfferBody(c), role);
       const location = `/whip/${encodeURIComponent(id)}/${peerId}${tokenQuery(c)}`;
       return c.body(answerSdp, 201, createdHeaders({ location, etag, links: linksFor(peerId) }));
     },
@@ -112,8 +116,8 @@ export function whipRoutes(app: OpenAPIHono, sessions: SessionsPort, options: Wh
       const { kind, fragment } = await readIcePatch(c, tag, options.lenient);
       const run = async () =>
         kind === 'trickle'
-          ? sessions.tricklePublisher(sessionId, publisherId, fragment)
-          : sessions.restartPublisher(sessionId, publisherId, fragment);
+          ? talk.tricklePublisher(sessionId, publisherId, fragment)
+          : talk.restartPublisher(sessionId, publisherId, fragment);
       const restarted = await unsupportedAs422(run());
       if (!restarted) return c.body(null, 204);
       return c.body(restarted.fragment, 200, {
@@ -137,14 +141,14 @@ export function whipRoutes(app: OpenAPIHono, sessions: SessionsPort, options: Wh
     },
     function stop(c) {
       const { sessionId, publisherId } = publisherOf(c);
-      sessions.removePublisher(sessionId, publisherId);
+      talk.removePublisher(sessionId, publisherId);
       return c.body(null, 200, { 'Cache-Control': 'no-store' });
     },
   );
 
   function publisherOf(c: Context): { sessionId: string; publisherId: string; tag: string } {
     const [sessionId, publisherId] = [pathParam(c, 'session'), pathParam(c, 'publisher')];
-    const tag = sessions.publisherTag(sessionId, publisherId);
+    const tag = talk.publisherTag(sessionId, publisherId);
     if (tag === undefined)
       throw new AppError('peer-not-found', `session ${sessionId} has no microphone ${publisherId}`);
     return { sessionId, publisherId, tag };

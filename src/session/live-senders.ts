@@ -32,10 +32,11 @@ export class LiveSenders {
     }));
   }
 
-  closeSpeaker(session: Session, speaker: LiveSpeaker): void {
+  /** Without a session where that is gone. */
+  closeSpeaker(session: Session | undefined, speaker: LiveSpeaker): void {
     speaker.close();
-    const live = this.#live.get(session);
-    if (live?.speaker !== speaker) return;
+    const live = session && this.#live.get(session);
+    if (session === undefined || live?.speaker !== speaker) return;
     delete live.speaker;
     this.#sweep(session, live);
   }
@@ -52,10 +53,10 @@ export class LiveSenders {
     }));
   }
 
-  closeListener(session: Session, listener: LiveListener): void {
+  closeListener(session: Session | undefined, listener: LiveListener): void {
     listener.close();
-    const live = this.#live.get(session);
-    if (live?.listener !== listener) return;
+    const live = session && this.#live.get(session);
+    if (session === undefined || live?.listener !== listener) return;
     delete live.listener;
     this.#sweep(session, live);
   }

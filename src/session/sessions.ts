@@ -1,8 +1,5 @@
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { randomUUID } from 'node:crypto';
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
-import { decodeAudio } from '../audio/decode.js';
 import { OpusEncoder } from '../encoder/opus-encoder.js';
 import { defaultBitrateBps } from '../encoder/vp8-encoder.js';
 import { AppError, toAppError } from '../errors.js';
@@ -14,19 +11,12 @@ import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
 import type { SessionFigures } from './figures.js';
 import type { Audience, AudienceEvents } from './audience.js';
-import { newSessionId, Session, type Interrupted, type SessionState } from './session.js';
-import type { LiveRate } from '../media/upsample.js';
-import type { LiveListener } from './live-listener.js';
+import { newSessionId, Session, type SessionState } from './session.js';
 import type { TransportHost } from '../transport/peer-transport.js';
-import type { Publisher } from './publisher.js';
-import { Publishers } from './publishers.js';
-import { LiveSenders, type ListenerSettings, type SpeakerSettings } from './live-senders.js';
-import type { LiveReport, LiveSpeaker } from './live-speaker.js';
+import type { LiveReport } from './live-speaker.js';
 import type { NumberedEvent } from './session-events.js';
-import type { Stopped } from './stop-measure.js';
-import type { SpeechMode, UtteranceView } from './utterance-book.js';
-import { UtteranceInlets, type InletReport } from './utterance-inlets.js';
-import { Utterance } from './utterance.js';
+import { Talks } from './talks.js';
+import type { Utterance } from './utterance.js';
 
 export interface SessionsOptions {
   engines: Engines;
@@ -84,20 +74,18 @@ export class Sessions {
   /** Results being saved after their sessions, one behind the other. */
   #saving: Promise<void> = Promise.resolve();
   readonly #abort = new AbortController();
-  readonly #inlets: UtteranceInlets;
-  readonly #senders: LiveSenders;
-  readonly #publishers: Publishers;
-  /** The utterance of each session that was taken in last: whose sound is there sooner than its does not overtake it. */
-  readonly #saying = new WeakMap<Session, Promise<unknown>>();
+  /** What is said in them. */
+  readonly talk: Talks;
   /** Sessions being opened count against the limit, so that parallel requests cannot overshoot it. */
   #opening = new Set<string>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.#inlets = new UtteranceInlets(options.clock);
-    this.#senders = new LiveSenders(options.clock);
-    const { transport, clock, log } = options;
-    this.#publishers = new Publishers({ transport, senders: this.#senders, clock, log });
+    this.talk = new Talks({
+      ...options,
+      find: (id) => this.#find(id),
+      rendersAhead: (id) => this.#sessions.get(id)?.choice.mode === 'prerendered',
+    });
   }
 
   async create(options: {
@@ -123,7 +111,7 @@ export class Sessions {
     let choice: EngineChoice | undefined;
     try {
       const avatar = await this.#options.avatar(options.avatarId);
-      if (options.audioPath !== undefined) utterance = this.#utterance(options.audioPath);
+      if (options.audioPath !== undefined) utterance = this.talk.utteranceOf(options.audioPath);
       // First the sound: one that cannot be decoded is refused before anything runs that would have to be undone.
       await utterance?.firstSound;
       choice = await this.#options.engines.choose({
@@ -156,7 +144,7 @@ export class Sessions {
       this.#sessions.set(id, { session, choice: chosen });
       void session.ended.then(() => {
         this.#sessions.delete(id);
-        this.#senders.forget(session);
+        this.talk.forget(session);
         chosen.release();
         if (options.saveImages && options.audioPath !== undefined)
           this.#save(session, chosen, options.audioPath);
@@ -177,7 +165,7 @@ export class Sessions {
 
   get(id: string): SessionView {
     const session = this.#find(id);
-    const live = this.#senders.report(session);
+    const live = this.talk.liveReport(session);
     return { ...viewOf(session, this.#sessions.get(id)!.choice), ...(live === undefined ? {} : { live }) };
   }
 
@@ -210,169 +198,8 @@ export class Sessions {
     return [...this.#sessions.values()].some(({ session }) => session.avatarId === avatarId);
   }
 
-  async say(
-    id: string,
-    options: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode },
-  ): Promise<UtteranceView> {
-    const { audioPath, mode = 'append' } = options;
-    const discard = () => (options.audioIsUpload ? rm(audioPath, { force: true }) : Promise.resolve());
-    try {
-      const session = this.#find(id);
-      const utterance = this.#utterance(audioPath);
-      const before = this.#saying.get(session);
-      const ready = Promise.allSettled([utterance.firstSound, before]);
-      this.#saying.set(session, ready);
-      try {
-        await ready;
-        await utterance.firstSound;
-        void session.say(utterance, { audioPath, mode }).then(discard, discard);
-      } catch (error) {
-        await utterance.close();
-        throw error;
-      }
-      return session.utterance(utterance.id);
-    } catch (error) {
-      await discard();
-      throw error;
-    }
-  }
-
-  /** Speech whose sound follows in pieces. @throws session-not-found, no-capacity, not-supported */
-  openUtterance(id: string, options: { sampleRate: LiveRate; mode?: SpeechMode }): UtteranceView {
-    const session = this.#find(id);
-    this.#assertLive(id);
-    const utteranceId = randomUUID();
-    const inlet = this.#inlets.open(utteranceId, options.sampleRate);
-    const utterance = new Utterance(utteranceId, (signal) => inlet.sound(signal));
-    try {
-      const over = session.say(utterance, { mode: options.mode ?? 'append' });
-      void over.finally(() => this.#inlets.close(utteranceId));
-    } catch (error) {
-      this.#inlets.close(utteranceId);
-      void utterance.close();
-      throw error;
-    }
-    return session.utterance(utteranceId);
-  }
-
-  /** @throws session-not-found, utterance-not-found, utterance-closed, invalid-argument, no-capacity */
-  pushSound(
-    id: string,
-    utteranceId: string,
-    bytes: Uint8Array,
-    options: { seq?: number; last?: boolean },
-  ): InletReport {
-    this.#find(id).utterance(utteranceId);
-    return this.#inlets.push(utteranceId, bytes, options);
-  }
-
-  /** @throws session-not-found, sdp-invalid, sdp-unsupported, sender-exists, not-supported */
-  addPublisher(
-    sessionId: string,
-    offerSdp: string,
-    role: 'speak' | 'listen',
-  ): { peerId: string; answerSdp: string; etag: string } {
-    const session = this.#find(sessionId);
-    if (role === 'speak') this.#assertLive(sessionId);
-    const { id, answerSdp, etag } = this.#publishers.add(session, offerSdp, role);
-    return { peerId: id, answerSdp, etag };
-  }
-
-  /** ETag of the publisher's ICE session; undefined if there is no such publisher. */
-  publisherTag(sessionId: string, publisherId: string): string | undefined {
-    return this.#publishers.find(sessionId, publisherId)?.etag;
-  }
-
-  tricklePublisher(sessionId: string, publisherId: string, fragment: string): void {
-    this.#publisher(sessionId, publisherId).addCandidates(fragment);
-  }
-
-  restartPublisher(
-    sessionId: string,
-    publisherId: string,
-    fragment: string,
-  ): { fragment: string; etag: string } {
-    const publisher = this.#publisher(sessionId, publisherId);
-    return { fragment: publisher.restartIce(fragment), etag: publisher.etag };
-  }
-
-  removePublisher(sessionId: string, publisherId: string): void {
-    this.#publisher(sessionId, publisherId).close('stopped by request');
-  }
-
-  #publisher(sessionId: string, publisherId: string): Publisher {
-    const publisher = this.#publishers.find(sessionId, publisherId);
-    if (publisher === undefined)
-      throw new AppError('peer-not-found', `session ${sessionId} has no microphone ${publisherId}`);
-    return publisher;
-  }
-
-  openSpeaker(id: string, settings: SpeakerSettings): LiveSpeaker {
-    const session = this.#find(id);
-    this.#assertLive(id);
-    return this.#senders.openSpeaker(session, settings);
-  }
-
-  closeSpeaker(id: string, speaker: LiveSpeaker): void {
-    const session = this.#sessions.get(id)?.session;
-    if (session === undefined) speaker.close();
-    else this.#senders.closeSpeaker(session, speaker);
-  }
-
-  openListener(id: string, settings: ListenerSettings): LiveListener {
-    return this.#senders.openListener(this.#find(id), settings);
-  }
-
-  closeListener(id: string, listener: LiveListener): void {
-    const session = this.#sessions.get(id)?.session;
-    if (session === undefined) listener.close();
-    else this.#senders.closeListener(session, listener);
-  }
-
-  setListening(id: string, listening: boolean): void {
-    this.#find(id).setListening(listening);
-  }
-
   keepAlive(id: string): void {
     this.#find(id).keepAlive();
-  }
-
-  #assertLive(id: string): void {
-    if (this.#sessions.get(id)?.choice.mode === 'prerendered')
-      throw new AppError(
-        'not-supported',
-        `session ${id} renders speech before it plays it, and takes whole sound files only`,
-      );
-  }
-
-  /** @throws session-not-found */
-  utterances(id: string): UtteranceView[] {
-    return this.#find(id).utterances;
-  }
-
-  /** @throws session-not-found, utterance-not-found */
-  utterance(id: string, utteranceId: string): UtteranceView {
-    return this.#find(id).utterance(utteranceId);
-  }
-
-  /** Takes it out if it waits, cuts it off if it plays, and does nothing if it is over. */
-  async dropUtterance(id: string, utteranceId: string): Promise<void> {
-    const session = this.#find(id);
-    session.utterance(utteranceId);
-    await session.interrupt({ id: utteranceId }, 'deleted').stopped;
-  }
-
-  async interrupt(id: string): Promise<InterruptedView> {
-    const { stopped, ...interrupted } = this.#find(id).interrupt();
-    return { ...interrupted, ...(await stopped) };
-  }
-
-  /** @throws session-not-found, utterance-closed if nothing was interrupted, or too long ago */
-  resume(id: string): { resumed: string[] } {
-    const resumed = this.#find(id).resume();
-    if (resumed.length === 0)
-      throw new AppError('utterance-closed', `session ${id} has no interrupted speech to go on with`);
-    return { resumed };
   }
 
   async stop(id: string): Promise<void> {
@@ -455,10 +282,6 @@ export class Sessions {
     return id;
   }
 
-  #utterance(audioPath: string): Utterance {
-    return new Utterance(randomUUID(), (signal) => decodeAudio(this.#options.ffmpeg, audioPath, { signal }));
-  }
-
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */
   #save(session: Session, choice: EngineChoice, audioPath: string): void {
     const { resultsDir, avatarsDir, modelsDir, ffmpeg, logLevel, log } = this.#options;
@@ -486,9 +309,6 @@ export class Sessions {
       );
   }
 }
-
-/** An interrupt that is over. */
-export type InterruptedView = Omit<Interrupted, 'stopped'> & Stopped;
 
 /** A session may have a shorter time than the server gives all, not a longer one. */
 function shorter(mostMs: number | undefined, askedS: number | undefined): number | undefined {

@@ -16,12 +16,13 @@ import type {
   SessionSettings,
   SessionsPort,
   SpeechMode,
+  TalkPort,
   UtteranceInfo,
 } from '../../signaling/ports.js';
 import { AppError } from '../../src/errors.js';
 import { EventLog } from '../../src/session/event-log.js';
 import type { SessionFigures } from '../../src/session/figures.js';
-import type { InterruptedView } from '../../src/session/sessions.js';
+import type { InterruptedView } from '../../src/session/talks.js';
 import type { InletReport } from '../../src/session/utterance-inlets.js';
 import { deferred } from './deferred.js';
 import { silentLog } from '../../src/lib/log.js';
@@ -159,7 +160,7 @@ export class FakeAvatars implements AvatarsPort {
 }
 
 /** Sessions in memory; pictures come from `picture()` and wait in no queue. */
-export class FakeSessions implements SessionsPort {
+export class FakeSessions implements SessionsPort, TalkPort {
   readonly infos = new Map<string, SessionInfo>();
   readonly created: SessionCreateOptions[] = [];
   readonly said: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode }[] = [];
@@ -522,6 +523,7 @@ export async function fakeServer(
     {
       avatars,
       sessions,
+      talk: sessions,
       diagnosis,
       paths: new FakePaths(uploadsDir),
       log: silentLog,
