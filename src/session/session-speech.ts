@@ -53,11 +53,6 @@ export class SessionSpeech {
     return this.#state;
   }
 
-  /** Something is heard, or will be as soon as it can; not while all that waits is held back. */
-  get speaking(): boolean {
-    return this.#queue.speaking;
-  }
-
   get busy(): boolean {
     return this.#queue.size > 0;
   }

@@ -1,9 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CLOSING_MS } from '../engine/engine.js';
 import { AppError, toAppError } from '../errors.js';
-import type { Clock } from '../lib/clock.js';
-import type { Log } from '../lib/log.js';
-import type { OpusEncoder } from '../encoder/opus-encoder.js';
 import { Downsampler48To16 } from '../media/resample.js';
 import {
   frameToSamples,
@@ -12,14 +8,22 @@ import {
   samplesToFrame,
   samplesToMs,
 } from '../media/timeline.js';
-import type { WorkerStream, WorkerStreamOptions } from '../worker/host.js';
-import type { Audience, AudienceDemand, AudienceEvents, ViewerAnswer } from './audience.js';
+import type { WorkerStream } from '../worker/host.js';
+import type { Audience, AudienceDemand, ViewerAnswer } from './audience.js';
 import { JpegWatchers } from './jpeg-watchers.js';
 import { MediaClock } from './media-clock.js';
 import { PictureStream } from './picture-stream.js';
-import { HEARD_AFTER_MS, Playout } from './playout.js';
+import { HEARD_AFTER_MS } from './playout.js';
+import type {
+  Interrupted,
+  SayOptions,
+  SessionOptions,
+  SessionSettings,
+  SessionState,
+} from './session-types.js';
+import { SessionOutput, type OutputCut } from './session-output.js';
 import { RenderAhead } from './render-ahead.js';
-import { SessionRenditions, type PictureSettings } from './session-renditions.js';
+import { SessionRenditions } from './session-renditions.js';
 import type { SessionFigures } from './figures.js';
 import {
   SessionMetrics,
@@ -29,24 +33,17 @@ import {
 } from './session-metrics.js';
 import { EventLog } from './event-log.js';
 import { heardAtOf } from './heard-at.js';
-import type { HeardAt, InterruptReason, SpokenState } from './session-events.js';
-import type { SpeechOptions } from './speech-queue.js';
-import { SessionLife, type SessionLifeOptions } from './session-life.js';
+import type { InterruptReason } from './session-events.js';
+import { SessionLife } from './session-life.js';
 import { SessionSound } from './session-sound.js';
-import { SessionSpeech, type DroppedSpeech } from './session-speech.js';
-import { fadedOut, silentPiece, type SoundPiece } from './sound-piece.js';
-import { StopMeasure, type Stopped } from './stop-measure.js';
-import type { SpeechMode, UtteranceView } from './utterance-book.js';
+import { SessionSpeech } from './session-speech.js';
+import type { UtteranceView } from './utterance-book.js';
 import { PIECE_VALUES, type Utterance } from './utterance.js';
 import { ViewerTally } from './viewer-tally.js';
 
 /** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
 const DRAW_MARGIN_MS = 80;
 const TICK_MS = 5;
-/** Pictures that are due sooner than this are not drawn again after a cut: they would be late. */
-const REDRAW_MS = 15;
-/** Of the two pictures in which a mouth shuts, the second begins so long after the first at the earliest. */
-const SHUT_SAMPLES = msToSamples(CLOSING_MS / 2);
 const HEARD_AFTER_SAMPLES = msToSamples(HEARD_AFTER_MS);
 /** The first utterance waits this long for somebody to listen, so that its first words are not lost. */
 const FIRST_VIEWER_WAIT_MS = 3_000;
@@ -54,57 +51,6 @@ const FIRST_VIEWER_WAIT_MS = 3_000;
 const DEMAND_EVERY_MS = 100;
 /** Viewers described one by one. */
 const MAX_VIEWER_STATS = 100;
-
-export interface SessionOptions {
-  id: string;
-  avatarId: string;
-  fps: number;
-  bitrateBps: number;
-  /** When it should end. */
-  life: Omit<SessionLifeOptions, 'onEnding'>;
-  /** Viewers without VP8 can be sent H.264. */
-  h264?: boolean;
-  /** The faces of an utterance are made before it plays. */
-  rehearses?: boolean;
-  openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
-  openAudience(events: AudienceEvents): Audience;
-  opus: OpusEncoder;
-  clock: Clock;
-  log: Log;
-}
-
-export interface SessionSettings extends PictureSettings {
-  /** Range of the delay that players shall add, ms. */
-  readonly playoutDelayMs: readonly [number, number];
-}
-
-export type SessionState = SpokenState | 'ended';
-
-export interface SayOptions {
-  /** Default `append`. */
-  readonly mode?: SpeechMode;
-  /** Holds it back until somebody listens (3 s at most). */
-  readonly untilWatched?: boolean;
-  /** Where its sound lies, for a session that renders before it plays; read until `say` resolves. */
-  readonly audioPath?: string;
-  /** Of speech that arrives while it is spoken. */
-  readonly live?: SpeechOptions;
-}
-
-/** What an interrupt did. */
-export interface Interrupted {
-  /** How much was heard of the speech that played; 0 if none did. */
-  readonly playedMs: number;
-  /** All that will not be heard, in its order, with what was heard of it. */
-  readonly dropped: readonly DroppedSpeech[];
-  /** Whether `resume` can go on with it. */
-  readonly resumable: boolean;
-  /** From when on it is silent and the mouth is shut; absent where nothing was heard or about to be. */
-  readonly silentAt?: HeardAt;
-  readonly shutAt?: HeardAt;
-  /** Resolves when it is silent and the mouth is shut, as far as the server can see: half a second at most. */
-  readonly stopped: Promise<Stopped>;
-}
 
 /**
  * One talking avatar on one media clock. Sound is fed to the worker a fixed lead ahead of the clock, pictures come
@@ -122,7 +68,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #audience: Audience;
   readonly #watchers: JpegWatchers;
-  readonly #playout: Playout<SoundPiece>;
+  readonly #output: SessionOutput;
   readonly #downsampler = new Downsampler48To16();
   readonly #pictures: PictureStream;
   readonly #mediaClock: MediaClock;
@@ -130,10 +76,7 @@ export class Session {
   #fedSamples = 0;
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
   readonly #speech: SessionSpeech;
-  readonly #stops: StopMeasure;
   readonly #heardAt: ReturnType<typeof heardAtOf>;
-  /** Counts the cuts; what belongs to an earlier one never leaves. */
-  #epoch = 0;
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
   readonly #life: SessionLife;
@@ -164,7 +107,6 @@ export class Session {
     );
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
     this.#heardAt = heardAtOf(options.id);
-    this.#stops = new StopMeasure(() => options.clock.now());
     this.#speech = new SessionSpeech({
       sessionId: options.id,
       tell: (event) => this.events.add(event),
@@ -197,38 +139,31 @@ export class Session {
     });
     this.#pictures = new PictureStream({
       ...options,
-      epoch: () => this.#epoch,
+      epoch: () => this.#output.epoch,
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
       onPicture: (picture) => {
-        if (this.#playout.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
-        this.#playout.advance(this.#mediaClock.nowSamples);
+        if (this.#output.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
+        this.#output.advance(this.#mediaClock.nowSamples);
       },
-      onJpeg: (picture) => this.#playout.pushJpeg(picture),
+      onJpeg: (picture) => this.#output.pushJpeg(picture),
       onStats: (stats) => {
         this.#workerStats = stats;
         this.#metrics.workerReported(stats);
         this.#skippedPictures += stats.skipped;
       },
     });
-    this.#playout = new Playout(
-      options.fps,
-      {
-        sound: ({ pcm }, mediaSamples) => this.#audience.sendSound(this.#sound.encode(pcm), mediaSamples),
+    this.#output = new SessionOutput({
+      fps: options.fps,
+      sound: this.#sound,
+      sinks: {
+        sound: (sound, mediaSamples) => this.#audience.sendSound(sound, mediaSamples),
         picture: (renditions) => this.#audience.sendPicture(renditions, options.fps),
         jpeg: (picture) => this.#watchers.push(picture.data),
       },
-      {
-        soundLeaves: (mediaSamples, ...queued) => {
-          this.#metrics.soundLeaves(mediaSamples, ...queued);
-          this.#stops.soundLeaves(mediaSamples);
-        },
-        pictureLeaves: (mediaSamples) => {
-          this.#metrics.pictureLeaves(mediaSamples);
-          this.#stops.pictureLeaves(mediaSamples);
-        },
-      },
-    );
+      meter: this.#metrics,
+      nowMs: () => options.clock.now(),
+    });
   }
 
   /** Opens the worker's stream and starts the clock. @throws avatar-not-found, worker-died, timeout */
@@ -265,12 +200,8 @@ export class Session {
   get stats(): Record<string, number> {
     return {
       mediaMs: Math.round(samplesToMs(this.#mediaClock.nowSamples)),
-      playedPictures: this.#playout.playedPictures,
-      latePictures: this.#playout.latePictures,
-      droppedPictures: this.#playout.droppedPictures,
-      stalePictures: this.#playout.stalePictures,
+      ...this.#output.counts,
       skippedPictures: this.#skippedPictures,
-      queuedPictures: this.#playout.queuedPictures,
       soundUnderflows: this.#speech.underflows,
       renderMs: Number(this.#workerStats.renderMs.toFixed(2)),
       encodeMs: Number(this.#workerStats.encodeMs.toFixed(2)),
@@ -296,12 +227,8 @@ export class Session {
   }
 
   get #pictureCounts(): PictureCounts {
-    return {
-      sent: this.#playout.playedPictures,
-      late: this.#playout.latePictures,
-      dropped: this.#playout.droppedPictures,
-      skipped: this.#skippedPictures,
-    };
+    const { playedPictures: sent, latePictures: late, droppedPictures: dropped } = this.#output.counts;
+    return { sent, late, dropped, skipped: this.#skippedPictures };
   }
 
   /** Utterances that are being rendered before they play, and how far each is (0..1). */
@@ -360,17 +287,17 @@ export class Session {
     const startedMs = this.#options.clock.now();
     const playing = this.#speech.state === 'speaking';
     // What only waits can go without a break in what is heard.
-    const nextSamples = this.#playout.nextSamples ?? this.#fedSamples;
-    const cut = this.#speech.isFedBeyond(nextSamples, typeof which === 'object' ? which.id : undefined);
-    const { stopSamples, shutSamples } = cut ? this.#cut() : { stopSamples: Infinity, shutSamples: 0 };
-    const dropped = this.#speech.cut(cut ? stopSamples : this.#fedSamples, which, reason);
+    const nextSamples = this.#output.nextSamples ?? this.#fedSamples;
+    const isFed = this.#speech.isFedBeyond(nextSamples, typeof which === 'object' ? which.id : undefined);
+    const cut = isFed ? this.#cut() : undefined;
+    const dropped = this.#speech.cut(cut?.stopSamples ?? this.#fedSamples, which, reason);
     return {
       playedMs: playing ? (dropped[0]?.playedMs ?? 0) : 0,
       dropped,
       resumable: dropped.some(({ utteranceId }) => this.#speech.view(utteranceId)?.resumable),
-      ...(cut ? { silentAt: this.#heardAt(stopSamples), shutAt: this.#heardAt(shutSamples) } : {}),
+      ...(cut && { silentAt: this.#heardAt(cut.stopSamples), shutAt: this.#heardAt(cut.shutSamples) }),
       stopped: cut
-        ? this.#stops.start(startedMs, stopSamples, shutSamples)
+        ? this.#output.stopped(startedMs, cut)
         : Promise.resolve({ soundStoppedMs: 0, stoppedMs: 0 }),
     };
   }
@@ -391,17 +318,12 @@ export class Session {
     return this.#speech.resume();
   }
 
-  /** A new epoch: nothing of what was fed and drawn for the future leaves any more. */
-  #cut(): { stopSamples: number; shutSamples: number } {
-    const epoch = (this.#epoch += 1);
-    const { soundSamples = this.#fedSamples, lastPicture, waiting } = this.#playout.cut(epoch);
-    for (const [index, one] of waiting.entries())
-      one.sound = index === 0 ? fadedOut(one.sound, epoch) : silentPiece(PIECE_VALUES, epoch);
+  /** Nothing of what was fed and drawn for the future leaves any more. */
+  #cut(): OutputCut {
+    const cut = this.#output.cut(this.#mediaClock.nowSamples, this.#fedSamples);
     this.#audience.cut();
-    const redrawSamples = this.#mediaClock.nowSamples + msToSamples(REDRAW_MS);
-    const fromSamples = Math.max(redrawSamples, frameToSamples(lastPicture + 1, this.fps));
-    this.#pictures.cut(epoch, fromSamples);
-    return { stopSamples: soundSamples, shutSamples: fromSamples + SHUT_SAMPLES };
+    this.#pictures.cut(cut.epoch, cut.fromSamples);
+    return cut;
   }
 
   /** @throws sdp-invalid, sdp-unsupported, no-capacity, session-closed */
@@ -455,9 +377,8 @@ export class Session {
       this.#options.log.warn({ session: this.id, pausedMs: Math.round(heldMs) }, 'clock held after a stall');
     const now = this.#mediaClock.nowSamples;
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
-    this.#playout.advance(now);
+    this.#output.advance(now);
     this.#speech.advance(now - HEARD_AFTER_SAMPLES);
-    this.#stops.tick();
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
       this.#audience.sendSenderReports(now, this.#options.clock.wall());
@@ -475,8 +396,8 @@ export class Session {
   #feed(nowMs: number): void {
     const pcm = new Int16Array(PIECE_VALUES);
     this.#speech.feed(pcm, this.#fedSamples, this.viewers > 0, nowMs);
-    this.#playout.pushSound({ pcm, epoch: this.#epoch }, this.#fedSamples);
     this.#pictures.pushSound(this.#downsampler.push(pcm));
+    this.#output.pushSound(pcm, this.#fedSamples);
     this.#fedSamples += OPUS_FRAME_SAMPLES;
   }
 
@@ -508,11 +429,10 @@ export class Session {
 
   async #close(reason: string): Promise<void> {
     this.#stopTimer();
-    this.#stops.close();
     this.#watchers.close();
     this.#audience.close();
     await Promise.allSettled([this.#pictures.close(), this.#speech.close()]);
-    this.#sound.close();
+    this.#output.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
     this.events.add({ event: 'session.ended', data: { reason } });
     this.#tellEnded({ reason });

@@ -47,11 +47,6 @@ export class SpeechQueue {
   /** Pieces of 20 ms that were not decoded in time and became silence. */
   underflows = 0;
 
-  /** Something is heard, or will be as soon as it can; not while all that waits is held back. */
-  get speaking(): boolean {
-    return this.#entries.some(({ spans, heldAt }) => spans.length > 0 || heldAt === undefined);
-  }
-
   get size(): number {
     return this.#entries.length;
   }

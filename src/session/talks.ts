@@ -12,7 +12,8 @@ import { LiveSenders, type ListenerSettings, type SpeakerSettings } from './live
 import type { LiveReport, LiveSpeaker } from './live-speaker.js';
 import type { Publisher } from './publisher.js';
 import { Publishers } from './publishers.js';
-import type { Interrupted, Session } from './session.js';
+import type { Session } from './session.js';
+import type { Interrupted } from './session-types.js';
 import type { Stopped } from './stop-measure.js';
 import type { SpeechMode, UtteranceView } from './utterance-book.js';
 import { UtteranceInlets, type InletReport } from './utterance-inlets.js';
