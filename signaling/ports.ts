@@ -121,6 +121,10 @@ export interface SessionSettings {
   readonly quality?: 'auto' | 'high' | 'mid' | 'low';
   /** What viewers are told about their own buffer (the playout-delay header extension). */
   readonly playoutDelayMs?: { readonly min: number; readonly max: number };
+  /** 0 shuts the mouth, 1 is as heard. Seen after some 110 ms; only of the cpu engine. */
+  readonly mouthStrength?: number;
+  /** 0..1: how much of the picture before stays. */
+  readonly mouthSmoothing?: number;
 }
 
 export interface SessionCreateOptions {

@@ -183,6 +183,8 @@ export const sessionSettingsSchema = z
   .object({
     maxBitrateBps: z.number().int().min(100_000).max(8_000_000).optional(),
     quality: z.enum(['auto', 'high', 'mid', 'low']).optional(),
+    mouthStrength: z.number().min(0).max(2).optional(),
+    mouthSmoothing: z.number().min(0).max(0.95).optional(),
     playoutDelayMs: z
       .object({ min: playoutDelayMs, max: playoutDelayMs })
       .strict()

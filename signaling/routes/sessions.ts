@@ -114,11 +114,16 @@ export function sessionRoutes(
     async function configure(c) {
       const id = pathParam(c, 'id');
       sessions.get(id);
-      const { maxBitrateBps, quality, playoutDelayMs } = await readJson(c, sessionSettingsSchema);
+      const { maxBitrateBps, quality, playoutDelayMs, mouthStrength, mouthSmoothing } = await readJson(
+        c,
+        sessionSettingsSchema,
+      );
       const info = await sessions.configure(id, {
         ...(maxBitrateBps !== undefined ? { maxBitrateBps } : {}),
         ...(quality !== undefined ? { quality } : {}),
         ...(playoutDelayMs !== undefined ? { playoutDelayMs } : {}),
+        ...(mouthStrength !== undefined ? { mouthStrength } : {}),
+        ...(mouthSmoothing !== undefined ? { mouthSmoothing } : {}),
       });
       return c.json(withUrls(info));
     },

@@ -18,6 +18,14 @@ export interface AvatarSource {
   close(): void;
 }
 
+/** How a mouth moves, of what was heard. */
+export interface MouthTuning {
+  /** 0 shuts it, 1 is as heard, 2 twice as far. */
+  readonly strength: number;
+  /** 0..1: how much of the picture before stays; 0 is as heard. */
+  readonly smoothing: number;
+}
+
 /** How long a mouth takes to shut when its speech is cut off, where an engine can draw again what was drawn. */
 export const CLOSING_MS = 60;
 
@@ -48,6 +56,8 @@ export interface EngineStream {
    * take that plays ends with a short fade, and those behind it are dropped.
    */
   cut?(untilMs: number): void;
+  /** How the mouth moves from the next picture on. Absent where it is not possible. */
+  tune?(tuning: MouthTuning): void;
   /** The next picture is again the one `count` before: those were drawn, but not shown. Absent where it is not possible. */
   rewind?(count: number): void;
   close(): Promise<void>;

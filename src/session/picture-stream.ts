@@ -1,4 +1,5 @@
 import type { RenditionRequest } from '../encoder/renditions.js';
+import type { MouthTuning } from '../engine/engine.js';
 import { toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
@@ -45,6 +46,7 @@ export class PictureStream {
   #trimSamples = 0;
   #closed = false;
   #renditions: readonly RenditionRequest[] | undefined;
+  #tuning: MouthTuning | undefined;
   /** Streams that were lost. */
   lost = 0;
 
@@ -78,6 +80,12 @@ export class PictureStream {
   /** As WorkerStream.cut, from a media time of the session on. */
   cut(epoch: number, fromSamples: number): void {
     this.#current?.cut(epoch, this.ownMs(fromSamples));
+  }
+
+  /** As WorkerStream.tune; a stream that is opened later moves so, too. */
+  tune(tuning: MouthTuning): void {
+    this.#tuning = tuning;
+    this.#current?.tune(tuning);
   }
 
   /** As WorkerStream.setRenditions; a stream that is opened later gets them, too. */
@@ -116,6 +124,7 @@ export class PictureStream {
     // There was a cut while it was being opened.
     if (epoch !== this.#options.epoch()) this.cut(this.#options.epoch(), this.#options.fedSamples());
     if (this.#renditions !== undefined) stream.setRenditions(this.#renditions);
+    if (this.#tuning !== undefined) stream.tune(this.#tuning);
     this.#options.onOpened(stream);
   }
 

@@ -1,3 +1,4 @@
+import type { MouthTuning } from '../engine/engine.js';
 import type { OpusEncoder } from '../encoder/opus-encoder.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
@@ -32,6 +33,8 @@ export interface SessionOptions {
 export interface SessionSettings extends PictureSettings {
   /** Range of the delay that players shall add, ms. */
   readonly playoutDelayMs: readonly [number, number];
+  /** How the mouth moves. */
+  readonly mouth: MouthTuning;
 }
 
 export type SessionState = SpokenState | 'ended';

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { MouthTuning } from '../engine/engine.js';
 import { AppError, toAppError } from '../errors.js';
 import { Downsampler48To16 } from '../media/resample.js';
 import {
@@ -83,6 +84,7 @@ export class Session {
   #renditions: SessionRenditions | undefined;
   #lastDemandMs = -Infinity;
   #playoutDelayMs: readonly [number, number] = [0, 0];
+  #mouth: MouthTuning = { strength: 1, smoothing: 0 };
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #metrics: SessionMetrics;
@@ -333,13 +335,14 @@ export class Session {
   }
 
   get settings(): SessionSettings {
-    return { ...this.#renditions?.settings, playoutDelayMs: this.#playoutDelayMs };
+    return { ...this.#renditions?.settings, playoutDelayMs: this.#playoutDelayMs, mouth: this.#mouth };
   }
 
   /** Takes hold without a visible break; viewers who join later get the play-out delay. */
   configure(settings: Partial<SessionSettings>): void {
     const renditions = this.#renditions;
-    const { playoutDelayMs, ...picture } = settings;
+    const { playoutDelayMs, mouth, ...picture } = settings;
+    if (mouth !== undefined) this.#pictures.tune((this.#mouth = mouth));
     this.#playoutDelayMs = playoutDelayMs ?? this.#playoutDelayMs;
     if (renditions === undefined) return;
     renditions.configure(picture);

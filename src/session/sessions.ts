@@ -48,6 +48,8 @@ export interface SessionSettings {
   maxBitrateBps?: number;
   quality?: 'auto' | 'high' | 'mid' | 'low';
   playoutDelayMs?: { min: number; max: number };
+  mouthStrength?: number;
+  mouthSmoothing?: number;
 }
 
 interface SessionView {
@@ -222,11 +224,26 @@ export class Sessions {
 
   /** Takes hold without a visible break. @throws session-not-found */
   configure(id: string, settings: Readonly<SessionSettings>): Promise<SessionView> {
-    const { playoutDelayMs, ...picture } = settings;
+    const { playoutDelayMs, mouthStrength, mouthSmoothing, ...picture } = settings;
     const session = this.#find(id);
+    const { mouth } = session.settings;
+    const tunes = mouthStrength !== undefined || mouthSmoothing !== undefined;
+    if (tunes && this.#sessions.get(id)?.choice.engine !== 'cpu')
+      throw new AppError(
+        'not-supported',
+        'only the cpu engine can change how far and how smoothly a mouth moves',
+      );
     session.keepAlive();
     session.configure({
       ...picture,
+      ...(tunes
+        ? {
+            mouth: {
+              strength: mouthStrength ?? mouth.strength,
+              smoothing: mouthSmoothing ?? mouth.smoothing,
+            },
+          }
+        : {}),
       ...(playoutDelayMs === undefined
         ? {}
         : { playoutDelayMs: [playoutDelayMs.min, playoutDelayMs.max] as const }),
@@ -318,11 +335,13 @@ function shorter(mostMs: number | undefined, askedS: number | undefined): number
 }
 
 function settingsOf(session: Session): SessionSettings {
-  const { maxBitrateBps, quality, playoutDelayMs } = session.settings;
+  const { maxBitrateBps, quality, playoutDelayMs, mouth } = session.settings;
   return {
     ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
     quality: quality ?? 'auto',
     playoutDelayMs: { min: playoutDelayMs[0], max: playoutDelayMs[1] },
+    mouthStrength: mouth.strength,
+    mouthSmoothing: mouth.smoothing,
   };
 }
 

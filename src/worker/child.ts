@@ -92,6 +92,9 @@ function handle(message: ToWorker): void {
     case 'jpeg':
       streams.get(message.streamId)?.setJpeg(message.wanted);
       return;
+    case 'tune':
+      streams.get(message.streamId)?.tune(message.tuning);
+      return;
     case 'rehearse':
       streams.get(message.streamId)?.rehearse(message.rehearsalId, message.audioPath);
       return;

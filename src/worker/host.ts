@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { AppError, type ErrorCode } from '../errors.js';
+import type { MouthTuning } from '../engine/engine.js';
 import type { CostMode } from '../engine/faces/cost-model.js';
 import type { Log } from '../lib/log.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
@@ -74,6 +75,8 @@ export interface WorkerStream {
   cue(rehearsalId: number, atMs: number): void;
   /** A rehearsal that will not be cued. */
   drop(rehearsalId: number): void;
+  /** How the mouth moves; without effect where the engine cannot. */
+  tune(tuning: MouthTuning): void;
   /** The speech was interrupted: from `fromMs` (since the stream's own first sample) on it is not to be seen. */
   cut(epoch: number, fromMs: number): void;
   close(): Promise<void>;
@@ -202,6 +205,7 @@ export class WorkerHost {
         Promise.reject(new AppError('worker-died', 'the picture stream is gone')),
       cue: (rehearsalId, atMs) => this.#send({ type: 'cue', streamId, rehearsalId, atMs }),
       drop: (rehearsalId) => this.#send({ type: 'drop-rehearsal', streamId, rehearsalId }),
+      tune: (tuning) => this.#send({ type: 'tune', streamId, tuning }),
       cut: (epoch, fromMs) => this.#send({ type: 'cut', streamId, epoch, fromMs }),
       close: () => (closing ??= this.#closeStream(streamId)),
     };

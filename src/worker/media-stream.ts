@@ -4,7 +4,7 @@ import type { AvatarStore } from '../avatar/store.js';
 import { JpegEncoder } from '../encoder/jpeg-encoder.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
 import { toAppError } from '../errors.js';
-import type { AvatarSource, Engine, EngineStream, Take } from '../engine/engine.js';
+import type { AvatarSource, Engine, EngineStream, MouthTuning, Take } from '../engine/engine.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
 import { i420SizeBytes, type I420Frame, type RenditionName } from '../media/frame.js';
@@ -158,6 +158,10 @@ export class MediaStream {
 
   setJpeg(wanted: boolean): void {
     this.#jpegWanted = wanted;
+  }
+
+  tune(tuning: MouthTuning): void {
+    this.#engine.tune?.(tuning);
   }
 
   /** Makes the faces of a sound file ahead of its play and tells how far it is. */

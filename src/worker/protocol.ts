@@ -1,3 +1,4 @@
+import type { MouthTuning } from '../engine/engine.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import type { CostDecision } from '../engine/faces/cost-model.js';
 import type { FaceBasis } from '../engine/face-basis.js';
@@ -54,6 +55,7 @@ export type ToWorker =
   | { type: 'keyframe'; streamId: number; rendition?: RenditionName }
   /** Starts or ends JPEG encoding beside VP8. */
   | { type: 'jpeg'; streamId: number; wanted: boolean }
+  | { type: 'tune'; streamId: number; tuning: MouthTuning }
   /** Makes the faces of a whole sound file before it plays. */
   | { type: 'rehearse'; streamId: number; rehearsalId: number; audioPath: string }
   | { type: 'drop-rehearsal'; streamId: number; rehearsalId: number }

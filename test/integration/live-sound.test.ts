@@ -180,6 +180,16 @@ describe('live sound over a WebSocket', () => {
   });
 });
 
+it("live sound needs a token where there are any; a viewer's is not enough", async (t) => {
+  const tokens = ['--auth-token', 'full-token-1', '--viewer-token', 'viewer-token-1'];
+  const server = await startTestServer(tokens);
+  t.after(() => server.close());
+  for (const query of ['', '?token=wrong-token-1', '?token=viewer-token-1'])
+    assert.equal((await (await AudioClient.open(server.url, 'any', query)).end()).code, 4401, query);
+  const known = await AudioClient.open(server.url, 'any', '?token=full-token-1');
+  assert.equal((await known.end()).code, 4404, 'let in, but there is no such session');
+});
+
 interface Live {
   readonly live: { readonly depthMs: number };
 }

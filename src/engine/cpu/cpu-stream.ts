@@ -6,13 +6,20 @@ import { i420SizeBytes } from '../../media/frame.js';
 import { REST_MOUTH } from '../../media/frame.js';
 import type { I420Frame, MouthShape } from '../../media/frame.js';
 import { idleIndex } from '../../media/idle-index.js';
-import { CLOSING_MS, type AvatarSource, type EngineStream, type EngineStreamOptions } from '../engine.js';
+import {
+  CLOSING_MS,
+  type MouthTuning,
+  type AvatarSource,
+  type EngineStream,
+  type EngineStreamOptions,
+} from '../engine.js';
 import { LivingStill } from './living-still.js';
 import { HALF_WINDOW_MS, MouthTimeline } from './mouth-timeline.js';
 
 /** Sound is heard in pieces of 40 ms, so that a long push gives its first picture at once and holds few shapes. */
 const PIECE_SAMPLES = 640;
 
+const SHAPE_NAMES = ['open', 'spread', 'round', 'tuck', 'tongue'] as const;
 /** After speech that was cut off the mouth is let go within this. */
 const RELEASE_MS = 40;
 
@@ -34,6 +41,9 @@ export class CpuEngineStream implements EngineStream {
   #next = 0;
   #closed = false;
   #still: LivingStill | undefined;
+  #tuning: MouthTuning = { strength: 1, smoothing: 0 };
+  /** The mouth of the picture before, as it was tuned. */
+  readonly #last: MouthShape = { ...REST_MOUTH };
   /** A photo's life does not run backwards. */
   #stillMs = 0;
   /** Media times between which the mouth is shut, whatever was heard. */
@@ -66,6 +76,10 @@ export class CpuEngineStream implements EngineStream {
     this.#next += count;
   }
 
+  tune(tuning: MouthTuning): void {
+    this.#tuning = tuning;
+  }
+
   rewind(count: number): void {
     this.#next = Math.max(0, this.#next - count);
   }
@@ -87,6 +101,7 @@ export class CpuEngineStream implements EngineStream {
     const timeMs = this.#timeMs();
     const avatar = this.#avatar;
     const { mouth, speaking } = this.#timeline.at(timeMs);
+    this.#tune(mouth);
     shut(mouth, this.#shutShare(timeMs));
     if (this.#still === undefined) {
       // Footage runs at its own speed whatever the session's frame rate is.
@@ -104,6 +119,16 @@ export class CpuEngineStream implements EngineStream {
     return { widthPx: avatar.widthPx, heightPx: avatar.heightPx, data: this.#picture };
   }
 
+  #tune(mouth: MouthShape): void {
+    const { strength, smoothing } = this.#tuning;
+    const last = this.#last;
+    for (const name of SHAPE_NAMES) {
+      const wanted = REST_MOUTH[name] + (mouth[name] - REST_MOUTH[name]) * strength;
+      mouth[name] = Math.min(1, Math.max(0, wanted + (last[name] - wanted) * smoothing));
+      last[name] = mouth[name];
+    }
+  }
+
   /** 0..1: how far speech that was cut off keeps the mouth shut. The first picture after it is half-way there. */
   #shutShare(timeMs: number): number {
     if (this.#shut === undefined) return 0;
@@ -117,6 +142,5 @@ export class CpuEngineStream implements EngineStream {
 
 function shut(mouth: MouthShape, share: number): void {
   if (share === 0) return;
-  for (const name of ['open', 'spread', 'round', 'tuck', 'tongue'] as const)
-    mouth[name] += (REST_MOUTH[name] - mouth[name]) * share;
+  for (const name of SHAPE_NAMES) mouth[name] += (REST_MOUTH[name] - mouth[name]) * share;
 }

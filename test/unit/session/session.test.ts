@@ -32,6 +32,7 @@ async function arrange(
     rehearsals: { audioPath: string; onProgress(fraction: number): void; made: Deferred<number> }[];
     cues: [number, number][];
     cuts: [number, number][];
+    tunings: object[];
     dropped: number[];
   }[] = [];
   const session = await Session.create({
@@ -52,6 +53,7 @@ async function arrange(
         rehearsals: [],
         cues: [],
         cuts: [],
+        tunings: [],
         dropped: [],
       };
       streams.push(stream);
@@ -71,6 +73,7 @@ async function arrange(
         },
         cue: (id, atMs) => void stream.cues.push([id, atMs]),
         drop: (id) => void stream.dropped.push(id),
+        tune: (tuning) => void stream.tunings.push(tuning),
         cut: (epoch, fromMs) => void stream.cuts.push([epoch, fromMs]),
         close: async () => void (stream.closed = true),
       };
@@ -496,5 +499,18 @@ test('a session tells what it and its viewers measured, as its page describes it
   );
   const sent = figures.numbers.find(({ name }) => name === 'musecast_all_viewers_pictures_sent_total');
   assert.equal(sent?.value, 120 * 50, 'the sums keep who left');
+  await session.close('test');
+});
+
+test('how the mouth moves is told to the stream that draws, also to one that comes later', async () => {
+  const { session, streams } = await arrange();
+  assert.deepEqual(session.settings.mouth, { strength: 1, smoothing: 0 });
+  session.configure({ mouth: { strength: 0.5, smoothing: 0.2 } });
+  streams[0]?.options.onLost('test');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(
+    streams.map(({ tunings }) => tunings),
+    [[{ strength: 0.5, smoothing: 0.2 }], [{ strength: 0.5, smoothing: 0.2 }]],
+  );
   await session.close('test');
 });

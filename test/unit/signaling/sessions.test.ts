@@ -99,7 +99,10 @@ describe('/v1/sessions', () => {
     server.sessions.add('s1');
     const patch = (body: unknown, at = 's1') =>
       [`/v1/sessions/${at}`, { ...postJson(body), method: 'PATCH' }] as const;
-    const settings = { maxBitrateBps: 500_000, quality: 'mid', playoutDelayMs: { min: 0, max: 400 } };
+    const settings = {
+      ...{ maxBitrateBps: 500_000, quality: 'mid', playoutDelayMs: { min: 0, max: 400 } },
+      ...{ mouthStrength: 1.5, mouthSmoothing: 0.5 },
+    };
     for (const part of Object.entries(settings)) {
       const response = await server.app.request(...patch(Object.fromEntries([part])));
       assert.equal(response.status, 200, part[0]);
@@ -110,6 +113,8 @@ describe('/v1/sessions', () => {
       { maxBitrateBps: 99_999 },
       { maxBitrateBps: 8_000_001 },
       { quality: 'best' },
+      { mouthStrength: 2.1 },
+      { mouthSmoothing: 1 },
       { playoutDelayMs: { min: 20, max: 10 } },
       { playoutDelayMs: { min: 0, max: 40_951 } },
       { bitrate: 1 },
@@ -119,7 +124,7 @@ describe('/v1/sessions', () => {
     await refused(...patch({}, 'nobody'), 404, 'session-not-found');
     server.sessions.refusal = new AppError('not-supported', 'not yet');
     await refused(...patch({ quality: 'low' }), 501, 'not-supported');
-    assert.equal(server.sessions.configured.length, 3);
+    assert.equal(server.sessions.configured.length, 5);
   });
 
   it('says where ICE servers are told, if there are any', async () => {

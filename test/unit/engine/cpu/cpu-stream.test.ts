@@ -171,6 +171,27 @@ test('cut off, the mouth shuts within two pictures whatever was heard, and speec
   assert.equal(shown - 2 + again.length + silent.length + later.length, spoken.length + 15);
 });
 
+test('a mouth is tuned from the next picture on: further, less far, or more smoothly', async () => {
+  const loud = (ms: number) => new Float32Array(ms * 16).fill(0.2);
+  const opened = async (tuning?: { strength: number; smoothing: number }): Promise<number[]> => {
+    const engine = stream(avatar({ frameCount: 1 }));
+    if (tuning) engine.tune(tuning);
+    const spoken = await pictures(engine, loud(600));
+    return spoken.map((picture) => difference(picture, base));
+  };
+  const [plain, none, half, smooth] = [
+    await opened(),
+    await opened({ strength: 0, smoothing: 0 }),
+    await opened({ strength: 0.5, smoothing: 0 }),
+    await opened({ strength: 1, smoothing: 0.8 }),
+  ];
+  const last = (values: readonly number[]): number => values.at(-1) ?? NaN;
+  assert.ok(last(none) < 0.4 * last(plain), `${last(none)} of ${last(plain)}`);
+  assert.ok(last(half) > last(none) && last(half) < last(plain));
+  assert.ok(smooth[1]! < plain[1]!, 'it takes longer');
+  assert.ok(last(smooth) > 0.8 * last(plain), 'but comes as far');
+});
+
 function difference(one: Uint8Array, other: Uint8Array): number {
   return one.reduce((sum, value, at) => sum + Math.abs(value - other[at]!), 0);
 }
