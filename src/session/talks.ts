@@ -76,7 +76,8 @@ export class Talks {
       const session = this.#options.find(id);
       const utterance = this.utteranceOf(audioPath);
       const before = this.#saying.get(session);
-      const ready = Promise.allSettled([utterance.firstSound, before]);
+      // Without what they resolve to, which would hold on to all that came before.
+      const ready = Promise.allSettled([utterance.firstSound, before]).then(() => {});
       this.#saying.set(session, ready);
       try {
         await ready;

@@ -26,7 +26,10 @@ export interface UtteranceView {
 }
 
 interface Entry {
-  readonly utterance: Utterance;
+  /** Until it is over for good: it holds seconds of sound. */
+  utterance: Utterance | undefined;
+  lengthSamples?: number;
+  error?: unknown;
   readonly mode: SpeechMode;
   readonly createdAtUnixS: number;
   state: UtteranceState;
@@ -79,6 +82,7 @@ export class UtteranceBook {
     entry.playedSamples = how.playedSamples;
     entry.endedSamples = how.atSamples;
     entry.resumable = how.resumable ?? false;
+    if (!entry.resumable) release(entry);
     const over = [...this.#entries].filter(([, one]) => isOver(one) && !one.resumable);
     for (const [old] of over.slice(0, Math.max(0, over.length - REMEMBERED))) this.#entries.delete(old);
   }
@@ -86,7 +90,9 @@ export class UtteranceBook {
   /** What waited to be resumed will not be. */
   forgotten(id: string): void {
     const entry = this.#entries.get(id);
-    if (entry !== undefined) entry.resumable = false;
+    if (entry === undefined) return;
+    entry.resumable = false;
+    release(entry);
   }
 
   has(id: string): boolean {
@@ -99,10 +105,11 @@ export class UtteranceBook {
     if (entry === undefined) return undefined;
     const { utterance, mode, createdAtUnixS, state, startedSamples, endedSamples, resumable } = entry;
     const heard = isOver(entry) ? entry.playedSamples : (heardOf(id) ?? entry.playedSamples);
-    const error = state === 'failed' ? toAppError(utterance.error) : undefined;
+    const length = utterance === undefined ? entry.lengthSamples : utterance.lengthSamples;
+    const error = state === 'failed' ? toAppError(entry.error) : undefined;
     return {
       ...{ id, state, mode, createdAtUnixS, playedMs: ms(heard), resumable },
-      ...(utterance.lengthSamples === undefined ? {} : { durationMs: ms(utterance.lengthSamples) }),
+      ...(length === undefined ? {} : { durationMs: ms(length) }),
       ...(startedSamples === undefined ? {} : { startedAtMs: ms(startedSamples) }),
       ...(endedSamples === undefined ? {} : { endedAtMs: ms(endedSamples) }),
       ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
@@ -112,6 +119,14 @@ export class UtteranceBook {
   views(heardOf: (id: string) => number | undefined): UtteranceView[] {
     return [...this.#entries.keys()].flatMap((id) => this.view(id, heardOf) ?? []);
   }
+}
+
+function release(entry: Entry): void {
+  const { utterance } = entry;
+  if (utterance === undefined) return;
+  entry.error = utterance.error;
+  if (utterance.lengthSamples !== undefined) entry.lengthSamples = utterance.lengthSamples;
+  entry.utterance = undefined;
 }
 
 function ms(samples: number): number {
