@@ -181,6 +181,35 @@ describe('FanOut', () => {
     for (const { audio } of viewers) assert.deepEqual(audio, [0, 960, 1920]);
   });
 
+  it('sends nothing after a cut of what was handed over before it, and has nothing of it for who comes', async () => {
+    const viewers = Array.from({ length: 5 }, (_, n) => new FakePeer(`${n}`));
+    // Each takes 2 ms, so that the last ones wait for the next turn.
+    for (const viewer of viewers) {
+      fanOut.add(viewer);
+      const send = viewer.sendPicture.bind(viewer);
+      viewer.sendPicture = (...args) => {
+        clock.advance(2);
+        send(...args);
+      };
+    }
+    fanOut.sendPicture(picture(1, true), 25);
+    fanOut.sendSound(sound, 960);
+    const before = viewers.map(({ video }) => video.length);
+    assert.ok(before.includes(0), 'some wait');
+    fanOut.cut();
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      viewers.map(({ video }) => video.length),
+      before,
+    );
+    assert.ok(viewers.every(({ audio, cuts }) => audio.length === 0 && cuts === 1));
+    const late = new FakePeer('late');
+    fanOut.catchUp(late);
+    assert.equal(late.video.length, 0);
+    fanOut.sendPicture(picture(2, true), 25);
+    assert.equal(viewers[0]?.video.length, (before[0] ?? 0) + 1);
+  });
+
   it('sends nothing of a rendition that lost a picture to overload until its next key picture', async () => {
     const slow = new FakePeer('slow');
     const keep = slow.sendSound.bind(slow);
