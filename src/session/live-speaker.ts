@@ -15,7 +15,7 @@ import { Utterance } from './utterance.js';
 const PRE_ROLL_MS = 40;
 /** An utterance begins with so much of it at the latest: an answer that comes soon is worth a gap now and then. */
 const FIRST_HOLD_MS = 200;
-/** A sender that did not hear of an interrupt yet goes on for a while; what comes after a pause of this is new speech. */
+/** A sender that did not hear of an interrupt goes on for a while; what comes after a pause of this is new speech. */
 const NEW_SPEECH_AFTER_MS = 300;
 
 export interface LiveSpeakerOptions {
@@ -46,7 +46,6 @@ export interface LiveReport {
 interface Current {
   readonly utterance: Utterance;
   readonly inlet: PcmInlet;
-  readonly firstMs: number;
 }
 
 /**
@@ -111,12 +110,9 @@ export class LiveSpeaker {
     this.#receivedSamples += count;
     if (this.#discarding && nowMs - this.#lastMs > NEW_SPEECH_AFTER_MS) this.#discarding = false;
     this.#lastMs = nowMs;
-    if (this.#discarding) {
-      this.#discardedSamples += count;
-      return;
-    }
-    if (this.#options.endAfterMs === undefined) this.#speak([bytes], nowMs);
-    else this.#cutBySilence(bytes, nowMs);
+    if (this.#options.endAfterMs !== undefined) this.#cutBySilence(bytes, nowMs);
+    else if (this.#discarding) this.#discardedSamples += count;
+    else this.#speak([bytes], nowMs);
   }
 
   /** The utterance is complete. */
@@ -144,7 +140,14 @@ export class LiveSpeaker {
     new Uint8Array(mono.buffer).set(bytes);
     const wasOpen = this.#gate.isOpen;
     const isOpen = this.#gate.push(mono);
-    if (!isOpen && !wasOpen) {
+    if (this.#discarding && isOpen) {
+      this.#discardedSamples += mono.length;
+      return;
+    }
+    // A microphone never pauses: what is said after silence is new.
+    const wasDiscarding = this.#discarding;
+    this.#discarding = false;
+    if (!isOpen && (!wasOpen || wasDiscarding)) {
       this.#preRoll.push(bytes);
       const most = (PRE_ROLL_MS * this.#options.rate * 2) / 1000;
       let held = this.#preRoll.reduce((sum, { length }) => sum + length, 0);
@@ -171,7 +174,7 @@ export class LiveSpeaker {
     const { rate, mode = 'append', say, clock } = this.#options;
     const inlet = new PcmInlet(rate);
     const utterance = new Utterance(randomUUID(), (signal) => inlet.sound(signal));
-    const current: Current = { utterance, inlet, firstMs: nowMs };
+    const current: Current = { utterance, inlet };
     this.#jitter.restart();
     const waits = (mostMs: number): boolean => {
       const targetMs = Math.min(mostMs, this.#jitter.targetMs);

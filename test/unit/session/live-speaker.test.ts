@@ -140,6 +140,23 @@ test('what is still sent of interrupted speech is thrown away; what follows a pa
   assert.equal(said.length, 3, 'announced');
 });
 
+test('a microphone that was interrupted is heard again after it fell silent, though it never stops sending', async () => {
+  const { speaker, step, said, queue } = arrange(400);
+  const send = async (bytes: Uint8Array, pieces: number): Promise<void> => {
+    for (let i = 0; i < pieces; i += 1) {
+      speaker.push(bytes);
+      await step();
+    }
+  };
+  await send(piece(0), 10);
+  for (const { onDropped } of queue.clear()) onDropped?.();
+  await send(piece(1), 30);
+  assert.deepEqual([said.length, speaker.report.discardedMs], [1, 600], 'the rest of it is not spoken');
+  await send(new Uint8Array(1920), 30);
+  await send(piece(2), 10);
+  assert.equal(said.length, 2);
+});
+
 test('half a sample is refused', () => {
   const { speaker } = arrange();
   assert.throws(() => speaker.push(new Uint8Array(3)), { code: 'invalid-argument', message: /3 bytes/ });
