@@ -4,7 +4,7 @@ import type { Log } from '../src/lib/log.js';
 import { authorized, type AuthTokens } from './auth.js';
 import type { IceServers } from './ice-servers.js';
 import { cors, observed, rateLimited } from './middleware.js';
-import type { AvatarsPort, DiagnosisPort, MediaPathsPort, SessionsPort } from './ports.js';
+import type { AvatarsPort, DiagnosisPort, MediaPathsPort, SessionsPort, TalkPort } from './ports.js';
 import { HttpRefusal, refusalResponse, toRefusal } from './problem.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from './rate-limit.js';
 import { RequestCounts } from './request-counts.js';
@@ -16,10 +16,12 @@ import { opsRoutes } from './routes/ops.js';
 import { pageRoutes, webFile } from './routes/pages.js';
 import { sessionRoutes } from './routes/sessions.js';
 import { whepRoutes } from './routes/whep.js';
+import { whipRoutes } from './routes/whip.js';
 
 export interface AppPorts {
   readonly avatars: AvatarsPort;
   readonly sessions: SessionsPort;
+  readonly talk: TalkPort;
   readonly diagnosis: DiagnosisPort;
   readonly paths: MediaPathsPort;
   readonly log: Log;
@@ -70,6 +72,11 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
     ...options.whep,
     ...(iceServers === undefined ? {} : { iceServers }),
     keepAliveMs,
+    nowMs,
+  });
+  whipRoutes(app, ports, {
+    lenient: options.whep?.lenient ?? false,
+    ...(iceServers === undefined ? {} : { iceServers }),
     nowMs,
   });
   opsRoutes(app, ports, {

@@ -49,7 +49,7 @@ export function metricsText(input: MetricsInput): string {
     'musecast_sessions',
     'gauge',
     'Sessions by state.',
-    byState(input.sessions, ['idle', 'speaking', 'ended']),
+    byState(input.sessions, ['idle', 'listening', 'speaking', 'ended']),
   );
   metric('musecast_viewers', 'gauge', 'WebRTC viewers of all sessions.', [
     [{}, input.sessions.reduce((sum, one) => sum + one.viewers, 0)],

@@ -5,18 +5,19 @@ import { HttpRefusal } from './problem.js';
 import { RateLimiter, type RateLimit } from './rate-limit.js';
 import type { RequestCounts } from './request-counts.js';
 import { whepOptionsHeaders } from './routes/whep.js';
+import { whipOptionsHeaders } from './routes/whip.js';
 
 const METHODS = 'OPTIONS, GET, HEAD, POST, PATCH, DELETE';
 
 /** Every origin may call: there are no cookies here that a foreign page could abuse. */
 export const cors: MiddlewareHandler = async function cors(c, next) {
   if (c.req.method === 'OPTIONS') {
-    const whep = whepOptionsHeaders(c.req.path);
+    const whep = whepOptionsHeaders(c.req.path) ?? whipOptionsHeaders(c.req.path);
     // The drafts write 200 where an endpoint is asked.
     return c.body(null, whep === undefined ? 204 : 200, {
       ...CORS_HEADERS,
       'Access-Control-Allow-Methods': METHODS,
-      'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Match, Last-Event-ID',
+      'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Match, Last-Event-ID, Idempotency-Key',
       'Access-Control-Max-Age': '86400',
       ...whep,
     });
@@ -44,7 +45,7 @@ export function observed(log: Log, counts: RequestCounts): MiddlewareHandler {
   };
 }
 
-/** Making things is limited; changing and ending viewers, too, but a viewer does that more often than it comes. */
+/** Making things is limited; what happens all the time to things that are there, too, but ten times less strictly. */
 export function rateLimited(limit: RateLimit | false, nowMs: () => number): MiddlewareHandler {
   const limiters = limit && {
     making: new RateLimiter(limit, nowMs),
@@ -68,11 +69,14 @@ export function rateLimited(limit: RateLimit | false, nowMs: () => number): Midd
 }
 
 const CHANGES_PER_POST = 10;
+/** What a running conversation asks for many times a second. */
+const IN_CONVERSATION = /^\/v1\/sessions\/[^/]+\/(utterances\/[^/]+\/sound|interrupt|resume|keep-alive)$/;
 
 function limitedKind(c: Context): 'making' | 'changing' | undefined {
   const { method, path } = c.req;
+  if (method === 'POST' && IN_CONVERSATION.test(path)) return 'changing';
   if (method === 'POST') return 'making';
-  return path.startsWith('/whep/') && (method === 'PATCH' || method === 'DELETE') ? 'changing' : undefined;
+  return /^\/wh[ei]p\//.test(path) && (method === 'PATCH' || method === 'DELETE') ? 'changing' : undefined;
 }
 
 /** Headers such as X-Forwarded-For are not read: any client can write them. */

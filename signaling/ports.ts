@@ -5,7 +5,15 @@
 
 import type { Diagnosis } from '../src/session/diagnosis.js';
 import type { SessionFigures } from '../src/session/figures.js';
+import type { LiveRate } from '../src/media/upsample.js';
+import type { NumberedEvent } from '../src/session/session-events.js';
+import type { LiveListener } from '../src/session/live-listener.js';
+import type { ListenerSettings, SpeakerSettings } from '../src/session/live-senders.js';
+import type { LiveReport, LiveSpeaker } from '../src/session/live-speaker.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
+import type { InterruptedView } from '../src/session/talks.js';
+import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/utterance-book.js';
+import type { InletReport } from '../src/session/utterance-inlets.js';
 
 /** What preparation found out about the footage; structurally the report that an avatar's manifest carries. */
 export interface QualityReport {
@@ -76,7 +84,8 @@ export interface SessionInfo {
   readonly id: string;
   /** Id of the avatar that speaks. */
   readonly avatar: string;
-  readonly state: 'idle' | 'speaking' | 'ended';
+  /** As viewers hear it. */
+  readonly state: 'idle' | 'listening' | 'speaking' | 'ended';
   readonly fps: number;
   /** Seconds since 1970, fractional. */
   readonly createdAtUnixS: number;
@@ -89,6 +98,8 @@ export interface SessionInfo {
   readonly engineReason: string;
   /** Utterances that are being rendered before they play; progress 0..1. */
   readonly rendering: readonly { readonly utteranceId: string; readonly progress: number }[];
+  /** How the sound of a live sender arrives, while there is one. */
+  readonly live?: LiveReport;
   /** What was asked for with `configure`; what is absent is the server's own choice. */
   readonly settings: SessionSettings;
   /** Counters and gauges; names are camelCase and end in their unit. */
@@ -110,6 +121,10 @@ export interface SessionSettings {
   readonly quality?: 'auto' | 'high' | 'mid' | 'low';
   /** What viewers are told about their own buffer (the playout-delay header extension). */
   readonly playoutDelayMs?: { readonly min: number; readonly max: number };
+  /** 0 shuts the mouth, 1 is as heard. Seen after some 110 ms; only of the cpu engine. */
+  readonly mouthStrength?: number;
+  /** 0..1: how much of the picture before stays. */
+  readonly mouthSmoothing?: number;
 }
 
 export interface SessionCreateOptions {
@@ -125,22 +140,16 @@ export interface SessionCreateOptions {
   legacy?: boolean;
   /** Also save the pictures as PNG and an mp4 of the result. */
   saveImages?: boolean;
+  /** The session ends when all that it was given is spoken. */
   endAfterSpeech?: boolean;
+  /** It ends when nobody used it for so long; no longer than the server gives every session. */
+  idleTimeoutS?: number;
+  /** It ends at this age; no later than the server lets every session. */
+  maxLengthS?: number;
 }
 
-interface EventOf<Name extends string, Data> {
-  readonly event: Name;
-  readonly data: Readonly<Data>;
-}
-
-export type SessionEvent =
-  | EventOf<'utterance.rendering', { utteranceId: string; progress: number }>
-  | EventOf<'utterance.rendering-failed', { utteranceId: string; message: string }>
-  | EventOf<'utterance.ended', { utteranceId: string; playedMs: number; interrupted: boolean }>
-  | EventOf<'session.state', { state: 'idle' | 'speaking' }>
-  /** After the count changed; a viewer that left is unknown by then. */
-  | EventOf<'session.viewers', { viewers: number }>
-  | EventOf<'session.ended', { reason: string }>;
+export type { NumberedEvent, SessionEvent } from '../src/session/session-events.js';
+export type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/utterance-book.js';
 
 export interface SessionsPort {
   /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable, not-supported, model-invalid. */
@@ -152,12 +161,13 @@ export interface SessionsPort {
   media(id: string): Promise<SessionMedia>;
   /** For Prometheus: every session, and at most `listedViewers` viewers one by one. */
   figures(listedViewers: number): Promise<SessionFigures[]>;
-  /** Calls back on every event until the session ends; the returned function unsubscribes. Throws session-not-found. */
-  subscribe(id: string, listener: (event: SessionEvent) => void): () => void;
-  /** Appends an utterance. An upload is owned by the port from here on, also when it refuses. */
-  say(id: string, options: { audioPath: string; audioIsUpload?: boolean }): Promise<{ utteranceId: string }>;
-  /** Drops what is spoken and queued; absent if the server cannot. Throws session-not-found. */
-  interrupt?(id: string): Promise<{ playedMs: number }>;
+  /**
+   * Calls back on every event until the session ends, first with those kept after number `afterId` if it is given. The
+   * returned function unsubscribes. Throws session-not-found.
+   */
+  subscribe(id: string, listener: (event: NumberedEvent) => void, afterId?: number): () => void;
+  /** The session's owner is there: puts off its end for want of use. Throws session-not-found. */
+  keepAlive(id: string): void;
   /** Ends the session. Throws session-not-found. */
   stop(id: string): Promise<void>;
   /** Changes what is given and keeps the rest. Throws session-not-found, session-closed, not-supported. */
@@ -190,6 +200,57 @@ export interface SessionsPort {
    * or when `signal` aborts. Throws session-not-found before the first picture.
    */
   mjpeg(sessionId: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** What is said in sessions, and to them. */
+export interface TalkPort {
+  /** An upload is owned by the port from here on, also when it refuses. */
+  say(
+    id: string,
+    options: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode },
+  ): Promise<UtteranceInfo>;
+  /** Speech whose sound follows with `pushSound`. Throws session-not-found, no-capacity, not-supported. */
+  openUtterance(id: string, options: { sampleRate: LiveRate; mode?: SpeechMode }): UtteranceInfo;
+  /** PCM16LE mono. Throws utterance-not-found, utterance-closed, invalid-argument, no-capacity. */
+  pushSound(
+    id: string,
+    utteranceId: string,
+    bytes: Uint8Array,
+    options: { seq?: number; last?: boolean },
+  ): InletReport;
+  /** Throws session-not-found. */
+  utterances(id: string): UtteranceInfo[];
+  /** Throws session-not-found, utterance-not-found. */
+  utterance(id: string, utteranceId: string): UtteranceInfo;
+  /** Waits until it is not heard any more. Throws session-not-found, utterance-not-found. */
+  dropUtterance(id: string, utteranceId: string): Promise<void>;
+  /** Drops what is spoken and queued, and waits until that is not heard any more. Throws session-not-found. */
+  interrupt(id: string): Promise<InterruptedView>;
+  /** Shown as a state while nothing is spoken. Throws session-not-found. */
+  setListening(id: string, listening: boolean): void;
+  /** Sound over WebRTC. Throws session-not-found, sdp-invalid, sdp-unsupported, sender-exists, not-supported. */
+  addPublisher(
+    sessionId: string,
+    offerSdp: string,
+    role: 'speak' | 'listen',
+  ): { peerId: string; answerSdp: string; etag: string };
+  /** As `peerTag`, `trickle`, `restartIce` and `removePeer` of viewers. */
+  publisherTag(sessionId: string, publisherId: string): string | undefined;
+  tricklePublisher(sessionId: string, publisherId: string, fragment: string): void;
+  restartPublisher(
+    sessionId: string,
+    publisherId: string,
+    fragment: string,
+  ): { fragment: string; etag: string };
+  removePublisher(sessionId: string, publisherId: string): void;
+  /** The one sender whose sound is spoken as it comes. Throws session-not-found, sender-exists, not-supported. */
+  openSpeaker(id: string, settings: SpeakerSettings): LiveSpeaker;
+  closeSpeaker(id: string, speaker: LiveSpeaker): void;
+  /** The one sender who is listened to. Throws session-not-found, sender-exists. */
+  openListener(id: string, settings: ListenerSettings): LiveListener;
+  closeListener(id: string, listener: LiveListener): void;
+  /** Goes on with what was interrupted. Throws session-not-found, utterance-closed if there is nothing. */
+  resume(id: string): { resumed: string[] };
 }
 
 /** The server's test of its own connections. */

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { LIVE_RATES } from '../src/media/upsample.js';
 
 /** First character never a dot or dash: an id is also a folder name. */
 export const AVATAR_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -116,16 +117,50 @@ export const soundSchema = z
   .union([z.object({ path: pathSchema }), z.object({ demo: z.literal(true) })])
   .openapi('Sound');
 
+export const speechModeSchema = z.enum(['append', 'replace', 'interrupt']).openapi({
+  description:
+    'Behind all that waits; instead of all that plays and waits; or instead of what plays, before what waits.',
+});
+
+/** Hz. */
+export const liveRateSchema = z.union(LIVE_RATES.map((rate) => z.literal(rate)));
+
+/** A moment of a session, as its viewers' players count it, too. */
+export const heardAtSchema = z
+  .object({
+    mediaMs: z.number(),
+    rtp: z.object({ audio: z.number().int(), video: z.number().int() }),
+  })
+  .openapi('HeardAt');
+
+/** An utterance as it is told. */
+export const utteranceInfoSchema = z
+  .object({
+    id: z.string(),
+    state: z.enum(['waiting', 'playing', 'ended', 'interrupted', 'failed']),
+    mode: speechModeSchema,
+    createdAtUnixS: z.number(),
+    playedMs: z.number().openapi({ description: 'How much of its sound was heard.' }),
+    durationMs: z.number().optional().openapi({ description: 'Known once its sound was read to the end.' }),
+    startedAtMs: z.number().optional().openapi({ description: 'Media time.' }),
+    endedAtMs: z.number().optional(),
+    resumable: z.boolean(),
+    error: z.object({ code: z.string(), message: z.string() }).optional(),
+  })
+  .openapi('UtteranceInfo');
+
 export const utteranceSchema = z
   .object({
     path: pathSchema.optional(),
     demo: z.literal(true).optional(),
     text: z.string().optional(),
-    mode: z.enum(['append', 'replace']).default('append'),
+    stream: z.object({ sampleRate: liveRateSchema }).optional(),
+    mode: speechModeSchema.default('append'),
   })
-  .refine((body) => [body.path, body.demo, body.text].filter((one) => one !== undefined).length === 1, {
-    message: 'exactly one of path, demo and text is needed',
-  })
+  .refine(
+    (body) => [body.path, body.demo, body.text, body.stream].filter((one) => one !== undefined).length === 1,
+    { message: 'exactly one of path, demo, text and stream is needed' },
+  )
   .openapi('Utterance');
 
 export const sessionCreateSchema = z
@@ -136,6 +171,8 @@ export const sessionCreateSchema = z
     audio: soundSchema.optional(),
     saveImages: z.boolean().optional(),
     endAfterSpeech: z.boolean().optional(),
+    idleTimeoutS: z.number().int().min(5).max(86_400).optional(),
+    maxLengthS: z.number().int().min(5).max(604_800).optional(),
   })
   .openapi('SessionCreate');
 
@@ -146,6 +183,8 @@ export const sessionSettingsSchema = z
   .object({
     maxBitrateBps: z.number().int().min(100_000).max(8_000_000).optional(),
     quality: z.enum(['auto', 'high', 'mid', 'low']).optional(),
+    mouthStrength: z.number().min(0).max(2).optional(),
+    mouthSmoothing: z.number().min(0).max(0.95).optional(),
     playoutDelayMs: z
       .object({ min: playoutDelayMs, max: playoutDelayMs })
       .strict()
@@ -159,7 +198,7 @@ export const sessionSchema = z
   .object({
     id: z.string(),
     avatar: z.string(),
-    state: z.enum(['idle', 'speaking', 'ended']),
+    state: z.enum(['idle', 'listening', 'speaking', 'ended']),
     fps: z.number(),
     createdAtUnixS: z.number(),
     viewers: z.number().int(),
@@ -169,12 +208,26 @@ export const sessionSchema = z
     engineMode: z.enum(['live', 'prerendered']),
     engineReason: z.string(),
     rendering: z.array(z.object({ utteranceId: z.string(), progress: z.number().min(0).max(1) })),
+    live: z
+      .object({
+        depthMs: z.number(),
+        targetMs: z.number(),
+        jitterMs: z.number(),
+        receivedMs: z.number(),
+        spokenMs: z.number(),
+        discardedMs: z.number(),
+        hasRoom: z.boolean(),
+      })
+      .optional()
+      .openapi({ description: 'How the sound of a live sender arrives and waits, while there is one.' }),
     settings: sessionSettingsSchema,
     stats: z.record(z.string(), z.number()),
     urls: z.object({
       whep: z.string(),
+      whip: z.string(),
       mjpeg: z.string(),
       utterances: z.string(),
+      audio: z.string(),
       events: z.string(),
       iceServers: z.string().optional(),
     }),

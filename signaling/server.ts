@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import type { SocketDoor } from './audio/audio-sockets.js';
 
 export interface Listening {
   /** Reachable from this machine also if the server listens on all addresses. */
@@ -22,11 +23,13 @@ export interface FetchApp {
 
 export async function listen(
   app: FetchApp,
-  options: { host: string; port: number; drainMs?: number },
+  options: { host: string; port: number; drainMs?: number; sockets?: SocketDoor },
 ): Promise<Listening> {
   const answer = getRequestListener((request, env) => app.fetch(request, env));
   const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS };
   const server = createServer(timeouts, (incoming, outgoing) => void answer(incoming, outgoing));
+  const { sockets } = options;
+  if (sockets !== undefined) server.on('upgrade', (...args) => sockets.upgrade(...args));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
@@ -39,6 +42,7 @@ export async function listen(
   async function shut(): Promise<void> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
+    sockets?.close();
     const timer = setTimeout(() => server.closeAllConnections(), options.drainMs ?? DRAIN_MS);
     await closed;
     clearTimeout(timer);

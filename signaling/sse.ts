@@ -6,6 +6,8 @@ export interface SseSource<T> {
   readonly first?: T;
   subscribe(listener: (value: T) => void): () => void;
   nameOf(value: T): string;
+  /** By which a client that comes back says what it had; absent where nothing is replayed. */
+  idOf?(value: T): string;
   dataOf(value: T): unknown;
   isLast(value: T): boolean;
   /** How many values wait for a slow client; beyond it the oldest are dropped. 1 where only the newest is of use. */
@@ -52,8 +54,9 @@ async function* events<T>(
       const next = waiting.shift();
       if (next !== undefined) {
         const { value } = next;
+        const id = source.idOf === undefined ? '' : `id: ${source.idOf(value)}\n`;
         yield Buffer.from(
-          `event: ${source.nameOf(value)}\ndata: ${JSON.stringify(source.dataOf(value))}\n\n`,
+          `${id}event: ${source.nameOf(value)}\ndata: ${JSON.stringify(source.dataOf(value))}\n\n`,
         );
         if (source.isLast(value)) return;
         continue;

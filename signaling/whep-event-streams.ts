@@ -111,7 +111,12 @@ function translate(event: SessionEvent): Told | undefined {
       return { name: 'inactive', data: {} };
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
+    case 'session.ending':
+    case 'utterance.accepted':
+    case 'utterance.started':
     case 'utterance.ended':
+    case 'utterance.interrupted':
+    case 'utterance.failed':
       return undefined;
   }
 }

@@ -81,6 +81,20 @@ export const OPTIONS: readonly Option[] = [
     help: 'seconds that a session lives on after its speech ended and its last viewer left',
   },
   {
+    flag: '--session-idle-timeout',
+    env: 'MUSECAST_SESSION_IDLE_TIMEOUT',
+    key: 'sessionIdleTimeoutS',
+    defaultText: '0, never',
+    help: 'seconds after which a session ends that nobody spoke through, changed or kept alive, even if somebody watches',
+  },
+  {
+    flag: '--session-max-length',
+    env: 'MUSECAST_SESSION_MAX_LENGTH',
+    key: 'sessionMaxLengthS',
+    defaultText: '0, no limit',
+    help: 'seconds after which a session ends whatever it does',
+  },
+  {
     flag: '--log-level',
     env: 'MUSECAST_LOG_LEVEL',
     key: 'logLevel',

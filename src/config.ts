@@ -46,6 +46,8 @@ const schema = z
     maxSessions: integer(1, 1000).default(8),
     maxViewers: integer(1, 10_000).default(300),
     sessionLingerS: integer(1, 86_400).default(30),
+    sessionIdleTimeoutS: integer(0, 86_400).default(0),
+    sessionMaxLengthS: integer(0, 604_800).default(0),
     logLevel: z
       .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
         error: 'must be trace, debug, info, warn, error, fatal or silent',

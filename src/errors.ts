@@ -17,6 +17,9 @@ export type ErrorCode =
   | 'session-not-found'
   | 'session-closed'
   | 'peer-not-found'
+  | 'sender-exists' // a session has one sender of live sound of each kind
+  | 'utterance-not-found'
+  | 'utterance-closed' // it takes no more sound, or cannot go on
   | 'sdp-invalid'
   | 'sdp-unsupported'
   | 'no-capacity' // worth a retry later

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { createApp, type AppOptions, type AppPorts } from '../signaling/app.js';
+import { audioSockets } from '../signaling/audio/audio-sockets.js';
 import { listen } from '../signaling/server.js';
 import { findFfmpeg } from './adapters/ffmpeg.js';
 import { AVATAR_FPS } from './avatar/manifest.js';
@@ -21,6 +22,7 @@ import { SenderPool } from './session/sender-pool.js';
 import type { SenderThread } from './session/sender-thread.js';
 import { Sessions, type SessionsOptions } from './session/sessions.js';
 import { createTransportHost } from './transport/create-transport-host.js';
+import type { TransportHost } from './transport/peer-transport.js';
 import { Avatars } from './worker/avatars.js';
 import { Engines } from './worker/engines.js';
 import { WorkerHost } from './worker/host.js';
@@ -107,7 +109,10 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       maxViewers: config.maxViewers,
       fps: config.fps,
       lingerMs: config.sessionLingerS * 1000,
+      ...(config.sessionIdleTimeoutS === 0 ? {} : { idleMs: config.sessionIdleTimeoutS * 1000 }),
+      ...(config.sessionMaxLengthS === 0 ? {} : { maxMs: config.sessionMaxLengthS * 1000 }),
       openAudience: senders.openAudience,
+      transport: senders.incoming,
       logLevel,
       clock: systemClock,
       log,
@@ -128,6 +133,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     const ports: AppPorts = {
       avatars,
       sessions,
+      talk: sessions.talk,
       diagnosis: new Diagnoses({
         sessions,
         transport: senders.transport,
@@ -151,7 +157,8 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       },
     };
     const app = createApp(ports, httpOptionsOf(config));
-    const server = await listen(app, { host: config.host, port: config.port });
+    const sockets = audioSockets(ports, { full: config.authTokens, viewer: config.viewerTokens });
+    const server = await listen(app, { host: config.host, port: config.port, sockets });
     // Together: streams that never end would hold the server up, and it must take no request meanwhile.
     scope.defer(() => Promise.all([server.close(), sessions.close()]));
     return {
@@ -172,6 +179,7 @@ async function openSenders(
 ): Promise<{
   transport: DiagnosedTransport;
   openAudience: SessionsOptions['openAudience'];
+  incoming: TransportHost | undefined;
   threads: readonly SenderThread[];
 }> {
   const { icePortRange, logLevel } = config;
@@ -185,12 +193,18 @@ async function openSenders(
   if (config.senders === 0) {
     const transport = await createTransportHost({ ...settings, log });
     scope.defer(() => transport.ice.close());
-    return { transport, openAudience: localAudiences({ transport, clock, log }), threads: [] };
+    const openAudience = localAudiences({ transport, clock, log });
+    return { transport, openAudience, incoming: transport, threads: [] };
   }
   const pool = await SenderPool.create({ count: config.senders, transport: settings, logLevel, clock, log });
   scope.defer(() => pool.close());
   const { transport, threads } = pool;
-  return { transport, openAudience: (id, events) => pool.openAudience(id, events), threads };
+  return {
+    transport,
+    openAudience: (id, events) => pool.openAudience(id, events),
+    incoming: undefined,
+    threads,
+  };
 }
 
 function httpOptionsOf(config: Config): AppOptions {

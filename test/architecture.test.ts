@@ -60,6 +60,7 @@ const DOORS: Record<string, { pattern: RegExp; files: RegExp }> = {
     pattern: /import \{[^}]*\bspawn\b[^}]*\} from 'node:child_process'/,
     files: /^src\/adapters\/ffmpeg\.ts$/,
   },
+  WebSockets: { pattern: /^import \{[^}]*\} from 'ws'/m, files: /^signaling\/audio\/audio-sockets\.ts$/ },
   'worker processes': {
     pattern: /import \{[^}]*\bfork\b[^}]*\} from 'node:child_process'/,
     files: /^src\/worker\/(host|job)\.ts$/,

@@ -1,20 +1,17 @@
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { AppError } from '../../src/errors.js';
 import { route } from '../describe.js';
 import { pathParam } from '../params.js';
-import type { MediaPathsPort, SessionEvent, SessionInfo, SessionsPort } from '../ports.js';
-import { HttpRefusal } from '../problem.js';
-import { mediaTypeOf, readJson } from '../request-body.js';
+import type { MediaPathsPort, NumberedEvent, SessionInfo, SessionsPort, TalkPort } from '../ports.js';
+import { readJson } from '../request-body.js';
 import {
   sessionCreateSchema,
   sessionDetailSchema,
   sessionSchema,
   sessionSettingsSchema,
-  utteranceSchema,
 } from '../schemas.js';
 import { SSE_HEADERS, sseResponse } from '../sse.js';
-import { discard, receiveForm, receiveRaw, type UploadedFile } from '../uploads.js';
+import { soundPathOf, utteranceRoutes } from './utterances.js';
 
 export interface SessionRoutesOptions {
   readonly maxUploadBytes: number;
@@ -24,15 +21,20 @@ export interface SessionRoutesOptions {
   readonly hasIceServers: boolean;
 }
 
-const binary = z.string().openapi({ format: 'binary' });
+/** A number that a client got from us; anything else asks for all that is kept. */
+function lastEventId(c: Context): number | undefined {
+  const given = c.req.header('last-event-id') ?? c.req.query('lastEventId');
+  if (given === undefined || given === '') return undefined;
+  return /^\d{1,15}$/.test(given) ? Number(given) : 0;
+}
 
 export function sessionRoutes(
   app: OpenAPIHono,
-  ports: { sessions: SessionsPort; paths: MediaPathsPort },
+  ports: { sessions: SessionsPort; talk: TalkPort; paths: MediaPathsPort },
   options: SessionRoutesOptions,
 ): void {
   const { sessions, paths } = ports;
-  const limits = { uploadsDir: paths.uploadsDir, maxUploadBytes: options.maxUploadBytes };
+  utteranceRoutes(app, ports, options);
 
   route(
     app,
@@ -63,7 +65,7 @@ export function sessionRoutes(
     },
     async function createSession(c) {
       const body = await readJson(c, sessionCreateSchema);
-      const audioPath = body.audio && (await soundPath(body.audio));
+      const audioPath = body.audio && (await soundPathOf(body.audio, paths, options.demoAudioPath));
       const info = await sessions.create({
         avatarId: body.avatar,
         ...(body.engine !== undefined ? { engine: body.engine } : {}),
@@ -71,14 +73,12 @@ export function sessionRoutes(
         ...(audioPath !== undefined ? { audioPath } : {}),
         ...(body.saveImages !== undefined ? { saveImages: body.saveImages } : {}),
         ...(body.endAfterSpeech !== undefined ? { endAfterSpeech: body.endAfterSpeech } : {}),
+        ...(body.idleTimeoutS !== undefined ? { idleTimeoutS: body.idleTimeoutS } : {}),
+        ...(body.maxLengthS !== undefined ? { maxLengthS: body.maxLengthS } : {}),
       });
       return c.json(withUrls(info), 201, { Location: `/v1/sessions/${info.id}` });
     },
   );
-
-  async function soundPath(sound: { path?: string | undefined; demo?: true | undefined }): Promise<string> {
-    return sound.path !== undefined ? paths.resolve(sound.path) : options.demoAudioPath;
-  }
 
   route(
     app,
@@ -114,11 +114,16 @@ export function sessionRoutes(
     async function configure(c) {
       const id = pathParam(c, 'id');
       sessions.get(id);
-      const { maxBitrateBps, quality, playoutDelayMs } = await readJson(c, sessionSettingsSchema);
+      const { maxBitrateBps, quality, playoutDelayMs, mouthStrength, mouthSmoothing } = await readJson(
+        c,
+        sessionSettingsSchema,
+      );
       const info = await sessions.configure(id, {
         ...(maxBitrateBps !== undefined ? { maxBitrateBps } : {}),
         ...(quality !== undefined ? { quality } : {}),
         ...(playoutDelayMs !== undefined ? { playoutDelayMs } : {}),
+        ...(mouthStrength !== undefined ? { mouthStrength } : {}),
+        ...(mouthSmoothing !== undefined ? { mouthSmoothing } : {}),
       });
       return c.json(withUrls(info));
     },
@@ -145,44 +150,16 @@ export function sessionRoutes(
     app,
     {
       method: 'post',
-      path: '/v1/sessions/{id}/utterances',
+      path: '/v1/sessions/{id}/keep-alive',
       tag: 'sessions',
-      summary: 'Say something after what is already queued',
-      body: {
-        'application/json': utteranceSchema,
-        'multipart/form-data': z.object({ file: binary }),
-        'audio/*': binary,
-      },
-      status: 201,
-      answer: 'Queued',
-      schema: z.object({ utteranceId: z.string() }),
-      refusals: [400, 403, 404, 409, 413, 415, 422, 429, 501, 503],
+      summary: 'Say that a session is still wanted, though nobody watches or uses it',
+      status: 204,
+      answer: 'Its idle and linger times begin anew',
+      refusals: [404, 429],
     },
-    async function say(c) {
-      const id = pathParam(c, 'id');
-      // An unknown session is refused before a large body is taken in.
-      sessions.get(id);
-      return c.json(await sayBody(c, id), 201);
-    },
-  );
-
-  route(
-    app,
-    {
-      method: 'post',
-      path: '/v1/sessions/{id}/interrupt',
-      tag: 'sessions',
-      summary: 'Stop speaking and drop what is queued',
-      status: 200,
-      answer: 'Interrupted; playedMs says how much of it was heard',
-      schema: z.object({ playedMs: z.number() }),
-      refusals: [404, 429, 501],
-    },
-    async function interrupt(c) {
-      const id = pathParam(c, 'id');
-      sessions.get(id);
-      if (!sessions.interrupt) throw new AppError('not-supported', 'this server cannot interrupt speech');
-      return c.json(await sessions.interrupt(id));
+    function keepAlive(c) {
+      sessions.keepAlive(pathParam(c, 'id'));
+      return c.body(null, 204);
     },
   );
 
@@ -192,7 +169,8 @@ export function sessionRoutes(
       method: 'get',
       path: '/v1/sessions/{id}/events',
       tag: 'sessions',
-      summary: 'Follow a session: its state, its viewers, rendering ahead, ends of utterances, its own end',
+      summary:
+        'Follow a session: its state, its utterances as they are heard, its viewers, its own end; Last-Event-ID replays',
       status: 200,
       answer: 'Server-sent events; each is named and carries JSON',
       answerType: 'text/event-stream',
@@ -202,62 +180,30 @@ export function sessionRoutes(
       const id = pathParam(c, 'id');
       sessions.get(id);
       if (c.req.method === 'HEAD') return c.body(null, 200, { ...SSE_HEADERS });
-      return sseResponse<SessionEvent>(
+      const afterId = lastEventId(c);
+      return sseResponse<NumberedEvent>(
         {
-          subscribe: (listener) => sessions.subscribe(id, listener),
+          subscribe: (listener) => sessions.subscribe(id, listener, afterId),
+          idOf: (event) => String(event.id),
           nameOf: ({ event }) => event,
           dataOf: ({ data }) => data,
           isLast: ({ event }) => event === 'session.ended',
-          limit: 256,
+          // All that can be replayed at once.
+          limit: 1024,
         },
         { clientSignal: c.req.raw.signal, keepAliveMs: options.keepAliveMs },
       );
     },
   );
 
-  async function sayBody(c: Context, id: string): Promise<{ utteranceId: string }> {
-    const mediaType = mediaTypeOf(c);
-    if (mediaType === 'application/json') {
-      const body = await readJson(c, utteranceSchema);
-      if (body.text !== undefined)
-        throw new AppError(
-          'not-supported',
-          'no speech synthesiser is configured: send sound instead of text',
-        );
-      if (body.mode === 'replace')
-        throw new AppError('not-supported', 'mode "replace" is not available: utterances are appended');
-      return sessions.say(id, { audioPath: await soundPath(body) });
-    }
-    const file = await receiveSound(c, mediaType);
-    try {
-      return await sessions.say(id, { audioPath: file.path, audioIsUpload: true });
-    } catch (error) {
-      await discard(file);
-      throw error;
-    }
-  }
-
-  async function receiveSound(c: Context, mediaType: string): Promise<UploadedFile> {
-    if (mediaType === 'multipart/form-data') return (await receiveForm(c, limits)).file;
-    if (
-      /^(audio|video)\//.test(mediaType) ||
-      mediaType === 'application/octet-stream' ||
-      mediaType === 'application/ogg'
-    ) {
-      return receiveRaw(c, limits);
-    }
-    throw new HttpRefusal(
-      415,
-      'unsupported-media-type',
-      `an utterance is JSON, a form with a file, or a sound file, not "${mediaType}"`,
-    );
-  }
-
   function withUrls(info: SessionInfo): SessionInfo & { urls: Record<string, string> } {
     const urls = {
       whep: `/whep/${info.id}`,
+      whip: `/whip/${info.id}`,
       mjpeg: `/api/stream/${info.id}`,
       utterances: `/v1/sessions/${info.id}/utterances`,
+      /** A WebSocket. */
+      audio: `/v1/sessions/${info.id}/audio`,
       events: `/v1/sessions/${info.id}/events`,
       // A HEAD there names them in its Links, before an offer is made.
       ...(options.hasIceServers ? { iceServers: `/whep/${info.id}` } : {}),

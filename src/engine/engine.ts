@@ -20,6 +20,17 @@ export interface AvatarSource {
   close(): void;
 }
 
+/** How a mouth moves, of what was heard. */
+export interface MouthTuning {
+  /** 0 shuts it, 1 is as heard, 2 twice as far. */
+  readonly strength: number;
+  /** 0..1: how much of the picture before stays; 0 is as heard. */
+  readonly smoothing: number;
+}
+
+/** How long a mouth takes to shut when its speech is cut off, where an engine can draw again what was drawn. */
+export const CLOSING_MS = 60;
+
 /** Turns one avatar and a stretch of sound into pictures. One instance a session. */
 export interface EngineStream {
   /** How much sound after a picture's own time the engine needs before it can draw it. */
@@ -42,8 +53,15 @@ export interface EngineStream {
    * others keep their places. The stream closes the take, at once if it is closed. Only where the engine can rehearse.
    */
   cue?(take: Take, timeMs: number): void;
-  /** Ends the take that plays with a short fade, and drops those behind it: their speech was interrupted. */
-  cut?(): void;
+  /**
+   * The speech that was pushed, or is on its way up to `untilMs`, was interrupted: the mouth shuts within CLOSING_MS, a
+   * take that plays ends with a short fade, and those behind it are dropped.
+   */
+  cut?(untilMs: number): void;
+  /** How the mouth moves from the next picture on. Absent where it is not possible. */
+  tune?(tuning: MouthTuning): void;
+  /** The next picture is again the one `count` before: those were drawn, but not shown. Absent where it is not possible. */
+  rewind?(count: number): void;
   close(): Promise<void>;
 }
 

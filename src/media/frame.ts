@@ -77,4 +77,6 @@ export interface EncodedPicture {
   readonly data: Uint8Array;
   /** Which of the session's streams it belongs to; a JPEG has none. Absent means `high`. */
   readonly rendition?: RenditionName;
+  /** Counts the cuts of the session's speech; a picture of an earlier epoch must not be shown. Absent means 0. */
+  readonly epoch?: number;
 }

@@ -30,6 +30,8 @@ export interface OutgoingStreamOptions {
   /** Present if the viewer takes repeats. */
   readonly rtxPayloadType?: number | undefined;
   readonly extensions: StreamExtensions;
+  /** RTP time stamp of media time 0; random if absent. */
+  readonly timestampBase?: number | undefined;
 }
 
 export interface OutgoingPayload {
@@ -46,7 +48,7 @@ export interface OutgoingPayload {
 export class OutgoingStream {
   readonly ssrc = randomBytes(4).readUInt32BE(0);
   readonly rtxSsrc = randomBytes(4).readUInt32BE(0);
-  readonly timestampBase = randomBytes(4).readUInt32BE(0);
+  readonly timestampBase: number;
   readonly payloadType: number;
   readonly rtxPayloadType: number | undefined;
   readonly clockRate: number;
@@ -73,6 +75,7 @@ export class OutgoingStream {
     this.payloadType = options.payloadType;
     this.rtxPayloadType = options.rtxPayloadType;
     this.clockRate = options.clockRate;
+    this.timestampBase = options.timestampBase ?? randomBytes(4).readUInt32BE(0);
     this.#extensions = options.extensions;
     this.#history = options.rtxPayloadType === undefined ? [] : new Array<undefined>(HISTORY).fill(undefined);
   }

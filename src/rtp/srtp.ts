@@ -13,7 +13,8 @@ export interface SrtpMaster {
 
 /** Bytes that protection adds at most. */
 export const SRTP_OVERHEAD_BYTES = 16;
-const LABEL = { encryption: 0, authentication: 1, salt: 2 } as const;
+/** RFC 3711 section 4.3.1. */
+export const SRTP_LABEL = { encryption: 0, authentication: 1, salt: 2 } as const;
 const CM_TAG_BYTES = 10;
 
 export class SrtpProtector {
@@ -26,9 +27,9 @@ export class SrtpProtector {
 
   constructor(master: SrtpMaster) {
     this.#gcm = master.profile === 'AEAD_AES_128_GCM';
-    this.#key = createSecretKey(derive(master, LABEL.encryption, 16));
-    this.#authKey = createSecretKey(derive(master, LABEL.authentication, 20));
-    this.#salt = derive(master, LABEL.salt, this.#gcm ? 12 : 14);
+    this.#key = createSecretKey(deriveSessionKey(master, SRTP_LABEL.encryption, 16));
+    this.#authKey = createSecretKey(deriveSessionKey(master, SRTP_LABEL.authentication, 20));
+    this.#salt = deriveSessionKey(master, SRTP_LABEL.salt, this.#gcm ? 12 : 14);
     this.#iv = Buffer.alloc(this.#gcm ? 12 : 16);
   }
 
@@ -78,7 +79,7 @@ export class SrtpProtector {
 }
 
 /** RFC 3711 section 4.3.3; a 96-bit salt is filled up with zeros at its end (RFC 7714 section 11). */
-function derive(master: SrtpMaster, label: number, sizeBytes: number): Buffer {
+export function deriveSessionKey(master: SrtpMaster, label: number, sizeBytes: number): Buffer {
   const iv = Buffer.alloc(16);
   master.masterSalt.copy(iv);
   iv[7] = (iv[7] ?? 0) ^ label;

@@ -7,6 +7,8 @@ const EXTENSIONS = [ABS_SEND_TIME, PLAYOUT_DELAY];
 /** What a viewer may ask for or tell, as far as it offers it. */
 const FEEDBACK = ['nack', 'nack pli', 'ccm fir', 'goog-remb'];
 const RTPMAP = { opus: 'opus/48000/2', VP8: 'VP8/90000', H264: 'H264/90000' } as const;
+/** A voice in packets of 10 or 20 ms is heard soonest. */
+const OPUS_IN_FMTP = 'minptime=10;useinbandfec=1';
 const OPUS_FMTP = 'minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1';
 /** RFC 6184 section 8.2.2: the profile is the viewer's own, the mode is the one with FU-A and STAP-A. */
 const H264_FMTP = 'level-asymmetry-allowed=1;packetization-mode=1';
@@ -30,14 +32,14 @@ export interface AnswerStream {
 }
 
 /**
- * The answer (RFC 8829 section 5.3, draft-ietf-wish-whep): send only, all sections on the transport of the first, one
- * media stream, every candidate in it. The viewer opens the DTLS handshake.
+ * The answer (RFC 8829 section 5.3, draft-ietf-wish-whep, RFC 9725): send only, or receive only, all sections on the
+ * transport of the first, one media stream, every candidate in it. The viewer opens the DTLS handshake.
  */
 export function writeAnswer(
   offer: Offer,
   transport: AnswerTransport,
-  streams: ReadonlyMap<OfferedSection, AnswerStream>,
-  cname: string,
+  streams: ReadonlyMap<OfferedSection, AnswerStream> | 'recvonly',
+  cname = '',
 ): string {
   const mids = offer.sections.filter(({ codec }) => codec !== undefined).map(({ mid }) => mid);
   const bundled = mids.every((mid) => mid !== undefined);
@@ -50,9 +52,15 @@ export function writeAnswer(
     ...(transport.lite ? ['a=ice-lite'] : []),
     ...(bundled ? [`a=group:BUNDLE ${mids.join(' ')}`] : []),
     'a=extmap-allow-mixed',
-    `a=msid-semantic: WMS ${cname}`,
+    ...(streams === 'recvonly' ? [] : [`a=msid-semantic: WMS ${cname}`]),
     ...offer.sections.flatMap((section) =>
-      sectionLines(section, transport, streams.get(section), cname, section === tagged),
+      sectionLines(
+        section,
+        transport,
+        streams === 'recvonly' ? streams : streams.get(section),
+        cname,
+        section === tagged,
+      ),
     ),
   ];
   return `${lines.join('\r\n')}\r\n`;
@@ -61,7 +69,7 @@ export function writeAnswer(
 function sectionLines(
   section: OfferedSection,
   transport: AnswerTransport,
-  stream: AnswerStream | undefined,
+  stream: AnswerStream | 'recvonly' | undefined,
   cname: string,
   tagged: boolean,
 ): string[] {
@@ -91,23 +99,22 @@ function sectionLines(
       const id = codec.extensions.get(uri);
       return id === undefined ? [] : [`a=extmap:${id} ${uri}`];
     }),
-    'a=sendonly',
-    `a=msid:${cname} ${kind}`,
+    ...(stream === 'recvonly' ? ['a=recvonly'] : ['a=sendonly', `a=msid:${cname} ${kind}`]),
     'a=rtcp-mux',
     'a=rtcp-mux-only',
-    ...codecLines(codec, rtx),
-    ...ssrcLines(stream, rtx !== undefined, cname, kind),
+    ...codecLines(codec, rtx, stream === 'recvonly' ? OPUS_IN_FMTP : OPUS_FMTP),
+    ...(stream === 'recvonly' ? [] : ssrcLines(stream, rtx !== undefined, cname, kind)),
   ];
 }
 
-function codecLines(codec: OfferedCodec, rtx: number | undefined): string[] {
+function codecLines(codec: OfferedCodec, rtx: number | undefined, opusFmtp: string): string[] {
   const type = codec.payloadType;
   return [
     `a=rtpmap:${type} ${RTPMAP[codec.name]}`,
     ...FEEDBACK.filter((one) => codec.name !== 'opus' && codec.feedback.includes(one)).map(
       (one) => `a=rtcp-fb:${type} ${one}`,
     ),
-    ...(codec.name === 'opus' ? [`a=fmtp:${type} ${OPUS_FMTP}`] : []),
+    ...(codec.name === 'opus' ? [`a=fmtp:${type} ${opusFmtp}`] : []),
     ...(codec.profileLevelId === undefined
       ? []
       : [`a=fmtp:${type} ${H264_FMTP};profile-level-id=${codec.profileLevelId}`]),

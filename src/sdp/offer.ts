@@ -61,12 +61,16 @@ interface Section {
 }
 
 /**
- * Reads an SDP offer (RFC 8866) against the rules for players (draft-ietf-wish-whep): receive only, one transport, at
- * most one track a kind, and no half answers: an m-section that cannot be served refuses the whole offer.
+ * Reads an SDP offer (RFC 8866) against the rules for players (draft-ietf-wish-whep), who only receive, or for publishers
+ * (RFC 9725), who only send, and here only sound: one transport, at most one track a kind, and no half answers: an m-section that cannot be served refuses the whole offer.
  * Throws `sdp-invalid` or `sdp-unsupported`.
  * @param codecs those of pictures that can be sent, the best first
  */
-export function readOffer(sdp: string, codecs: readonly VideoCodec[] = ['VP8']): Offer {
+export function readOffer(
+  sdp: string,
+  codecs: readonly VideoCodec[] = ['VP8'],
+  side: 'player' | 'publisher' = 'player',
+): Offer {
   const { session, sections } = split(sdp);
   const live = sections.filter((section) => !section.rejected);
   const media = live.filter((section) => section.kind !== 'other');
@@ -80,7 +84,7 @@ export function readOffer(sdp: string, codecs: readonly VideoCodec[] = ['VP8']):
   const near = (name: string): string =>
     [...first.lines, ...session].flatMap((line) => valueOf(line, name))[0] ?? of(name)[0] ?? '';
   checkBundle(session, media);
-  for (const section of media) checkSection(section, session, codecs);
+  for (const section of media) checkSection(section, session, codecs, side);
   for (const kind of ['audio', 'video'] as const) {
     const count = media.filter((section) => section.kind === kind).length;
     if (count > 1) throw unsupported(`asks for ${count} ${kind} tracks, one is the limit`);
@@ -144,11 +148,20 @@ function checkBundle(session: readonly string[], media: readonly Section[]): voi
   if (!bundled) throw unsupported('does not bundle its sections; max-bundle is needed');
 }
 
-function checkSection(section: Section, session: readonly string[], codecs: readonly VideoCodec[]): void {
+function checkSection(
+  section: Section,
+  session: readonly string[],
+  codecs: readonly VideoCodec[],
+  side: 'player' | 'publisher',
+): void {
   const kind = section.kind as 'audio' | 'video';
   const direction = directionOf(section.lines) ?? directionOf(session) ?? 'sendrecv';
-  if (direction === 'sendonly' || direction === 'inactive')
-    throw unsupported(`has an ${kind} section that is ${direction}; a player offers recvonly`);
+  if (direction === 'inactive' || direction === (side === 'player' ? 'sendonly' : 'recvonly'))
+    throw unsupported(
+      `has an ${kind} section that is ${direction}; a ${side} offers ${side === 'player' ? 'recvonly' : 'sendonly'}`,
+    );
+  if (side === 'publisher' && kind === 'video')
+    throw unsupported('has a video section; a session takes sound only, so offer just that');
   if (!section.protocol.endsWith('RTP/SAVPF'))
     throw unsupported(`has an ${kind} section over ${section.protocol.slice(0, 40)}; DTLS-SRTP is needed`);
   const setup = [...section.lines, ...session].flatMap((line) => valueOf(line, 'setup'))[0] ?? 'actpass';

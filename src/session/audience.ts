@@ -81,6 +81,8 @@ export interface Audience {
   sendSound(sound: SoundPacket, mediaSamples: number): void;
   /** Wall time `wallMs` (Unix ms) and media time `mediaSamples` are the same moment. */
   sendSenderReports(mediaSamples: number, wallMs: number): void;
+  /** A new epoch: nothing that was handed over before leaves any more, or leaves again. */
+  cut(): void;
   requestKeyframe(rendition: RenditionName): void;
   /** At most `listed` viewers, the oldest, one by one. */
   report(listed: number): Promise<AudienceReport>;

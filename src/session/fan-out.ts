@@ -28,6 +28,8 @@ export interface FanOutPeer {
   readonly wantsSlimSound: boolean;
   /** Share of packets that it misses, as it reports. */
   readonly lossShare: number;
+  /** Repeats nothing of what was sent so far. */
+  cut(): void;
   /** The renditions of one picture that are there; the peer takes one or none. */
   sendPicture(renditions: readonly PictureParts[], mediaSamples: number): void;
   sendSound(sound: SoundPacket, mediaSamples: number): void;
@@ -180,6 +182,13 @@ export class FanOut {
       viewer.peer.sendSenderReports(mediaSamples, wallMs);
       if (viewer.reports < 2) this.#reported(viewer);
     });
+  }
+
+  /** A new epoch: what is not sent yet is not sent at all, and what was is not repeated. A key picture follows. */
+  cut(): void {
+    this.#jobs.splice(0);
+    this.#recent.clear();
+    for (const { peer } of this.#viewers.values()) peer.cut();
   }
 
   requestKeyframe(rendition: RenditionName): void {

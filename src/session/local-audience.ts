@@ -3,6 +3,7 @@ import { AppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
+import { timestampBaseOf } from '../rtp/timestamp-base.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import type {
   Audience,
@@ -44,6 +45,7 @@ export class LocalAudience implements Audience {
   readonly #options: LocalAudienceOptions;
   readonly #peers = new Map<string, Peer>();
   readonly #fanOut: FanOut;
+  readonly #timestampBases: { readonly audio: number; readonly video: number };
   readonly #goneViewers = new ViewerTally();
   #settings: AudienceSettings = { ladder: [], top: undefined, playoutDelayMs: [0, 0] };
   #closed = false;
@@ -51,6 +53,10 @@ export class LocalAudience implements Audience {
   constructor(options: LocalAudienceOptions) {
     const { sessionId, events, clock, log } = options;
     this.#options = options;
+    this.#timestampBases = {
+      audio: timestampBaseOf(sessionId, 'audio'),
+      video: timestampBaseOf(sessionId, 'video'),
+    };
     this.#fanOut = new FanOut({
       clock,
       onKeyframeNeeded: (rendition) => events.onKeyframeWanted(rendition),
@@ -78,6 +84,7 @@ export class LocalAudience implements Audience {
       offerSdp,
       ladder,
       playoutDelayMs,
+      timestampBases: this.#timestampBases,
       onKeyframeNeeded: (rendition) => {
         // One that is not encoded yet begins with a key picture by itself.
         if (!this.#closed) events.onWish();
@@ -131,6 +138,10 @@ export class LocalAudience implements Audience {
 
   sendSenderReports(mediaSamples: number, wallMs: number): void {
     this.#fanOut.sendSenderReports(mediaSamples, wallMs);
+  }
+
+  cut(): void {
+    this.#fanOut.cut();
   }
 
   requestKeyframe(rendition: RenditionName): void {

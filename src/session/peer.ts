@@ -45,6 +45,8 @@ export interface PeerOptions {
   onClosed(reason: string): void;
   /** Range of the delay that the viewer's player shall add, ms; default 0 to 0, the shortest. */
   readonly playoutDelayMs?: readonly [number, number];
+  /** RTP time stamps of media time 0, the same for all viewers of a session; random if absent. */
+  readonly timestampBases?: { readonly audio: number; readonly video: number };
 }
 
 type State = 'connecting' | 'connected' | 'closed';
@@ -106,6 +108,7 @@ export class Peer {
         payloadType: codec.payloadType,
         rtxPayloadType: codec.rtxPayloadType,
         clockRate: codec.name === 'opus' ? OPUS_CLOCK_RATE : VIDEO_CLOCK_RATE,
+        timestampBase: options.timestampBases?.[codec.name === 'opus' ? 'audio' : 'video'],
         extensions: {
           ...extension('absSendTime', codec.extensions.get(ABS_SEND_TIME)),
           ...(codec.name === 'opus' ? {} : extension('playoutDelay', codec.extensions.get(PLAYOUT_DELAY))),
@@ -260,6 +263,11 @@ export class Peer {
     }
     const same = renditions.find(({ rendition }) => rendition === this.#rendition);
     return same !== undefined && (this.#keyed || same.key) ? same : undefined;
+  }
+
+  /** What was sent is worthless from now on, and not repeated; a key picture follows. */
+  cut(): void {
+    this.#video?.forget();
   }
 
   /** One 20 ms packet whose first sample is `mediaSamples`. */

@@ -1,4 +1,5 @@
 import type { RenditionRequest } from '../encoder/renditions.js';
+import type { MouthTuning } from '../engine/engine.js';
 import { toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
@@ -18,10 +19,12 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 const RATE_RATIO = MEDIA_RATE / ENGINE_RATE;
 
-export interface PictureStreamOptions extends Omit<WorkerStreamOptions, 'firstIndex' | 'onLost'> {
+export interface PictureStreamOptions extends Omit<WorkerStreamOptions, 'firstIndex' | 'epoch' | 'onLost'> {
   /** The session's. */
   id: string;
   openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
+  /** The session's present epoch. */
+  epoch(): number;
   /** Media time of the end of the sound that was fed. */
   fedSamples(): number;
   /** A stream is there, the first or another one. */
@@ -43,6 +46,7 @@ export class PictureStream {
   #trimSamples = 0;
   #closed = false;
   #renditions: readonly RenditionRequest[] | undefined;
+  #tuning: MouthTuning | undefined;
   /** Streams that were lost. */
   lost = 0;
 
@@ -73,6 +77,17 @@ export class PictureStream {
     if (cut < mono.length) this.#current.pushSound(mono.slice(cut));
   }
 
+  /** As WorkerStream.cut, from a media time of the session on. */
+  cut(epoch: number, fromSamples: number): void {
+    this.#current?.cut(epoch, this.ownMs(fromSamples));
+  }
+
+  /** As WorkerStream.tune; a stream that is opened later moves so, too. */
+  tune(tuning: MouthTuning): void {
+    this.#tuning = tuning;
+    this.#current?.tune(tuning);
+  }
+
   /** As WorkerStream.setRenditions; a stream that is opened later gets them, too. */
   setRenditions(wanted: readonly RenditionRequest[]): void {
     this.#renditions = wanted;
@@ -90,8 +105,10 @@ export class PictureStream {
     const { avatarId, fps, onPicture, onJpeg, onStats, id, log } = this.#options;
     const high = this.#renditions?.find(({ name }) => name === 'high');
     const bitrateBps = high?.bitrateBps ?? this.#options.bitrateBps;
+    let epoch = 0;
     const stream = await this.#options.openStream({
       ...{ avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, firstIndex },
+      epoch: () => (epoch = this.#options.epoch()),
       onLost: (reason) => {
         log.warn({ session: id, reason }, 'picture stream lost, opening another');
         this.#current = undefined;
@@ -104,7 +121,10 @@ export class PictureStream {
       return;
     }
     this.#current = stream;
+    // There was a cut while it was being opened.
+    if (epoch !== this.#options.epoch()) this.cut(this.#options.epoch(), this.#options.fedSamples());
     if (this.#renditions !== undefined) stream.setRenditions(this.#renditions);
+    if (this.#tuning !== undefined) stream.tune(this.#tuning);
     this.#options.onOpened(stream);
   }
 

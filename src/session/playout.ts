@@ -1,7 +1,6 @@
 import { BoundedQueue } from '../lib/bounded-queue.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { frameToSamples, msToSamples } from '../media/timeline.js';
-import type { SoundPacket } from './fan-out.js';
 
 /** The longest stretch of pictures of one rendition that may wait for their time (the legacy API promises this bound). */
 export const MAX_QUEUED_PICTURES = 30;
@@ -15,11 +14,24 @@ export const MAX_QUEUED_PICTURES = 30;
 export const SOUND_LEAD_MS = 40;
 const SOUND_LEAD_SAMPLES = msToSamples(SOUND_LEAD_MS);
 
-export interface PlayoutSinks {
-  sound(sound: SoundPacket, mediaSamples: number): void;
+/** When the sound of a media time is heard, after that time on the session's clock: the 90 ms above, less the lead. */
+export const HEARD_AFTER_MS = 50;
+
+export interface PlayoutSinks<Sound> {
+  sound(sound: Sound, mediaSamples: number): void;
   /** All renditions of one picture that are there; one that comes later comes alone. */
   picture(renditions: readonly EncodedPicture[]): void;
   jpeg(picture: EncodedPicture): void;
+}
+
+/** What `cut` left behind. */
+export interface PlayoutCut<Sound> {
+  /** Media time of the first sound that has not left; undefined if none waits. */
+  readonly soundSamples: number | undefined;
+  /** Index of the newest picture that left; -1 if none did. */
+  readonly lastPicture: number;
+  /** What waits from `soundSamples` on, to be changed in place. */
+  readonly waiting: readonly { sound: Sound; readonly mediaSamples: number }[];
 }
 
 /** Is told what leaves, just before it does. */
@@ -31,21 +43,25 @@ export interface PlayoutMeter {
 
 /**
  * Lets pictures leave at their media time, in all renditions, and sound at a constant lead before it. Sound is never
- * held back for a late picture: a picture that comes after its time leaves at once, with its own time stamp.
+ * held back for a late picture: a picture that comes after its time leaves at once, with its own time stamp. What belongs
+ * to an epoch before the last cut never leaves.
  */
-export class Playout {
+export class Playout<Sound> {
   readonly #fps: number;
-  readonly #sinks: PlayoutSinks;
-  readonly #sound: { packet: SoundPacket; mediaSamples: number }[] = [];
+  readonly #sinks: PlayoutSinks<Sound>;
+  readonly #sound: { sound: Sound; readonly mediaSamples: number }[] = [];
   readonly #pictures = new Map<RenditionName, BoundedQueue<EncodedPicture>>();
   readonly #meter: PlayoutMeter | undefined;
   readonly #jpegs = new BoundedQueue<EncodedPicture>(MAX_QUEUED_PICTURES);
   #lastPlayed = -1;
+  #epoch = 0;
+  /** Pictures of an epoch that was cut off, which never left; each rendition that came after the cut counts. */
+  stalePictures = 0;
   /** Pictures that left more than a frame after their time; one in several renditions counts once. */
   latePictures = 0;
   playedPictures = 0;
 
-  constructor(fps: number, sinks: PlayoutSinks, meter?: PlayoutMeter) {
+  constructor(fps: number, sinks: PlayoutSinks<Sound>, meter?: PlayoutMeter) {
     this.#fps = fps;
     this.#sinks = sinks;
     this.#meter = meter;
@@ -56,17 +72,26 @@ export class Playout {
     return Math.max(0, ...[...this.#pictures.values()].map(({ size }) => size));
   }
 
+  /** Media time of the first sound that has not left; undefined if none waits. */
+  get nextSamples(): number | undefined {
+    return this.#sound[0]?.mediaSamples;
+  }
+
   get droppedPictures(): number {
     return [...this.#pictures.values()].reduce((sum, { dropped }) => sum + dropped, 0);
   }
 
   /** Sound is fed a bounded lead ahead of the clock (session.ts), so this queue needs no bound of its own. */
-  pushSound(packet: SoundPacket, mediaSamples: number): void {
-    this.#sound.push({ packet, mediaSamples });
+  pushSound(sound: Sound, mediaSamples: number): void {
+    this.#sound.push({ sound, mediaSamples });
   }
 
   /** Returns true when a queued picture had to be dropped: the viewers then need a keyframe. */
   pushPicture(picture: EncodedPicture): boolean {
+    if (this.#isStale(picture)) {
+      this.stalePictures += 1;
+      return false;
+    }
     const rendition = picture.rendition ?? 'high';
     let queue = this.#pictures.get(rendition);
     if (queue === undefined) {
@@ -79,12 +104,27 @@ export class Playout {
   }
 
   pushJpeg(picture: EncodedPicture): void {
-    this.#jpegs.push(picture);
+    if (!this.#isStale(picture)) this.#jpegs.push(picture);
   }
 
-  /** Replaces the sound from `fromSamples` on that waits; `silence` is asked for one packet after the other. */
-  hush(fromSamples: number, silence: () => SoundPacket): void {
-    for (const waiting of this.#sound) if (waiting.mediaSamples >= fromSamples) waiting.packet = silence();
+  /**
+   * Begins a new epoch: pictures that wait are dropped, and those that still come of an older one, too. The sound that
+   * waits is handed to the caller, who knows what shall be heard in its place.
+   */
+  cut(epoch: number): PlayoutCut<Sound> {
+    this.#epoch = epoch;
+    this.stalePictures += this.queuedPictures;
+    for (const queue of this.#pictures.values()) queue.clear();
+    this.#jpegs.clear();
+    return {
+      soundSamples: this.#sound[0]?.mediaSamples,
+      lastPicture: this.#lastPlayed,
+      waiting: this.#sound,
+    };
+  }
+
+  #isStale({ epoch = 0 }: EncodedPicture): boolean {
+    return epoch < this.#epoch;
   }
 
   /** Sends every picture whose media time is `nowSamples` or earlier, and the sound that goes before. */
@@ -93,7 +133,7 @@ export class Playout {
     for (let next = this.#sound[0]; next && next.mediaSamples <= soundUntil; next = this.#sound[0]) {
       this.#meter?.soundLeaves(next.mediaSamples, this.#sound.length, this.queuedPictures);
       this.#sound.shift();
-      this.#sinks.sound(next.packet, next.mediaSamples);
+      this.#sinks.sound(next.sound, next.mediaSamples);
     }
     for (let group = this.#nextGroup(nowSamples); group.length > 0; group = this.#nextGroup(nowSamples)) {
       this.#count(group[0]?.index ?? 0, nowSamples);

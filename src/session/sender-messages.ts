@@ -47,6 +47,7 @@ export type ToAudience =
   | { readonly type: 'picture'; readonly renditions: readonly EncodedPicture[]; readonly fps: number }
   | { readonly type: 'sound'; readonly sound: SoundPacket; readonly mediaSamples: number }
   | { readonly type: 'reports'; readonly mediaSamples: number; readonly wallMs: number }
+  | { readonly type: 'cut' }
   | { readonly type: 'remove'; readonly viewerId: string }
   | { readonly type: 'call'; readonly callId: number; readonly call: SenderCall }
   | { readonly type: 'close' };

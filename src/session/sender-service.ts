@@ -64,6 +64,8 @@ export class SenderService {
         return audience.sendSound(message.sound, message.mediaSamples);
       case 'reports':
         return audience.sendSenderReports(message.mediaSamples, message.wallMs);
+      case 'cut':
+        return audience.cut();
       case 'configure':
         return audience.configure(message.settings);
       case 'remove':

@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { MouthTuning } from '../engine/engine.js';
 import { AppError, toAppError } from '../errors.js';
-import type { Clock } from '../lib/clock.js';
-import { Emitter } from '../lib/emitter.js';
-import type { Log } from '../lib/log.js';
-import type { OpusEncoder } from '../encoder/opus-encoder.js';
 import { Downsampler48To16 } from '../media/resample.js';
 import {
   frameToSamples,
@@ -12,14 +9,22 @@ import {
   samplesToFrame,
   samplesToMs,
 } from '../media/timeline.js';
-import type { WorkerStream, WorkerStreamOptions } from '../worker/host.js';
-import type { Audience, AudienceDemand, AudienceEvents, ViewerAnswer } from './audience.js';
+import type { WorkerStream } from '../worker/host.js';
+import type { Audience, AudienceDemand, ViewerAnswer } from './audience.js';
 import { JpegWatchers } from './jpeg-watchers.js';
 import { MediaClock } from './media-clock.js';
 import { PictureStream } from './picture-stream.js';
-import { Playout, SOUND_LEAD_MS } from './playout.js';
+import { HEARD_AFTER_MS } from './playout.js';
+import type {
+  Interrupted,
+  SayOptions,
+  SessionOptions,
+  SessionSettings,
+  SessionState,
+} from './session-types.js';
+import { SessionOutput, type OutputCut } from './session-output.js';
 import { RenderAhead } from './render-ahead.js';
-import { SessionRenditions, type PictureSettings } from './session-renditions.js';
+import { SessionRenditions } from './session-renditions.js';
 import type { SessionFigures } from './figures.js';
 import {
   SessionMetrics,
@@ -27,60 +32,26 @@ import {
   type SessionMediaSummary,
   type ViewerStats,
 } from './session-metrics.js';
+import { EventLog } from './event-log.js';
+import { heardAtOf } from './heard-at.js';
+import type { InterruptReason } from './session-events.js';
+import { SessionLife } from './session-life.js';
 import { SessionSound } from './session-sound.js';
-import { SpeechQueue } from './speech-queue.js';
-import type { Utterance } from './utterance.js';
+import { SessionSpeech } from './session-speech.js';
+import type { UtteranceView } from './utterance-book.js';
+import { PIECE_VALUES, type Utterance } from './utterance.js';
 import { ViewerTally } from './viewer-tally.js';
 
 /** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
 const DRAW_MARGIN_MS = 80;
 const TICK_MS = 5;
-/** After an interrupt the sound that was fed already is heard this much longer, counted at its media time. */
-const FALL_SILENT_MS = 60 + SOUND_LEAD_MS;
-/** Utterances that wait; each has a decoder that stands by. */
-const MAX_WAITING = 32;
+const HEARD_AFTER_SAMPLES = msToSamples(HEARD_AFTER_MS);
 /** The first utterance waits this long for somebody to listen, so that its first words are not lost. */
 const FIRST_VIEWER_WAIT_MS = 3_000;
 /** How often it is looked at what the viewers' links carry. */
 const DEMAND_EVERY_MS = 100;
 /** Viewers described one by one. */
 const MAX_VIEWER_STATS = 100;
-
-export interface SessionOptions {
-  id: string;
-  avatarId: string;
-  fps: number;
-  bitrateBps: number;
-  lingerMs: number;
-  /** Viewers without VP8 can be sent H.264. */
-  h264?: boolean;
-  /** The faces of an utterance are made before it plays. */
-  rehearses?: boolean;
-  openStream(options: WorkerStreamOptions): Promise<WorkerStream>;
-  openAudience(events: AudienceEvents): Audience;
-  opus: OpusEncoder;
-  clock: Clock;
-  log: Log;
-}
-
-export interface SessionSettings extends PictureSettings {
-  /** Range of the delay that players shall add, ms. */
-  readonly playoutDelayMs: readonly [number, number];
-}
-
-export type SessionState = 'idle' | 'speaking' | 'ended';
-
-export type SessionEvents = {
-  state: { state: 'idle' | 'speaking' };
-  /** After the count changed. */
-  viewers: { viewers: number };
-  ended: { reason: string };
-  /** An utterance is being rendered before it plays: 0..1, and 1 once it waits for its turn. */
-  rendering: { utteranceId: string; progress: number };
-  /** It plays all the same, over the footage's own face. */
-  renderingFailed: { utteranceId: string; message: string };
-  speechEnded: { utteranceId: string; playedMs: number; interrupted: boolean };
-};
 
 /**
  * One talking avatar on one media clock. Sound is fed to the worker a fixed lead ahead of the clock, pictures come
@@ -91,29 +62,32 @@ export class Session {
   readonly avatarId: string;
   readonly fps: number;
   readonly createdAtMs: number;
-  readonly events = new Emitter<SessionEvents>();
+  readonly events = new EventLog();
+  /** Resolves once, when nothing of the session is left. */
+  readonly ended: Promise<{ reason: string }>;
+  #tellEnded: (how: { reason: string }) => void = () => {};
   readonly #options: SessionOptions;
   readonly #audience: Audience;
   readonly #watchers: JpegWatchers;
-  readonly #playout: Playout;
+  readonly #output: SessionOutput;
   readonly #downsampler = new Downsampler48To16();
-  readonly #pcm = new Int16Array(OPUS_FRAME_SAMPLES * 2);
   readonly #pictures: PictureStream;
   readonly #mediaClock: MediaClock;
   readonly #sound: SessionSound;
   #fedSamples = 0;
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
-  readonly #speech = new SpeechQueue();
+  readonly #speech: SessionSpeech;
+  readonly #heardAt: ReturnType<typeof heardAtOf>;
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
-  #lonelySinceMs: number;
+  readonly #life: SessionLife;
   #renditions: SessionRenditions | undefined;
   #lastDemandMs = -Infinity;
   #playoutDelayMs: readonly [number, number] = [0, 0];
+  #mouth: MouthTuning = { strength: 1, smoothing: 0 };
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #metrics: SessionMetrics;
-  #toldState: 'idle' | 'speaking' = 'idle';
   readonly #ahead: RenderAhead;
   #closing: Promise<void> | undefined;
 
@@ -126,16 +100,33 @@ export class Session {
     this.createdAtMs = options.clock.wall();
     this.#mediaClock = new MediaClock(options.clock);
     this.#sound = new SessionSound(options.opus);
-    this.#lonelySinceMs = options.clock.now();
+    this.#life = new SessionLife(
+      {
+        ...options.life,
+        onEnding: (data) => this.events.add({ event: 'session.ending', data }),
+      },
+      options.clock.now(),
+    );
+    this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
+    this.#heardAt = heardAtOf(options.id);
+    this.#speech = new SessionSpeech({
+      sessionId: options.id,
+      tell: (event) => this.events.add(event),
+      onFailed: ({ id: utterance, error }) =>
+        options.log.warn({ session: options.id, utterance, err: toAppError(error) }, 'speech broke off'),
+      wallMs: () => options.clock.wall(),
+    });
     this.#ahead = new RenderAhead({
       stream: () => this.#pictures.current,
-      onProgress: (utteranceId, progress) => this.events.emit('rendering', { utteranceId, progress }),
+      onProgress: (utteranceId, progress) =>
+        this.events.add({ event: 'utterance.rendering', data: { utteranceId, progress } }),
       onFailed: (utterance, err) => {
         options.log.warn(
           { session: options.id, utterance: utterance.id, err },
           'speech was not rendered ahead',
         );
-        this.events.emit('renderingFailed', { utteranceId: utterance.id, message: err.message });
+        const data = { utteranceId: utterance.id, message: err.message };
+        this.events.add({ event: 'utterance.rendering-failed', data });
       },
     });
     this.#audience = options.openAudience({
@@ -150,28 +141,31 @@ export class Session {
     });
     this.#pictures = new PictureStream({
       ...options,
+      epoch: () => this.#output.epoch,
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
       onPicture: (picture) => {
-        if (this.#playout.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
-        this.#playout.advance(this.#mediaClock.nowSamples);
+        if (this.#output.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
+        this.#output.advance(this.#mediaClock.nowSamples);
       },
-      onJpeg: (picture) => this.#playout.pushJpeg(picture),
+      onJpeg: (picture) => this.#output.pushJpeg(picture),
       onStats: (stats) => {
         this.#workerStats = stats;
         this.#metrics.workerReported(stats);
         this.#skippedPictures += stats.skipped;
       },
     });
-    this.#playout = new Playout(
-      options.fps,
-      {
+    this.#output = new SessionOutput({
+      fps: options.fps,
+      sound: this.#sound,
+      sinks: {
         sound: (sound, mediaSamples) => this.#audience.sendSound(sound, mediaSamples),
         picture: (renditions) => this.#audience.sendPicture(renditions, options.fps),
         jpeg: (picture) => this.#watchers.push(picture.data),
       },
-      this.#metrics,
-    );
+      meter: this.#metrics,
+      nowMs: () => options.clock.now(),
+    });
   }
 
   /** Opens the worker's stream and starts the clock. @throws avatar-not-found, worker-died, timeout */
@@ -184,7 +178,6 @@ export class Session {
       throw error;
     }
     session.#mediaClock.restart();
-    session.#lonelySinceMs = options.clock.now();
     session.#tick();
     return session;
   }
@@ -199,7 +192,7 @@ export class Session {
 
   get state(): SessionState {
     if (this.#closing) return 'ended';
-    return this.#speech.speaking ? 'speaking' : 'idle';
+    return this.#speech.state;
   }
 
   get viewers(): number {
@@ -209,11 +202,8 @@ export class Session {
   get stats(): Record<string, number> {
     return {
       mediaMs: Math.round(samplesToMs(this.#mediaClock.nowSamples)),
-      playedPictures: this.#playout.playedPictures,
-      latePictures: this.#playout.latePictures,
-      droppedPictures: this.#playout.droppedPictures,
+      ...this.#output.counts,
       skippedPictures: this.#skippedPictures,
-      queuedPictures: this.#playout.queuedPictures,
       soundUnderflows: this.#speech.underflows,
       renderMs: Number(this.#workerStats.renderMs.toFixed(2)),
       encodeMs: Number(this.#workerStats.encodeMs.toFixed(2)),
@@ -239,12 +229,8 @@ export class Session {
   }
 
   get #pictureCounts(): PictureCounts {
-    return {
-      sent: this.#playout.playedPictures,
-      late: this.#playout.latePictures,
-      dropped: this.#playout.droppedPictures,
-      skipped: this.#skippedPictures,
-    };
+    const { playedPictures: sent, latePictures: late, droppedPictures: dropped } = this.#output.counts;
+    return { sent, late, dropped, skipped: this.#skippedPictures };
   }
 
   /** Utterances that are being rendered before they play, and how far each is (0..1). */
@@ -253,24 +239,22 @@ export class Session {
   }
 
   /**
-   * Queues speech behind what is queued already. `untilWatched` holds it back until somebody listens (3 s at most).
-   * `audioPath` is where its sound lies, for a session that renders before it plays; that file is read until the
-   * returned promise resolves.
+   * Queues speech. Resolves when its sound is not read any more.
+   * @throws session-closed, no-capacity
    */
-  say(utterance: Utterance, options: { untilWatched?: boolean; audioPath?: string } = {}): Promise<void> {
+  say(utterance: Utterance, options: SayOptions = {}): Promise<void> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
-    if (this.#speech.size >= MAX_WAITING)
-      throw new AppError(
-        'no-capacity',
-        `session ${this.id} has ${MAX_WAITING} utterances waiting already; try again when one has ended`,
-      );
-    const waitUntilMs = options.untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
-    if (!this.#options.rehearses || options.audioPath === undefined) {
-      this.#speech.push(utterance, { waitUntilMs });
+    this.keepAlive();
+    const { mode = 'append', untilWatched = false, audioPath, live } = options;
+    const waitUntilMs = untilWatched ? this.#options.clock.now() + FIRST_VIEWER_WAIT_MS : 0;
+    if (mode === 'replace') this.interrupt('all', 'replaced');
+    if (mode === 'interrupt') this.interrupt('playing', 'replaced');
+    if (!this.#options.rehearses || audioPath === undefined) {
+      this.#speech.say(utterance, mode, { waitUntilMs, ...live });
       return utterance.closed;
     }
-    const rendered = this.#ahead.add(utterance, options.audioPath);
-    this.#speech.push(utterance, {
+    const rendered = this.#ahead.add(utterance, audioPath);
+    this.#speech.say(utterance, mode, {
       waitUntilMs,
       heldAt: (atSamples) => !rendered.ready || !this.#isPictureStart(atSamples),
       onStart: (atSamples) => rendered.start(this.#pictures.ownMs(atSamples)),
@@ -278,24 +262,70 @@ export class Session {
     return Promise.all([utterance.closed, rendered.over]).then(() => {});
   }
 
+  utterance(id: string): UtteranceView {
+    const view = this.#speech.view(id);
+    if (view === undefined)
+      throw new AppError('utterance-not-found', `session ${this.id} has no utterance ${id}`);
+    return view;
+  }
+
+  /** Those to come in their order, and the newest that are over. */
+  get utterances(): UtteranceView[] {
+    return this.#speech.views;
+  }
+
   #isPictureStart(atSamples: number): boolean {
     return frameToSamples(samplesToFrame(atSamples, this.fps), this.fps) === atSamples;
   }
 
   /**
-   * Drops the speech that plays and all that waits; the session goes on in silence. Sound that was fed already falls
-   * silent, too, after a moment; the mouth follows. Returns how much of the speech that played had been heard.
+   * Drops speech: all of it, what plays, or one utterance. The session goes on with what is left, or in silence. Sound
+   * that was fed already falls silent at once, too, and the mouth shuts.
    */
-  async interrupt(): Promise<{ playedMs: number }> {
-    const stopSamples = this.#mediaClock.nowSamples + msToSamples(FALL_SILENT_MS);
-    // The encoder itself says what silence is after the speech that it coded last: packets coded apart would end in a
-    // click where its own begin again.
-    const silence = new Int16Array(OPUS_FRAME_SAMPLES * 2);
-    this.#playout.hush(stopSamples, () => this.#sound.encode(silence));
-    this.#pictures.current?.cut();
-    const dropped = await this.#speech.clear(stopSamples);
-    for (const { utterance, heardSamples } of dropped) this.#tellEnd(utterance.id, heardSamples, true);
-    return { playedMs: Math.round(samplesToMs(dropped[0]?.heardSamples ?? 0)) };
+  interrupt(
+    which: 'all' | 'playing' | { id: string } = 'all',
+    reason: InterruptReason = 'request',
+  ): Interrupted {
+    const startedMs = this.#options.clock.now();
+    const playing = this.#speech.state === 'speaking';
+    // What only waits can go without a break in what is heard.
+    const nextSamples = this.#output.nextSamples ?? this.#fedSamples;
+    const isFed = this.#speech.isFedBeyond(nextSamples, typeof which === 'object' ? which.id : undefined);
+    const cut = isFed ? this.#cut() : undefined;
+    const dropped = this.#speech.cut(cut?.stopSamples ?? this.#fedSamples, which, reason);
+    return {
+      playedMs: playing ? (dropped[0]?.playedMs ?? 0) : 0,
+      dropped,
+      resumable: dropped.some(({ utteranceId }) => this.#speech.view(utteranceId)?.resumable),
+      ...(cut && { silentAt: this.#heardAt(cut.stopSamples), shutAt: this.#heardAt(cut.shutSamples) }),
+      stopped: cut
+        ? this.#output.stopped(startedMs, cut)
+        : Promise.resolve({ soundStoppedMs: 0, stoppedMs: 0 }),
+    };
+  }
+
+  /** Its owner is there, whether anybody watches or not. */
+  keepAlive(): void {
+    this.#life.used(this.#options.clock.now());
+  }
+
+  /** Whom the avatar talks with speaks, or is expected to. */
+  setListening(listening: boolean): void {
+    this.#speech.setListening(listening);
+  }
+
+  /** Goes on with what was interrupted last, from where it stopped. Returns the ids; none if there is nothing. */
+  resume(): string[] {
+    if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    return this.#speech.resume();
+  }
+
+  /** Nothing of what was fed and drawn for the future leaves any more. */
+  #cut(): OutputCut {
+    const cut = this.#output.cut(this.#mediaClock.nowSamples, this.#fedSamples);
+    this.#audience.cut();
+    this.#pictures.cut(cut.epoch, cut.fromSamples);
+    return cut;
   }
 
   /** @throws sdp-invalid, sdp-unsupported, no-capacity, session-closed */
@@ -305,13 +335,14 @@ export class Session {
   }
 
   get settings(): SessionSettings {
-    return { ...this.#renditions?.settings, playoutDelayMs: this.#playoutDelayMs };
+    return { ...this.#renditions?.settings, playoutDelayMs: this.#playoutDelayMs, mouth: this.#mouth };
   }
 
   /** Takes hold without a visible break; viewers who join later get the play-out delay. */
   configure(settings: Partial<SessionSettings>): void {
     const renditions = this.#renditions;
-    const { playoutDelayMs, ...picture } = settings;
+    const { playoutDelayMs, mouth, ...picture } = settings;
+    if (mouth !== undefined) this.#pictures.tune((this.#mouth = mouth));
     this.#playoutDelayMs = playoutDelayMs ?? this.#playoutDelayMs;
     if (renditions === undefined) return;
     renditions.configure(picture);
@@ -349,9 +380,8 @@ export class Session {
       this.#options.log.warn({ session: this.id, pausedMs: Math.round(heldMs) }, 'clock held after a stall');
     const now = this.#mediaClock.nowSamples;
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
-    this.#playout.advance(now);
-    this.#retireSpoken(now);
-    this.#tellState();
+    this.#output.advance(now);
+    this.#speech.advance(now - HEARD_AFTER_SAMPLES);
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
       this.#audience.sendSenderReports(now, this.#options.clock.wall());
@@ -360,16 +390,17 @@ export class Session {
       this.#lastDemandMs = nowMs;
       this.#sound.expectLoss(this.#serveDemand().worstLossShare);
     }
-    this.#watchLoneliness(nowMs);
+    const over = this.#life.check(nowMs, { watched: this.viewers > 0, busy: this.#speech.busy });
+    if (over !== undefined) void this.close(over).catch(() => {});
     if (!this.#closing) this.#stopTimer = this.#options.clock.after(TICK_MS, () => this.#tick());
   }
 
-  /** Takes the next 20 ms of sound, encodes it for its time, and gives it to the engine at once. */
+  /** Takes the next 20 ms of sound, and gives it to the engine at once. */
   #feed(nowMs: number): void {
-    const spoke = this.#speech.feed(this.#pcm, this.#fedSamples, this.viewers > 0, nowMs);
-    if (!spoke) this.#pcm.fill(0);
-    this.#playout.pushSound(this.#sound.encode(this.#pcm), this.#fedSamples);
-    this.#pictures.pushSound(this.#downsampler.push(this.#pcm));
+    const pcm = new Int16Array(PIECE_VALUES);
+    this.#speech.feed(pcm, this.#fedSamples, this.viewers > 0, nowMs);
+    this.#pictures.pushSound(this.#downsampler.push(pcm));
+    this.#output.pushSound(pcm, this.#fedSamples);
     this.#fedSamples += OPUS_FRAME_SAMPLES;
   }
 
@@ -388,34 +419,9 @@ export class Session {
     for (const rendition of this.#audience.demand.renditions) this.#audience.requestKeyframe(rendition);
   }
 
-  #retireSpoken(now: number): void {
-    for (const { utterance, heardSamples } of this.#speech.retire(now)) {
-      if (utterance.error !== undefined) {
-        const err = toAppError(utterance.error);
-        this.#options.log.warn({ session: this.id, utterance: utterance.id, err }, 'speech broke off');
-      }
-      this.#tellEnd(utterance.id, heardSamples, false);
-    }
-  }
-
   /** Not while it ends: that its viewers go then is no news of its own. */
   #tellViewers(): void {
-    if (!this.#closing) this.events.emit('viewers', { viewers: this.viewers });
-  }
-
-  #tellState(): void {
-    const state = this.#speech.speaking ? 'speaking' : 'idle';
-    if (state !== this.#toldState) this.events.emit('state', { state: (this.#toldState = state) });
-  }
-
-  #tellEnd(utteranceId: string, heardSamples: number, interrupted: boolean): void {
-    this.events.emit('speechEnded', { utteranceId, playedMs: samplesToMs(heardSamples), interrupted });
-  }
-
-  #watchLoneliness(nowMs: number): void {
-    if (this.viewers > 0 || this.#speech.busy) this.#lonelySinceMs = nowMs;
-    else if (nowMs - this.#lonelySinceMs >= this.#options.lingerMs)
-      void this.close('nobody watched any more').catch(() => {});
+    if (!this.#closing) this.events.add({ event: 'session.viewers', data: { viewers: this.viewers } });
   }
 
   close(reason: string): Promise<void> {
@@ -428,10 +434,11 @@ export class Session {
     this.#stopTimer();
     this.#watchers.close();
     this.#audience.close();
-    await Promise.allSettled([this.#pictures.close(), this.#speech.clear(this.#mediaClock.nowSamples)]);
-    this.#sound.close();
+    await Promise.allSettled([this.#pictures.close(), this.#speech.close()]);
+    this.#output.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
-    this.events.emit('ended', { reason });
+    this.events.add({ event: 'session.ended', data: { reason } });
+    this.#tellEnded({ reason });
   }
 }
 

@@ -1,8 +1,5 @@
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { randomUUID } from 'node:crypto';
 import type { Ffmpeg } from '../adapters/ffmpeg.js';
-import { decodeAudio } from '../audio/decode.js';
 import { OpusEncoder } from '../encoder/opus-encoder.js';
 import { defaultBitrateBps } from '../encoder/vp8-encoder.js';
 import { AppError, toAppError } from '../errors.js';
@@ -14,8 +11,13 @@ import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
 import type { SessionFigures } from './figures.js';
 import type { Audience, AudienceEvents } from './audience.js';
-import { newSessionId, Session, type SessionState } from './session.js';
-import { Utterance } from './utterance.js';
+import { newSessionId, Session } from './session.js';
+import type { SessionState } from './session-types.js';
+import type { TransportHost } from '../transport/peer-transport.js';
+import type { LiveReport } from './live-speaker.js';
+import type { NumberedEvent } from './session-events.js';
+import { Talks } from './talks.js';
+import type { Utterance } from './utterance.js';
 
 export interface SessionsOptions {
   engines: Engines;
@@ -31,7 +33,12 @@ export interface SessionsOptions {
   /** Frame rate of a session that names none. */
   fps: number;
   lingerMs: number;
+  /** Of every session, at most; undefined: no limit. See SessionLife. */
+  idleMs?: number;
+  maxMs?: number;
   openAudience(sessionId: string, events: AudienceEvents): Audience;
+  /** By which sound comes in over WHIP; undefined where other threads have it. */
+  transport?: TransportHost | undefined;
   logLevel: string;
   clock: Clock;
   log: Log;
@@ -41,6 +48,8 @@ export interface SessionSettings {
   maxBitrateBps?: number;
   quality?: 'auto' | 'high' | 'mid' | 'low';
   playoutDelayMs?: { min: number; max: number };
+  mouthStrength?: number;
+  mouthSmoothing?: number;
 }
 
 interface SessionView {
@@ -56,6 +65,7 @@ interface SessionView {
   engineMode: EngineChoice['mode'];
   engineReason: string;
   rendering: { utteranceId: string; progress: number }[];
+  live?: LiveReport;
   settings: SessionSettings;
   stats: Record<string, number>;
 }
@@ -67,11 +77,18 @@ export class Sessions {
   /** Results being saved after their sessions, one behind the other. */
   #saving: Promise<void> = Promise.resolve();
   readonly #abort = new AbortController();
+  /** What is said in them. */
+  readonly talk: Talks;
   /** Sessions being opened count against the limit, so that parallel requests cannot overshoot it. */
   #opening = new Set<string>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.talk = new Talks({
+      ...options,
+      find: (id) => this.#find(id),
+      rendersAhead: (id) => this.#sessions.get(id)?.choice.mode === 'prerendered',
+    });
   }
 
   async create(options: {
@@ -82,6 +99,9 @@ export class Sessions {
     audioPath?: string;
     legacy?: boolean;
     saveImages?: boolean;
+    endAfterSpeech?: boolean;
+    idleTimeoutS?: number;
+    maxLengthS?: number;
   }): Promise<SessionView> {
     const { maxSessions, clock, log } = this.#options;
     const fps = options.fps ?? this.#options.fps;
@@ -94,7 +114,7 @@ export class Sessions {
     let choice: EngineChoice | undefined;
     try {
       const avatar = await this.#options.avatar(options.avatarId);
-      if (options.audioPath !== undefined) utterance = this.#utterance(options.audioPath);
+      if (options.audioPath !== undefined) utterance = this.talk.utteranceOf(options.audioPath);
       // First the sound: one that cannot be decoded is refused before anything runs that would have to be undone.
       await utterance?.firstSound;
       choice = await this.#options.engines.choose({
@@ -109,7 +129,12 @@ export class Sessions {
         fps,
         bitrateBps: defaultBitrateBps(avatar.widthPx, avatar.heightPx),
         h264: this.#options.ffmpeg.codesH264,
-        lingerMs: this.#options.lingerMs,
+        life: {
+          lingerMs: this.#options.lingerMs,
+          idleMs: shorter(this.#options.idleMs, options.idleTimeoutS),
+          maxMs: shorter(this.#options.maxMs, options.maxLengthS),
+          endAfterSpeech: options.endAfterSpeech,
+        },
         rehearses: chosen.mode === 'prerendered',
         openStream: (streamOptions) => chosen.open(streamOptions),
         openAudience: (events) => this.#options.openAudience(id, events),
@@ -120,8 +145,9 @@ export class Sessions {
       if (utterance && options.audioPath !== undefined)
         void session.say(utterance, { untilWatched: true, audioPath: options.audioPath });
       this.#sessions.set(id, { session, choice: chosen });
-      session.events.on('ended', () => {
+      void session.ended.then(() => {
         this.#sessions.delete(id);
+        this.talk.forget(session);
         chosen.release();
         if (options.saveImages && options.audioPath !== undefined)
           this.#save(session, chosen, options.audioPath);
@@ -142,7 +168,8 @@ export class Sessions {
 
   get(id: string): SessionView {
     const session = this.#find(id);
-    return viewOf(session, this.#sessions.get(id)!.choice);
+    const live = this.talk.liveReport(session);
+    return { ...viewOf(session, this.#sessions.get(id)!.choice), ...(live === undefined ? {} : { live }) };
   }
 
   /** What a session and its viewers measured. @throws session-not-found */
@@ -162,49 +189,20 @@ export class Sessions {
     return all;
   }
 
-  /** Calls back while utterances are being rendered before they play, until the session ends. */
-  subscribe(id: string, listener: (event: SessionEvent) => void): () => void {
-    const { events } = this.#find(id);
-    const off = [
-      events.on('rendering', (data) => listener({ event: 'utterance.rendering', data })),
-      events.on('renderingFailed', (data) => listener({ event: 'utterance.rendering-failed', data })),
-      events.on('speechEnded', (data) => listener({ event: 'utterance.ended', data })),
-      events.on('state', (data) => listener({ event: 'session.state', data })),
-      events.on('viewers', (data) => listener({ event: 'session.viewers', data })),
-      events.on('ended', (data) => listener({ event: 'session.ended', data })),
-    ];
-    return () => off.forEach((stop) => stop());
+  /**
+   * Calls back on every event until the session ends; with `afterId`, first with what is kept of those that came after
+   * that one.
+   */
+  subscribe(id: string, listener: (event: NumberedEvent) => void, afterId?: number): () => void {
+    return this.#find(id).events.follow(listener, afterId);
   }
 
   usesAvatar(avatarId: string): boolean {
     return [...this.#sessions.values()].some(({ session }) => session.avatarId === avatarId);
   }
 
-  async say(
-    id: string,
-    options: { audioPath: string; audioIsUpload?: boolean },
-  ): Promise<{ utteranceId: string }> {
-    const discard = () =>
-      options.audioIsUpload ? rm(options.audioPath, { force: true }) : Promise.resolve();
-    try {
-      const session = this.#find(id);
-      const utterance = this.#utterance(options.audioPath);
-      try {
-        await utterance.firstSound;
-        void session.say(utterance, { audioPath: options.audioPath }).then(discard, discard);
-      } catch (error) {
-        await utterance.close();
-        throw error;
-      }
-      return { utteranceId: utterance.id };
-    } catch (error) {
-      await discard();
-      throw error;
-    }
-  }
-
-  interrupt(id: string): Promise<{ playedMs: number }> {
-    return this.#find(id).interrupt();
+  keepAlive(id: string): void {
+    this.#find(id).keepAlive();
   }
 
   async stop(id: string): Promise<void> {
@@ -226,9 +224,26 @@ export class Sessions {
 
   /** Takes hold without a visible break. @throws session-not-found */
   configure(id: string, settings: Readonly<SessionSettings>): Promise<SessionView> {
-    const { playoutDelayMs, ...picture } = settings;
-    this.#find(id).configure({
+    const { playoutDelayMs, mouthStrength, mouthSmoothing, ...picture } = settings;
+    const session = this.#find(id);
+    const { mouth } = session.settings;
+    const tunes = mouthStrength !== undefined || mouthSmoothing !== undefined;
+    if (tunes && this.#sessions.get(id)?.choice.engine !== 'cpu')
+      throw new AppError(
+        'not-supported',
+        'only the cpu engine can change how far and how smoothly a mouth moves',
+      );
+    session.keepAlive();
+    session.configure({
       ...picture,
+      ...(tunes
+        ? {
+            mouth: {
+              strength: mouthStrength ?? mouth.strength,
+              smoothing: mouthSmoothing ?? mouth.smoothing,
+            },
+          }
+        : {}),
       ...(playoutDelayMs === undefined
         ? {}
         : { playoutDelayMs: [playoutDelayMs.min, playoutDelayMs.max] as const }),
@@ -285,10 +300,6 @@ export class Sessions {
     return id;
   }
 
-  #utterance(audioPath: string): Utterance {
-    return new Utterance(randomUUID(), (signal) => decodeAudio(this.#options.ffmpeg, audioPath, { signal }));
-  }
-
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */
   #save(session: Session, choice: EngineChoice, audioPath: string): void {
     const { resultsDir, avatarsDir, modelsDir, ffmpeg, logLevel, log } = this.#options;
@@ -317,20 +328,20 @@ export class Sessions {
   }
 }
 
-export type SessionEvent =
-  | { event: 'utterance.rendering'; data: { utteranceId: string; progress: number } }
-  | { event: 'utterance.rendering-failed'; data: { utteranceId: string; message: string } }
-  | { event: 'utterance.ended'; data: { utteranceId: string; playedMs: number; interrupted: boolean } }
-  | { event: 'session.state'; data: { state: 'idle' | 'speaking' } }
-  | { event: 'session.viewers'; data: { viewers: number } }
-  | { event: 'session.ended'; data: { reason: string } };
+/** A session may have a shorter time than the server gives all, not a longer one. */
+function shorter(mostMs: number | undefined, askedS: number | undefined): number | undefined {
+  const ms = Math.min(mostMs ?? Infinity, askedS === undefined ? Infinity : askedS * 1000);
+  return Number.isFinite(ms) ? ms : undefined;
+}
 
 function settingsOf(session: Session): SessionSettings {
-  const { maxBitrateBps, quality, playoutDelayMs } = session.settings;
+  const { maxBitrateBps, quality, playoutDelayMs, mouth } = session.settings;
   return {
     ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
     quality: quality ?? 'auto',
     playoutDelayMs: { min: playoutDelayMs[0], max: playoutDelayMs[1] },
+    mouthStrength: mouth.strength,
+    mouthSmoothing: mouth.smoothing,
   };
 }
 

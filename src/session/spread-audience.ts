@@ -112,6 +112,10 @@ export class SpreadAudience implements Audience {
     for (const part of this.#parts) part.sendSenderReports(mediaSamples, wallMs);
   }
 
+  cut(): void {
+    for (const part of this.#parts) part.cut();
+  }
+
   requestKeyframe(rendition: RenditionName): void {
     if (!this.#closed) this.#wishes.ask(rendition);
   }

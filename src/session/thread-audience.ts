@@ -130,6 +130,10 @@ export class ThreadAudience implements AudiencePart {
     if (this.#open) this.#link.post(this.#reported);
   }
 
+  cut(): void {
+    if (this.#open) this.#link.post({ type: 'cut' });
+  }
+
   async report(listed: number): Promise<AudienceReport> {
     if (!this.#open) return NOTHING;
     // A thread that dies takes its figures along.

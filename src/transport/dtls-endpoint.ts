@@ -19,7 +19,7 @@ import { ReplayWindow } from './replay-window.js';
 
 export type SrtpProfile = 'AEAD_AES_128_GCM' | 'AES_CM_128_HMAC_SHA1_80';
 
-/** What the handshake agreed on for the media that we send (RFC 5764 section 4.2). */
+/** What the handshake agreed on for the media of one side (RFC 5764 section 4.2). */
 export interface SrtpKeys {
   readonly profile: SrtpProfile;
   /** 16 bytes. */
@@ -47,7 +47,8 @@ export interface DtlsEndpointOptions {
   /** The viewer's certificate must have one of these. */
   readonly fingerprints: readonly Fingerprint[];
   send(record: Buffer): void;
-  onConnected(keys: SrtpKeys): void;
+  /** What protects our media, and the viewer's. */
+  onConnected(own: SrtpKeys, remote: SrtpKeys): void;
   /** Once: the viewer closed, the handshake failed, or the certificate was a wrong one. Not called after `close`. */
   onClosed(reason: string): void;
 }
@@ -203,7 +204,11 @@ export class DtlsEndpoint {
       },
       profile: this.#server.srtp.srtpProfile ?? 0,
     });
-    this.#options.onConnected({ profile: profile.name, masterKey: localKey, masterSalt: localSalt });
+    const { name } = profile;
+    this.#options.onConnected(
+      { profile: name, masterKey: localKey, masterSalt: localSalt },
+      { profile: name, masterKey: remoteKey, masterSalt: remoteSalt },
+    );
   }
 
   /** The library asks for a certificate but checks neither whose it is nor that the viewer holds its key. */

@@ -26,7 +26,10 @@ export interface PeerTransportOptions {
   readonly fingerprints: readonly Fingerprint[];
   readonly clock: Clock;
   readonly log: Log;
-  onConnected(keys: SrtpKeys): void;
+  /** What protects our media, and the viewer's. */
+  onConnected(own: SrtpKeys, remote: SrtpKeys): void;
+  /** A packet of media as it came, protected; absent where none is expected. */
+  onRtp?(packet: Buffer): void;
   /** A compound packet, decrypted and authentic. */
   onRtcp(packet: Buffer): void;
   /** Once, unless `close` came first. */
@@ -42,7 +45,7 @@ export class PeerTransport {
   #next: IceClient | undefined;
   #path: DatagramPath | undefined;
   /** Agreed on, but no path was selected yet. */
-  #keys: SrtpKeys | undefined;
+  #keys: readonly [own: SrtpKeys, remote: SrtpKeys] | undefined;
   #closed = false;
   #waitingSteps = 0;
 
@@ -52,8 +55,8 @@ export class PeerTransport {
       identity: options.host.identity,
       fingerprints: options.fingerprints,
       send: (record) => this.#path?.send(record),
-      onConnected: (keys) => {
-        this.#keys = keys;
+      onConnected: (own, remote) => {
+        this.#keys = [own, remote];
         this.#announce();
       },
       onClosed: (reason) => this.#lose(reason),
@@ -136,7 +139,7 @@ export class PeerTransport {
     const keys = this.#keys;
     if (keys === undefined || this.#client.agent.selected === undefined || this.#closed) return;
     this.#keys = undefined;
-    this.#options.onConnected(keys);
+    this.#options.onConnected(...keys);
   }
 
   /** RFC 7983 section 7. */
@@ -162,7 +165,7 @@ export class PeerTransport {
         return; // forged, repeated or broken
       }
       this.#options.onRtcp(packet);
-    }
+    } else if (first >= 128 && first < 192) this.#options.onRtp?.(data);
   }
 
   #lose(reason: string): void {

@@ -92,6 +92,9 @@ function handle(message: ToWorker): void {
     case 'jpeg':
       streams.get(message.streamId)?.setJpeg(message.wanted);
       return;
+    case 'tune':
+      streams.get(message.streamId)?.tune(message.tuning);
+      return;
     case 'rehearse':
       streams.get(message.streamId)?.rehearse(message.rehearsalId, message.audioPath);
       return;
@@ -102,7 +105,7 @@ function handle(message: ToWorker): void {
       streams.get(message.streamId)?.cue(message.rehearsalId, message.atMs);
       return;
     case 'cut':
-      streams.get(message.streamId)?.cut();
+      streams.get(message.streamId)?.cut(message.epoch, message.fromMs);
       return;
     case 'close': {
       if (opening.has(message.streamId)) {

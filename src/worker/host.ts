@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { AppError, type ErrorCode } from '../errors.js';
+import type { MouthTuning } from '../engine/engine.js';
 import type { CostMode } from '../engine/faces/cost-model.js';
 import type { Log } from '../lib/log.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
@@ -25,6 +26,8 @@ export interface WorkerStreamOptions {
   bitrateBps: number;
   /** Number of the first picture; asked for when the worker is there. */
   firstIndex(): number;
+  /** The epoch that it begins in; 0 if absent. Asked for when the worker is there. */
+  epoch?(): number;
   /** Of all renditions; within each, indices rise and every picture before the next key picture needs the one before. */
   onPicture(picture: EncodedPicture & { readonly rendition: RenditionName }): void;
   onJpeg(picture: EncodedPicture): void;
@@ -72,8 +75,10 @@ export interface WorkerStream {
   cue(rehearsalId: number, atMs: number): void;
   /** A rehearsal that will not be cued. */
   drop(rehearsalId: number): void;
-  /** The speech that plays was interrupted. */
-  cut(): void;
+  /** How the mouth moves; without effect where the engine cannot. */
+  tune(tuning: MouthTuning): void;
+  /** The speech was interrupted: from `fromMs` (since the stream's own first sample) on it is not to be seen. */
+  cut(epoch: number, fromMs: number): void;
   close(): Promise<void>;
 }
 
@@ -178,7 +183,9 @@ export class WorkerHost {
           rehearsals: new Rehearsals((message) => this.#send({ ...message, streamId })),
         });
         const { avatarId, fps, bitrateBps } = options;
-        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex: options.firstIndex() });
+        const epoch = options.epoch?.() ?? 0;
+        const firstIndex = options.firstIndex();
+        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex, epoch });
       },
     ).catch((error: unknown) => {
       this.#entries.delete(streamId);
@@ -198,7 +205,8 @@ export class WorkerHost {
         Promise.reject(new AppError('worker-died', 'the picture stream is gone')),
       cue: (rehearsalId, atMs) => this.#send({ type: 'cue', streamId, rehearsalId, atMs }),
       drop: (rehearsalId) => this.#send({ type: 'drop-rehearsal', streamId, rehearsalId }),
-      cut: () => this.#send({ type: 'cut', streamId }),
+      tune: (tuning) => this.#send({ type: 'tune', streamId, tuning }),
+      cut: (epoch, fromMs) => this.#send({ type: 'cut', streamId, epoch, fromMs }),
       close: () => (closing ??= this.#closeStream(streamId)),
     };
   }
@@ -302,7 +310,8 @@ export class WorkerHost {
         if (!entry.closed) entry.options.onPicture(message);
         return;
       case 'jpeg':
-        if (!entry.closed) entry.options.onJpeg({ index: message.index, key: true, data: message.data });
+        if (!entry.closed)
+          entry.options.onJpeg({ index: message.index, epoch: message.epoch, key: true, data: message.data });
         return;
       case 'stats':
         entry.options.onStats(message);

@@ -4,7 +4,7 @@ import type { AvatarStore } from '../avatar/store.js';
 import { JpegEncoder } from '../encoder/jpeg-encoder.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
 import { toAppError } from '../errors.js';
-import type { AvatarSource, Engine, EngineStream, Take } from '../engine/engine.js';
+import type { AvatarSource, Engine, EngineStream, MouthTuning, Take } from '../engine/engine.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
 import { i420SizeBytes, type I420Frame, type RenditionName } from '../media/frame.js';
@@ -12,6 +12,7 @@ import { ENGINE_RATE } from '../media/timeline.js';
 import { ExtraRendition } from './extra-rendition.js';
 import { readSpeech } from './read-speech.js';
 import type { FromWorker } from './protocol.js';
+import { PictureNumbers } from './picture-numbers.js';
 import { RenditionEncoder, type RenditionEncoderOptions } from './rendition-encoder.js';
 
 interface MediaStreamOptions {
@@ -21,6 +22,8 @@ interface MediaStreamOptions {
   bitrateBps: number;
   /** Frame number of the first picture; later than 0 when a new worker takes over a running session. */
   firstIndex: number;
+  /** The epoch that its first pictures belong to; default 0. */
+  epoch?: number;
   store: AvatarStore;
   engine: Engine;
   ffmpeg: Ffmpeg;
@@ -53,6 +56,11 @@ export class MediaStream {
   #busy = false;
   #closed = false;
   #nextIndex: number;
+  /** What the next picture is to the encoders. */
+  #serial: number;
+  readonly #numbers: PictureNumbers;
+  /** Pictures that are drawn once more after a cut, and are no sign of falling behind. */
+  #again = 0;
   #jpeg: JpegEncoder | undefined;
   #jpegWanted = false;
   #stats = newStats();
@@ -63,6 +71,7 @@ export class MediaStream {
     encoding: RenditionEncoderOptions,
     high: RenditionEncoder,
     avatar: AvatarSource,
+    numbers: PictureNumbers,
     scope: Scope,
   ) {
     this.#options = options;
@@ -71,6 +80,8 @@ export class MediaStream {
     this.#high = high;
     this.#scope = scope;
     this.#nextIndex = options.firstIndex;
+    this.#serial = options.firstIndex;
+    this.#numbers = numbers;
     this.#avatar = avatar;
     this.widthPx = avatar.widthPx;
     this.heightPx = avatar.heightPx;
@@ -85,16 +96,17 @@ export class MediaStream {
       const engine = await options.engine.open(avatar, { fps });
       scope.defer(() => engine.close());
       const { widthPx, heightPx } = avatar;
+      const numbers = new PictureNumbers(options.epoch ?? 0);
       const encoding: RenditionEncoderOptions = {
         ...{ ffmpeg: options.ffmpeg, widthPx, heightPx, fps, log: options.log },
         warmUp: () => firstPicture(avatar),
         onPicture: ({ rendition = 'high', index, key, data }) =>
-          send({ type: 'picture', streamId, rendition, index, key, data }),
+          send({ type: 'picture', streamId, rendition, ...numbers.of(index), key, data }),
         onLost: (error) => send({ type: 'stream-failed', streamId, message: error.message }),
       };
       const { bitrateBps } = options;
       const high = await RenditionEncoder.open(encoding, { name: 'high', widthPx, heightPx, bitrateBps });
-      return new MediaStream(options, engine, encoding, high, avatar, scope);
+      return new MediaStream(options, engine, encoding, high, avatar, numbers, scope);
     } catch (error) {
       await scope.close();
       throw error;
@@ -146,6 +158,10 @@ export class MediaStream {
 
   setJpeg(wanted: boolean): void {
     this.#jpegWanted = wanted;
+  }
+
+  tune(tuning: MouthTuning): void {
+    this.#engine.tune?.(tuning);
   }
 
   /** Makes the faces of a sound file ahead of its play and tells how far it is. */
@@ -202,9 +218,32 @@ export class MediaStream {
     this.#cues.push(cue().catch(() => {}));
   }
 
-  cut(): void {
+  /** See `cut` in protocol.ts. */
+  cut(epoch: number, fromMs: number): void {
+    const untilMs = (this.#receivedSamples * 1000) / ENGINE_RATE;
+    if (this.#engine.rewind !== undefined) {
+      const { fps, firstIndex } = this.#options;
+      const first = Math.max(0, Math.ceil((fromMs * fps) / 1000 - 1e-6));
+      const back = Math.max(0, this.#nextIndex - firstIndex - first);
+      this.#engine.rewind(back);
+      this.#engine.cut?.(untilMs);
+      this.#begin(epoch, back);
+      // What is drawn again needs no more sound.
+      this.pushSound(new Float32Array(0));
+      return;
+    }
     // Behind the sound that came before this message.
-    void this.#running.then(() => this.#engine.cut?.());
+    void this.#running.then(() => {
+      this.#engine.cut?.(untilMs);
+      this.#begin(epoch, 0);
+    });
+  }
+
+  #begin(epoch: number, back: number): void {
+    this.#numbers.cut(this.#serial, back, epoch);
+    this.#nextIndex -= back;
+    this.#again = back;
+    this.requestKeyframe();
   }
 
   async #drain(): Promise<void> {
@@ -218,9 +257,11 @@ export class MediaStream {
         for await (const frame of this.#engine.push(pcm)) {
           if (this.#closed) return;
           const drawn = performance.now();
-          const index = this.#nextIndex++;
-          for (const extra of this.#extras.values()) extra.push(frame, index);
-          await Promise.all([this.#high?.push(frame, index), this.#pushJpeg(frame, index)]);
+          this.#nextIndex += 1;
+          this.#again = Math.max(0, this.#again - 1);
+          const serial = this.#serial++;
+          for (const extra of this.#extras.values()) extra.push(frame, serial);
+          await Promise.all([this.#high?.push(frame, serial), this.#pushJpeg(frame, serial)]);
           this.#count(drawn - mark, performance.now() - drawn);
           mark = performance.now();
         }
@@ -249,10 +290,11 @@ export class MediaStream {
     const receivedMs = (this.#receivedSamples * 1000) / ENGINE_RATE;
     const drawable = Math.floor(((receivedMs - this.#engine.lookaheadMs) * fps) / 1000) + 1;
     const waiting = drawable - (this.#nextIndex - firstIndex);
-    if (waiting <= MAX_WAITING_PICTURES) return;
+    if (waiting <= MAX_WAITING_PICTURES + this.#again) return;
     const behind = waiting - 1;
     this.#engine.skip(behind);
     this.#nextIndex += behind;
+    this.#serial += behind;
     this.#stats.skipped += behind;
   }
 
@@ -268,7 +310,7 @@ export class MediaStream {
       widthPx: this.widthPx,
       heightPx: this.heightPx,
       fps,
-      onPicture: (picture) => send({ type: 'jpeg', streamId, index: picture.index, data: picture.data }),
+      onPicture: ({ index, data }) => send({ type: 'jpeg', streamId, ...this.#numbers.of(index), data }),
       onFailed: (error) => log.warn({ err: error, streamId }, 'jpeg encoder failed'),
     });
     try {

@@ -1,4 +1,5 @@
 import type { MouthTiming } from '../engine/cpu/mouth-model.js';
+import type { MouthTuning } from '../engine/engine.js';
 import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import type { CostDecision } from '../engine/faces/cost-model.js';
 import type { FaceBasis } from '../engine/face-basis.js';
@@ -40,7 +41,15 @@ export interface FaceReadiness {
 
 export type ToWorker =
   /** The stream begins with `high` at full size and this bit rate. */
-  | { type: 'open'; streamId: number; avatarId: string; fps: number; bitrateBps: number; firstIndex: number }
+  | {
+      type: 'open';
+      streamId: number;
+      avatarId: string;
+      fps: number;
+      bitrateBps: number;
+      firstIndex: number;
+      epoch: number;
+    }
   /** 16 kHz mono, -1..1, contiguous media time. */
   | { type: 'sound'; streamId: number; pcm: Float32Array }
   /** The renditions to be encoded from now on, at most one of each name. */
@@ -49,13 +58,17 @@ export type ToWorker =
   | { type: 'keyframe'; streamId: number; rendition?: RenditionName }
   /** Starts or ends JPEG encoding beside VP8. */
   | { type: 'jpeg'; streamId: number; wanted: boolean }
+  | { type: 'tune'; streamId: number; tuning: MouthTuning }
   /** Makes the faces of a whole sound file before it plays. */
   | { type: 'rehearse'; streamId: number; rehearsalId: number; audioPath: string }
   | { type: 'drop-rehearsal'; streamId: number; rehearsalId: number }
   /** The rehearsed sound's first sample is media time `atMs`; comes before that sound. */
   | { type: 'cue'; streamId: number; rehearsalId: number; atMs: number }
-  /** The rehearsed speech that plays was interrupted. */
-  | { type: 'cut'; streamId: number }
+  /**
+   * The speech was interrupted: from media time `fromMs` of this stream on, what was sent so far is not to be seen. Its
+   * pictures from then on belong to `epoch`, and are drawn again where they were drawn already.
+   */
+  | { type: 'cut'; streamId: number; epoch: number; fromMs: number }
   | { type: 'close'; streamId: number }
   | { type: 'shutdown' };
 
@@ -70,10 +83,11 @@ export type FromWorker =
       streamId: number;
       rendition: RenditionName;
       index: number;
+      epoch: number;
       key: boolean;
       data: Uint8Array;
     }
-  | { type: 'jpeg'; streamId: number; index: number; data: Uint8Array }
+  | { type: 'jpeg'; streamId: number; index: number; epoch: number; data: Uint8Array }
   /** Once a second while something was drawn. */
   | {
       type: 'stats';

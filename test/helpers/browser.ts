@@ -13,7 +13,7 @@ export function chromiumPath(): string | undefined {
   return CANDIDATES.find((file) => file !== undefined && existsSync(file));
 }
 
-export async function openBrowser(): Promise<Browser> {
+export async function openBrowser(more: readonly string[] = []): Promise<Browser> {
   const executablePath = chromiumPath();
   if (executablePath === undefined) throw new Error('Chromium is not installed');
   const quiet = [
@@ -25,6 +25,6 @@ export async function openBrowser(): Promise<Browser> {
   ];
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required', ...quiet],
+    args: ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required', ...quiet, ...more],
   });
 }

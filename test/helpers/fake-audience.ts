@@ -63,6 +63,7 @@ export class FakeAudience implements AudiencePart {
   sendPicture = (...args: unknown[]): void => void this.told.push(['picture', ...args]);
   sendSound = (...args: unknown[]): void => void this.told.push(['sound', ...args]);
   sendSenderReports = (...args: unknown[]): void => void this.told.push(['reports', ...args]);
+  cut = (): void => void this.told.push(['cut']);
   requestKeyframe = (...args: unknown[]): void => void this.told.push(['keyframe', ...args]);
 
   async report(listed: number): Promise<AudienceReport> {

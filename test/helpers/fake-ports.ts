@@ -8,15 +8,22 @@ import type {
   AvatarsPort,
   DiagnosisPort,
   MediaPathsPort,
+  NumberedEvent,
   SessionCreateOptions,
   SessionEvent,
   SessionInfo,
   SessionMedia,
   SessionSettings,
   SessionsPort,
+  SpeechMode,
+  TalkPort,
+  UtteranceInfo,
 } from '../../signaling/ports.js';
 import { AppError } from '../../src/errors.js';
+import { EventLog } from '../../src/session/event-log.js';
 import type { SessionFigures } from '../../src/session/figures.js';
+import type { InterruptedView } from '../../src/session/talks.js';
+import type { InletReport } from '../../src/session/utterance-inlets.js';
 import { deferred } from './deferred.js';
 import { silentLog } from '../../src/lib/log.js';
 
@@ -153,10 +160,12 @@ export class FakeAvatars implements AvatarsPort {
 }
 
 /** Sessions in memory; pictures come from `picture()` and wait in no queue. */
-export class FakeSessions implements SessionsPort {
+export class FakeSessions implements SessionsPort, TalkPort {
   readonly infos = new Map<string, SessionInfo>();
   readonly created: SessionCreateOptions[] = [];
-  readonly said: { audioPath: string; audioIsUpload?: boolean }[] = [];
+  readonly said: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode }[] = [];
+  readonly utteranceInfos = new Map<string, UtteranceInfo>();
+  readonly pieces: { id: string; bytes: Uint8Array; seq?: number; last?: boolean }[] = [];
   readonly peers = new Map<string, { sessionId: string; generation: number }>();
   readonly trickled: string[] = [];
   readonly configured: SessionSettings[] = [];
@@ -234,16 +243,21 @@ export class FakeSessions implements SessionsPort {
     return this.measured;
   }
 
-  readonly listeners = new Set<(event: SessionEvent) => void>();
+  readonly events = new EventLog();
+  listenerCount = 0;
 
-  subscribe(id: string, listener: (event: SessionEvent) => void): () => void {
+  subscribe(id: string, listener: (event: NumberedEvent) => void, afterId?: number): () => void {
     this.get(id);
-    this.listeners.add(listener);
-    return () => void this.listeners.delete(listener);
+    this.listenerCount += 1;
+    const off = this.events.follow(listener, afterId);
+    return () => {
+      this.listenerCount -= 1;
+      off();
+    };
   }
 
   emit(event: SessionEvent): void {
-    for (const listener of [...this.listeners]) listener(event);
+    this.events.add(event);
   }
 
   async configure(id: string, settings: SessionSettings): Promise<SessionInfo> {
@@ -257,12 +271,124 @@ export class FakeSessions implements SessionsPort {
 
   async say(
     id: string,
-    options: { audioPath: string; audioIsUpload?: boolean },
-  ): Promise<{ utteranceId: string }> {
+    options: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode },
+  ): Promise<UtteranceInfo> {
     this.get(id);
     if (this.refusal) throw this.refusal;
     this.said.push(options);
-    return { utteranceId: `u${this.said.length}` };
+    return this.#accept(`u${this.said.length}`, options.mode);
+  }
+
+  #accept(id: string, mode: SpeechMode = 'append'): UtteranceInfo {
+    const info: UtteranceInfo = {
+      ...{ id, state: 'waiting', mode, createdAtUnixS: CREATED_AT_UNIX_S, playedMs: 0, resumable: false },
+    };
+    this.utteranceInfos.set(id, info);
+    return info;
+  }
+
+  openUtterance(id: string, options: { sampleRate: number; mode?: SpeechMode }): UtteranceInfo {
+    this.get(id);
+    if (this.refusal) throw this.refusal;
+    return this.#accept(`at ${options.sampleRate} Hz`, options.mode);
+  }
+
+  pushSound(
+    id: string,
+    utteranceId: string,
+    bytes: Uint8Array,
+    options: { seq?: number; last?: boolean },
+  ): InletReport {
+    this.utterance(id, utteranceId);
+    if (this.refusal) throw this.refusal;
+    this.pieces.push({ id: utteranceId, bytes, ...options });
+    return { receivedMs: 20, bufferedMs: 10, hasRoom: true };
+  }
+
+  utterances(id: string): UtteranceInfo[] {
+    this.get(id);
+    return [...this.utteranceInfos.values()];
+  }
+
+  utterance(id: string, utteranceId: string): UtteranceInfo {
+    this.get(id);
+    const info = this.utteranceInfos.get(utteranceId);
+    if (info === undefined) throw new AppError('utterance-not-found', `no utterance ${utteranceId}`);
+    return info;
+  }
+
+  async dropUtterance(id: string, utteranceId: string): Promise<void> {
+    const info = this.utterance(id, utteranceId);
+    this.utteranceInfos.set(utteranceId, { ...info, state: 'interrupted' });
+  }
+
+  async interrupt(id: string): Promise<InterruptedView> {
+    this.get(id);
+    const dropped = [{ utteranceId: 'u1', playedMs: 120 }];
+    return { playedMs: 120, dropped, resumable: true, soundStoppedMs: 15, mouthClosedMs: 60, stoppedMs: 60 };
+  }
+
+  keepAlive(id: string): void {
+    this.get(id);
+  }
+
+  setListening(id: string): void {
+    this.get(id);
+  }
+
+  readonly publishers = new Map<string, { sessionId: string; generation: number }>();
+  readonly roles: string[] = [];
+
+  addPublisher(
+    sessionId: string,
+    offerSdp: string,
+    role: 'speak' | 'listen',
+  ): { peerId: string; answerSdp: string; etag: string } {
+    this.get(sessionId);
+    if (this.refusal) throw this.refusal;
+    if (/^m=video/m.test(offerSdp)) throw new AppError('sdp-unsupported', 'sound only');
+    const peerId = randomUUID();
+    this.publishers.set(peerId, { sessionId, generation: 1 });
+    this.roles.push(role);
+    return { peerId, answerSdp: ANSWER, etag: '"tag1"' };
+  }
+
+  publisherTag(sessionId: string, publisherId: string): string | undefined {
+    const publisher = this.publishers.get(publisherId);
+    return publisher?.sessionId === sessionId ? `"tag${publisher.generation}"` : undefined;
+  }
+
+  tricklePublisher(_sessionId: string, _publisherId: string, fragment: string): void {
+    this.trickled.push(fragment);
+  }
+
+  restartPublisher(_sessionId: string, publisherId: string): { fragment: string; etag: string } {
+    const generation = (this.publishers.get(publisherId)!.generation += 1);
+    return { fragment: fragment(`gen${generation}`), etag: `"tag${generation}"` };
+  }
+
+  removePublisher(sessionId: string, publisherId: string): void {
+    if (this.publisherTag(sessionId, publisherId) === undefined)
+      throw new AppError('peer-not-found', `no microphone ${publisherId}`);
+    this.publishers.delete(publisherId);
+  }
+
+  openSpeaker(): never {
+    throw new AppError('not-supported', 'no live sound here');
+  }
+
+  closeSpeaker(): void {}
+
+  openListener(): never {
+    throw new AppError('not-supported', 'no live sound here');
+  }
+
+  closeListener(): void {}
+
+  resume(id: string): { resumed: string[] } {
+    this.get(id);
+    if (this.refusal) throw this.refusal;
+    return { resumed: ['u1'] };
   }
 
   async stop(id: string): Promise<void> {
@@ -397,6 +523,7 @@ export async function fakeServer(
     {
       avatars,
       sessions,
+      talk: sessions,
       diagnosis,
       paths: new FakePaths(uploadsDir),
       log: silentLog,

@@ -8,6 +8,7 @@ import type { FromWorker } from '../../src/worker/protocol.js';
 import { deferred } from '../helpers/deferred.js';
 import { arrangeStream, EAR_MS, PIPELINE_MS, settle, takeOf } from '../helpers/face-stream.js';
 import { makeMedia, temporaryFolder, testFfmpeg } from '../helpers/media.js';
+import { until } from '../helpers/server.js';
 import { noLandmarks, syntheticAvatar } from '../helpers/synthetic-avatar.js';
 
 async function open(
@@ -93,4 +94,59 @@ test('a take that is cued and not shown before the end is closed', { timeout: 20
     await settle();
     assert.equal(take.closed, 1, pushed ? 'with sound behind it' : 'without');
   }
+});
+
+/** Draws a picture for every 40 ms of sound, and once more when it is told to. */
+class PlainStream implements EngineStream {
+  readonly lookaheadMs = 0;
+  readonly cuts: number[] = [];
+  #samples = 0;
+  #next = 0;
+
+  async *push(pcm: Float32Array): AsyncIterable<{ widthPx: number; heightPx: number; data: Uint8Array }> {
+    this.#samples += pcm.length;
+    while ((this.#next + 1) * 640 <= this.#samples) {
+      this.#next += 1;
+      yield { widthPx: 64, heightPx: 64, data: new Uint8Array(6144).fill(this.#next * 5) };
+    }
+  }
+
+  skip(count: number): void {
+    this.#next += count;
+  }
+
+  rewind(count: number): void {
+    this.#next -= count;
+  }
+
+  cut(untilMs: number): void {
+    this.cuts.push(untilMs);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+test('after a cut pictures are drawn again, from a key picture on, and belong to the new epoch', async (t) => {
+  const stream = new PlainStream();
+  const { media, sent } = await open(stream);
+  t.after(() => media.close());
+  const pictures = () => sent.filter((message) => message.type === 'picture');
+  const draw = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i += 1) {
+      const before = pictures().length;
+      media.pushSound(new Float32Array(640));
+      await until('the next picture', () => pictures().length > before || undefined);
+    }
+  };
+  await draw(10);
+  media.cut(1, 290); // pictures 8 and 9 begin later than that
+  await until('those and no more', () => pictures().length >= 12 || undefined);
+  await draw(2);
+  assert.deepEqual(
+    pictures().map(({ epoch, index, key }) => `${epoch}:${index}${key ? 'k' : ''}`),
+    ['0:0k', '0:1', '0:2', '0:3', '0:4', '0:5', '0:6', '0:7', '0:8', '0:9', '1:8k', '1:9', '1:10', '1:11'],
+  );
+  assert.deepEqual(stream.cuts, [400], 'all sound that had come');
 });

@@ -316,7 +316,8 @@ describe('live', () => {
     await faces.say(id, media('20ms.wav'));
     await faces.say(id, media('1sample.wav'));
     await until('both ends', () => ends.playedMs()[1]);
-    assert.deepEqual(ends.playedMs(), [20, 20]);
+    // A sample at 48 kHz is less than a millisecond.
+    assert.deepEqual(ends.playedMs(), [20, 0]);
     const { state, stats } = await faces.session(id);
     assert.equal(state, 'idle');
     assert.equal(stats['workerRestarts'], 0);
@@ -509,7 +510,8 @@ describe('models that changed, and speech rendered before it plays', () => {
     await faces.say(id, media('20ms.wav'));
     await faces.say(id, media('1sample.wav'));
     await until('both ends', () => ends.playedMs()[1]);
-    assert.deepEqual(ends.playedMs(), [20, 20]);
+    // A sample at 48 kHz is less than a millisecond.
+    assert.deepEqual(ends.playedMs(), [20, 0]);
     const { state, rendering, stats } = await faces.session(id);
     assert.deepEqual([state, rendering, stats['workerRestarts']], ['idle', [], 0]);
     assert.doesNotMatch(faces.server.log(), /not rendered ahead/);

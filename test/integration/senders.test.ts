@@ -125,7 +125,7 @@ describe('two sender threads', () => {
       viewerStats.map(({ id, state }) => [id, state]),
       viewers.map(({ id }) => [id, 'connected']),
     );
-    for (const { picturesSent, soundsSent } of viewerStats) assert.ok(picturesSent > 25 && soundsSent > 50);
+    for (const { picturesSent, soundsSent } of viewerStats) assert.ok(picturesSent > 25 && soundsSent >= 50);
     assert.equal(media.allViewers.firstFrameMs?.count, 4);
     const metrics = await (await fetch(at('/metrics'))).text();
     for (const { id } of viewers)

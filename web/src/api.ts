@@ -22,7 +22,7 @@ export interface Avatar {
 export interface Session {
   id: string;
   avatar: string;
-  state: 'idle' | 'speaking' | 'ended';
+  state: 'idle' | 'listening' | 'speaking' | 'ended';
   fps?: number;
   widthPx?: number;
   heightPx?: number;
@@ -32,7 +32,7 @@ export interface Session {
   engineReason?: string;
   /** Utterances that are rendered before they play; progress 0..1. */
   rendering?: { utteranceId: string; progress: number }[];
-  urls?: { whep?: string; mjpeg?: string; utterances?: string; iceServers?: string };
+  urls?: { whep?: string; whip?: string; mjpeg?: string; utterances?: string; iceServers?: string };
 }
 
 /** What shall be spoken: the sound shipped with the server, a file on the server, or a file of the visitor. */
@@ -97,6 +97,8 @@ export const previewUrl = (avatar: Avatar): string =>
   withToken(`${at('avatars', avatar.id, '/preview.jpg')}?v=${avatar.createdAtUnixS}`);
 export const whepUrl = (session: Session): string =>
   withToken(session.urls?.whep ?? `/whep/${encodeURIComponent(session.id)}`);
+export const whipUrl = (session: Session): string =>
+  withToken(session.urls?.whip ?? `/whip/${encodeURIComponent(session.id)}`);
 export const mjpegUrl = (session: Session): string =>
   withToken(session.urls?.mjpeg ?? `/api/stream/${encodeURIComponent(session.id)}`);
 /** Where a HEAD tells ICE servers; undefined if the server has none to tell. */

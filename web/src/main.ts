@@ -5,6 +5,7 @@ import { AvatarList } from './avatar-list.js';
 import { CreateForm } from './create-form.js';
 import { byId, sentence } from './dom.js';
 import { figuresLine } from './figures.js';
+import { Microphone } from './microphone.js';
 import { SessionLink, type LinkState } from './session-link.js';
 import { SpeakForm } from './speak-form.js';
 
@@ -35,6 +36,8 @@ class Studio {
   readonly #speakButton = byId('speak', HTMLButtonElement);
   readonly #stopButton = byId('stop', HTMLButtonElement);
   readonly #muteButton = byId('mute', HTMLButtonElement);
+  readonly #micButton = byId('microphone', HTMLButtonElement);
+  readonly #muteEcho = byId('mute-echo', HTMLInputElement);
   readonly #empty = byId('avatars-empty', HTMLElement);
   readonly #avatars = new Map<string, api.Avatar>();
   readonly #following = new Set<string>();
@@ -45,6 +48,7 @@ class Studio {
   #linkState: LinkState = 'waiting';
   #speaking = false;
   #ownSoundToPlay: api.Sound | undefined;
+  #microphone: Microphone | undefined;
   /** 0..1 while the server renders speech before it plays it. */
   #rendered: number | undefined;
   #trustUntilMs = 0;
@@ -65,9 +69,16 @@ class Studio {
     });
     this.#stopButton.onclick = () => void this.#stop();
     this.#muteButton.onclick = () => this.#mute(!this.#video.muted);
+    this.#micButton.onclick = () => void this.#toggleMicrophone();
+    this.#muteEcho.onchange = () => {
+      if (this.#microphone) this.#mute(this.#muteEcho.checked);
+    };
     this.#poster.onerror = () => (this.#poster.hidden = true);
     // What is hidden by the browser's back-and-forward cache comes back without its session.
-    window.addEventListener('pagehide', () => void this.#link?.close());
+    window.addEventListener('pagehide', () => {
+      void this.#endMicrophone();
+      void this.#link?.close();
+    });
     window.addEventListener('pageshow', (event) => {
       if (event.persisted && this.#selected) this.#connect(this.#selected);
     });
@@ -129,6 +140,7 @@ class Studio {
 
   /** Opens the session and the picture before anybody asks for it, so that Speak is one short request. */
   #connect(avatar: api.Avatar): void {
+    void this.#endMicrophone();
     void this.#link?.close();
     this.#ownSound.pause();
     this.#speaking = false;
@@ -222,6 +234,38 @@ class Studio {
     this.#refresh();
   }
 
+  async #toggleMicrophone(): Promise<void> {
+    this.#message.textContent = '';
+    this.#micButton.disabled = true;
+    try {
+      if (this.#microphone) await this.#endMicrophone();
+      else if (this.#link) {
+        const session = await this.#link.whenLive(8000);
+        this.#microphone = await Microphone.open(session, () => void this.#endMicrophone());
+        // The own voice comes back a third of a second late: nobody can speak against that.
+        this.#mute(this.#muteEcho.checked);
+        this.#showMicrophone();
+      } else this.#message.textContent = 'Please choose or create an avatar first.';
+    } catch (error) {
+      this.#message.textContent = sentence(error);
+    } finally {
+      this.#micButton.disabled = false;
+    }
+  }
+
+  async #endMicrophone(): Promise<void> {
+    const microphone = this.#microphone;
+    this.#microphone = undefined;
+    this.#showMicrophone();
+    await microphone?.close();
+  }
+
+  #showMicrophone(): void {
+    const on = this.#microphone !== undefined;
+    this.#micButton.setAttribute('aria-pressed', String(on));
+    this.#micButton.textContent = on ? 'Microphone off' : 'Speak with my microphone';
+  }
+
   async #delete(avatar: api.Avatar): Promise<void> {
     try {
       // An avatar that is in use cannot be deleted.
@@ -242,6 +286,7 @@ class Studio {
 
   async #leave(): Promise<void> {
     const link = this.#link;
+    await this.#endMicrophone();
     this.#ownSound.pause();
     this.#link = undefined;
     this.#selected = undefined;

@@ -3,15 +3,26 @@ import { fitMouth } from '../../compositor/mouth-fit.js';
 import type { MouthBasis } from '../../compositor/mouth-basis.js';
 import { AppError } from '../../errors.js';
 import { i420SizeBytes } from '../../media/frame.js';
-import type { I420Frame } from '../../media/frame.js';
+import { REST_MOUTH } from '../../media/frame.js';
+import type { I420Frame, MouthShape } from '../../media/frame.js';
 import { idleIndex } from '../../media/idle-index.js';
-import type { AvatarSource, EngineStream, EngineStreamOptions } from '../engine.js';
+import {
+  CLOSING_MS,
+  type MouthTuning,
+  type AvatarSource,
+  type EngineStream,
+  type EngineStreamOptions,
+} from '../engine.js';
 import type { LivingStill } from '../still/living-still.js';
 import type { MouthStream } from './mouth-model.js';
 import { MouthTimeline } from './mouth-timeline.js';
 
 /** Sound is heard in pieces of 40 ms, so that a long push gives its first picture at once and holds few shapes. */
 const PIECE_SAMPLES = 640;
+
+const SHAPE_NAMES = ['open', 'spread', 'round', 'tuck', 'tongue'] as const;
+/** After speech that was cut off the mouth is let go within this. */
+const RELEASE_MS = 40;
 
 /** One avatar that speaks. Owns its buffers, not the avatar, which the caller closes. */
 export class CpuEngineStream implements EngineStream {
@@ -25,6 +36,13 @@ export class CpuEngineStream implements EngineStream {
   #next = 0;
   #closed = false;
   #still: LivingStill | undefined;
+  #tuning: MouthTuning = { strength: 1, smoothing: 0 };
+  /** The mouth of the picture before, as it was tuned. */
+  readonly #last: MouthShape = { ...REST_MOUTH };
+  /** A photo's life does not run backwards. */
+  #stillMs = 0;
+  /** Media times between which the mouth is shut, whatever was heard. */
+  #shut: { readonly fromMs: number; readonly untilMs: number } | undefined;
 
   /** @param options.still brings the avatar to life if it is a photo; undefined for footage */
   constructor(
@@ -51,8 +69,8 @@ export class CpuEngineStream implements EngineStream {
   }
 
   async *push(pcm: Float32Array): AsyncIterable<I420Frame> {
-    for (let at = 0; at < pcm.length; at += PIECE_SAMPLES) {
-      this.#timeline.append(await this.#ear.push(pcm.subarray(at, at + PIECE_SAMPLES)));
+    for (let at = 0; at === 0 || at < pcm.length; at += PIECE_SAMPLES) {
+      if (pcm.length > 0) this.#timeline.append(await this.#ear.push(pcm.subarray(at, at + PIECE_SAMPLES)));
       while (!this.#closed && this.#timeline.covers(this.#timeMs())) yield this.#draw();
       if (this.#closed) return;
     }
@@ -60,6 +78,18 @@ export class CpuEngineStream implements EngineStream {
 
   skip(count: number): void {
     this.#next += count;
+  }
+
+  tune(tuning: MouthTuning): void {
+    this.#tuning = tuning;
+  }
+
+  rewind(count: number): void {
+    this.#next = Math.max(0, this.#next - count);
+  }
+
+  cut(untilMs: number): void {
+    this.#shut = { fromMs: this.#timeMs(), untilMs };
   }
 
   close(): Promise<void> {
@@ -75,6 +105,8 @@ export class CpuEngineStream implements EngineStream {
     const timeMs = this.#timeMs();
     const avatar = this.#avatar;
     const { mouth, speaking } = this.#timeline.at(timeMs);
+    this.#tune(mouth);
+    shut(mouth, this.#shutShare(timeMs));
     if (this.#still === undefined) {
       // Footage runs at its own speed whatever the session's frame rate is.
       const index = idleIndex(Math.floor((this.#next * avatar.fps) / this.#fps + 1e-6), avatar.frameCount);
@@ -84,9 +116,35 @@ export class CpuEngineStream implements EngineStream {
       const paint = (picture: Uint8Array): void => {
         this.#renderer.render(picture, avatar.landmarks(0), { mouth, speaking });
       };
-      this.#still.draw(this.#picture, timeMs, paint, { open: mouth.open, speaking });
+      this.#stillMs = Math.max(this.#stillMs, timeMs);
+      this.#still.draw(this.#picture, this.#stillMs, paint, { open: mouth.open, speaking });
     }
     this.#next += 1;
     return { widthPx: avatar.widthPx, heightPx: avatar.heightPx, data: this.#picture };
   }
+
+  #tune(mouth: MouthShape): void {
+    const { strength, smoothing } = this.#tuning;
+    const last = this.#last;
+    for (const name of SHAPE_NAMES) {
+      const wanted = REST_MOUTH[name] + (mouth[name] - REST_MOUTH[name]) * strength;
+      mouth[name] = Math.min(1, Math.max(0, wanted + (last[name] - wanted) * smoothing));
+      last[name] = mouth[name];
+    }
+  }
+
+  /** 0..1: how far speech that was cut off keeps the mouth shut. The first picture after it is half-way there. */
+  #shutShare(timeMs: number): number {
+    if (this.#shut === undefined) return 0;
+    const { fromMs, untilMs } = this.#shut;
+    if (timeMs >= untilMs + RELEASE_MS) this.#shut = undefined;
+    const closing = (timeMs - fromMs + CLOSING_MS / 2) / CLOSING_MS;
+    const letGo = (timeMs - untilMs) / RELEASE_MS;
+    return Math.max(0, Math.min(1, closing, 1 - Math.max(0, letGo)));
+  }
+}
+
+function shut(mouth: MouthShape, share: number): void {
+  if (share === 0) return;
+  for (const name of SHAPE_NAMES) mouth[name] += (REST_MOUTH[name] - mouth[name]) * share;
 }

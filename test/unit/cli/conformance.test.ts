@@ -40,7 +40,7 @@ test('our server keeps every row, with tokens and ICE servers', () =>
       );
       assert.ok(rows.all.length > 50, `${rows.all.length} rows`);
       assert.equal(fake.sessions.peers.size, 0, 'no viewer may be left behind');
-      assert.equal(fake.sessions.listeners.size, 0);
+      assert.equal(fake.sessions.listenerCount, 0);
     },
     {
       auth: { full: ['full-token-1'], viewer: [] },

@@ -293,3 +293,43 @@ describe('offers cut and bent', () => {
     }
   });
 });
+
+describe('offers of publishers (RFC 9725)', () => {
+  const refusal = (sdp: string): string => {
+    try {
+      readOffer(sdp, [], 'publisher');
+      return 'read';
+    } catch (error) {
+      const { code = 'no AppError', message } = error as { code?: string; message: string };
+      assert.match(message, /^the offer [^\n]{5,200}$/);
+      return code;
+    }
+  };
+  const sound = (direction: string): string => offer([section({ ...AUDIO, direction })]);
+
+  it('are answered with receive only, and nothing of a stream of ours', () => {
+    for (const direction of ['sendonly', 'sendrecv']) {
+      const read = readOffer(sound(direction), [], 'publisher');
+      const transport = { ufrag: 'Srvr', pwd: 'pwd-of-the-server-0123', fingerprint: 'AB:CD', lite: false };
+      const answer = writeAnswer(read, { ...transport, candidates: [] }, 'recvonly');
+      assert.deepEqual(
+        mLines(answer),
+        ['m=audio 9 UDP/TLS/RTP/SAVPF 111\r'].map((line) => line.trim()),
+      );
+      assert.match(answer, /^a=recvonly\r$/m);
+      assert.match(answer, /^a=setup:passive\r$/m);
+      assert.doesNotMatch(answer, /a=(ssrc|msid|sendonly)/);
+    }
+  });
+
+  it('are refused when they only receive, or send a picture', () => {
+    assert.equal(refusal(sound('recvonly')), 'sdp-unsupported');
+    assert.equal(refusal(sound('inactive')), 'sdp-unsupported');
+    const both = [AUDIO, VIDEO].map((shape) => section({ ...shape, direction: 'sendonly' }));
+    assert.equal(refusal(offer(both)), 'sdp-unsupported');
+    assert.equal(
+      refusal(offer([section({ ...AUDIO, direction: 'sendonly', codecs: [] })])),
+      'sdp-unsupported',
+    );
+  });
+});

@@ -38,6 +38,7 @@ class FakePeer implements FanOutPeer {
   video: { renditions: readonly PictureParts[]; mediaSamples: number }[] = [];
   audio: number[] = [];
   reports: { mediaSamples: number; wallMs: number }[] = [];
+  cuts = 0;
   constructor(id: string) {
     this.id = id;
   }
@@ -46,6 +47,9 @@ class FakePeer implements FanOutPeer {
   }
   sendSound(_sound: SoundPacket, mediaSamples: number): void {
     this.audio.push(mediaSamples);
+  }
+  cut(): void {
+    this.cuts += 1;
   }
   sendSenderReports(mediaSamples: number, wallMs: number): void {
     this.reports.push({ mediaSamples, wallMs });
@@ -175,6 +179,35 @@ describe('FanOut', () => {
     while (viewers.some(({ audio }) => audio.length < 3))
       await new Promise((resolve) => setImmediate(resolve));
     for (const { audio } of viewers) assert.deepEqual(audio, [0, 960, 1920]);
+  });
+
+  it('sends nothing after a cut of what was handed over before it, and has nothing of it for who comes', async () => {
+    const viewers = Array.from({ length: 5 }, (_, n) => new FakePeer(`${n}`));
+    // Each takes 2 ms, so that the last ones wait for the next turn.
+    for (const viewer of viewers) {
+      fanOut.add(viewer);
+      const send = viewer.sendPicture.bind(viewer);
+      viewer.sendPicture = (...args) => {
+        clock.advance(2);
+        send(...args);
+      };
+    }
+    fanOut.sendPicture(picture(1, true), 25);
+    fanOut.sendSound(sound, 960);
+    const before = viewers.map(({ video }) => video.length);
+    assert.ok(before.includes(0), 'some wait');
+    fanOut.cut();
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      viewers.map(({ video }) => video.length),
+      before,
+    );
+    assert.ok(viewers.every(({ audio, cuts }) => audio.length === 0 && cuts === 1));
+    const late = new FakePeer('late');
+    fanOut.catchUp(late);
+    assert.equal(late.video.length, 0);
+    fanOut.sendPicture(picture(2, true), 25);
+    assert.equal(viewers[0]?.video.length, (before[0] ?? 0) + 1);
   });
 
   it('sends nothing of a rendition that lost a picture to overload until its next key picture', async () => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Decoder } from '@evan/opus';
 import { OpusEncoder } from '../../../src/encoder/opus-encoder.js';
 import { MAX_QUEUED_PICTURES, Playout, SOUND_LEAD_MS } from '../../../src/session/playout.js';
+import { fadedOut, silentPiece, type SoundPiece } from '../../../src/session/sound-piece.js';
 
 function arrange() {
   const sent: string[] = [];
@@ -89,43 +90,64 @@ test('the renditions of a picture leave together, whichever came first; each has
   assert.equal(playout.queuedPictures, MAX_QUEUED_PICTURES);
 });
 
-test('sound that waits is hushed from a moment on, and only that', () => {
-  const sent: number[] = [];
-  const playout = new Playout(25, {
-    sound: ({ full }) => sent.push(full[0] ?? -1),
-    picture: () => {},
-    jpeg: () => {},
+test('after a cut no picture of the old epoch leaves, waiting or late, and its sound is changed in place', () => {
+  const sent: string[] = [];
+  const playout = new Playout<string>(25, {
+    sound: (sound, mediaSamples) => sent.push(`${sound}${mediaSamples}`),
+    picture: (renditions) => sent.push(...renditions.map(({ index, epoch = 0 }) => `p${index}e${epoch}`)),
+    jpeg: ({ index, epoch = 0 }) => sent.push(`j${index}e${epoch}`),
   });
-  for (const at of [0, 960, 1920, 2880]) playout.pushSound({ full: Uint8Array.of(7) }, at);
-  let packet = 0;
-  playout.hush(1500, () => ({ full: Uint8Array.of((packet += 1)) }));
-  playout.pushSound({ full: Uint8Array.of(9) }, 3840);
-  playout.advance(4000);
-  assert.deepEqual(sent, [7, 7, 1, 2, 9]);
+  const picture = (index: number, epoch: number) => ({ index, epoch, key: false, data: new Uint8Array(1) });
+  for (const at of [0, 1920, 3840, 5760]) playout.pushSound('old', at);
+  for (const index of [0, 1, 2]) {
+    playout.pushPicture(picture(index, 0));
+    playout.pushPicture({ ...picture(index, 0), rendition: 'low' });
+    playout.pushJpeg(picture(index, 0));
+  }
+  playout.advance(0);
+  assert.deepEqual(sent.splice(0), ['old0', 'old1920', 'p0e0', 'p0e0', 'j0e0']);
+  const { soundSamples, lastPicture, waiting } = playout.cut(1);
+  assert.deepEqual([soundSamples, lastPicture, playout.nextSamples], [3840, 0, 3840]);
+  for (const one of waiting) one.sound = 'new';
+  playout.pushPicture(picture(3, 0));
+  playout.pushJpeg(picture(3, 0));
+  playout.pushPicture(picture(1, 1));
+  playout.pushJpeg(picture(1, 1));
+  playout.advance(4 * 1920);
+  assert.deepEqual(sent, ['new3840', 'new5760', 'p1e1', 'j1e1']);
+  assert.equal(playout.stalePictures, 3, 'two that waited, one that came');
 });
 
-test('what is hushed stays silent to the ear, also where the sound coded later goes on', () => {
+test('speech that is cut off falls silent to the ear at once, without a click', () => {
   const encoder = new OpusEncoder();
   const decoder = new Decoder({ channels: 2, sample_rate: 48_000 });
   const levels: number[] = [];
-  const playout = new Playout(25, {
-    sound({ full }) {
-      const bytes = decoder.decode(full);
-      const pcm = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-      levels.push(Math.sqrt(pcm.reduce((sum, value) => sum + value * value, 0) / pcm.length) / 32_768);
+  let worstStep = 0;
+  let last = 0;
+  const playout = new Playout<SoundPiece>(25, {
+    sound({ pcm }) {
+      const bytes = decoder.decode(encoder.encode(pcm));
+      const heard = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+      levels.push(Math.sqrt(heard.reduce((sum, value) => sum + value * value, 0) / heard.length) / 32_768);
+      for (let at = 0; at < heard.length; at += 2) {
+        worstStep = Math.max(worstStep, Math.abs(heard[at]! - last));
+        last = heard[at]!;
+      }
     },
     picture: () => {},
     jpeg: () => {},
   });
   const tone = (k: number) =>
-    Int16Array.from({ length: 1920 }, (_, i) => 8000 * Math.sin((k * 1920 + i) / 20));
-  const silence = new Int16Array(1920);
-  for (let k = 0; k < 50; k += 1) playout.pushSound({ full: encoder.encode(tone(k)) }, k * 960);
-  playout.hush(10 * 960, () => ({ full: encoder.encode(silence) }));
-  for (let k = 50; k < 70; k += 1) playout.pushSound({ full: encoder.encode(silence) }, k * 960);
-  playout.advance(70 * 960);
-  assert.equal(levels.length, 70);
+    Int16Array.from({ length: 1920 }, (_, i) => 8000 * Math.sin((k * 1920 + i) / 40));
+  for (let k = 0; k < 50; k += 1) playout.pushSound({ pcm: tone(k), epoch: 0 }, k * 960);
+  playout.advance(9 * 960 - 1920);
+  assert.equal(levels.length, 10);
+  for (const [at, one] of playout.cut(1).waiting.entries())
+    one.sound = at === 0 ? fadedOut(one.sound, 1) : silentPiece(1920, 1);
+  playout.advance(50 * 960);
   assert.ok(Math.min(...levels.slice(2, 10)) > 0.1, 'before it, there is sound');
   assert.ok(Math.max(...levels.slice(12)) < 0.002, `then ${Math.max(...levels.slice(12))}`);
+  // The tone itself steps by 400 from sample to sample.
+  assert.ok(worstStep < 900, `a step of ${worstStep}`);
   encoder.close();
 });

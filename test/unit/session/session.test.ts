@@ -7,6 +7,7 @@ import { silentLog } from '../../../src/lib/log.js';
 import type { PictureParts } from '../../../src/session/fan-out.js';
 import { LocalAudience, type LocalAudienceOptions } from '../../../src/session/local-audience.js';
 import type { Peer } from '../../../src/session/peer.js';
+import type { NumberedEvent } from '../../../src/session/session-events.js';
 import { Session } from '../../../src/session/session.js';
 import { ViewerMetrics } from '../../../src/session/viewer-metrics.js';
 import { Utterance } from '../../../src/session/utterance.js';
@@ -30,7 +31,8 @@ async function arrange(
     jpeg: boolean;
     rehearsals: { audioPath: string; onProgress(fraction: number): void; made: Deferred<number> }[];
     cues: [number, number][];
-    cuts: number;
+    cuts: [number, number][];
+    tunings: object[];
     dropped: number[];
   }[] = [];
   const session = await Session.create({
@@ -38,7 +40,7 @@ async function arrange(
     avatarId: 'a',
     fps: 25,
     bitrateBps: 500_000,
-    lingerMs,
+    life: { lingerMs },
     rehearses,
     openStream: async (options) => {
       const stream: (typeof streams)[number] = {
@@ -50,7 +52,8 @@ async function arrange(
         jpeg: false,
         rehearsals: [],
         cues: [],
-        cuts: 0,
+        cuts: [],
+        tunings: [],
         dropped: [],
       };
       streams.push(stream);
@@ -70,7 +73,8 @@ async function arrange(
         },
         cue: (id, atMs) => void stream.cues.push([id, atMs]),
         drop: (id) => void stream.dropped.push(id),
-        cut: () => void (stream.cuts += 1),
+        tune: (tuning) => void stream.tunings.push(tuning),
+        cut: (epoch, fromMs) => void stream.cuts.push([epoch, fromMs]),
         close: async () => void (stream.closed = true),
       };
     },
@@ -84,8 +88,22 @@ async function arrange(
 
 const fedMs = (pcm: readonly Float32Array[]) => pcm.reduce((sum, part) => sum + part.length, 0) / 16;
 
-async function tone(ms: number): Promise<Utterance> {
-  const utterance = new Utterance('u', async function* () {
+/** Lets decoders work meanwhile, which a clock that jumps does not. */
+async function run(clock: ManualClock, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 20) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(Math.min(20, left));
+  }
+}
+
+function eventsOf(session: Session): NumberedEvent[] {
+  const told: NumberedEvent[] = [];
+  session.events.follow((event) => told.push(event));
+  return told;
+}
+
+async function tone(ms: number, id = 'u'): Promise<Utterance> {
+  const utterance = new Utterance(id, async function* () {
     yield Int16Array.from({ length: ms * 96 }, (_, i) => 8000 * Math.sin(i / 20));
   });
   await utterance.firstSound;
@@ -103,14 +121,23 @@ test('sound is fed a constant lead ahead of the clock, also while nobody speaks'
 
 test('speech makes the session speak for as long as it lasts, and tells its end', async () => {
   const { clock, session } = await arrange();
-  const ended: number[] = [];
-  session.events.on('speechEnded', ({ playedMs }) => ended.push(playedMs));
+  const told = eventsOf(session);
   void session.say(await tone(500));
   clock.advance(100);
+  assert.equal(session.state, 'idle', 'it was fed, but nobody hears it yet');
+  clock.advance(200);
   assert.equal(session.state, 'speaking');
   clock.advance(1000);
   assert.equal(session.state, 'idle');
-  assert.deepEqual(ended, [500]);
+  assert.deepEqual(
+    told.map(({ event }) => event),
+    ['utterance.accepted', 'utterance.started', 'session.state', 'utterance.ended', 'session.state'],
+  );
+  const [, started, , ended] = told;
+  assert.ok(started?.event === 'utterance.started' && ended?.event === 'utterance.ended');
+  assert.deepEqual([ended.data.playedMs, ended.data.mediaMs - started.data.mediaMs], [500, 500]);
+  assert.equal((ended.data.rtp.audio - started.data.rtp.audio) >>> 0, 24_000);
+  assert.equal((ended.data.rtp.video - started.data.rtp.video) >>> 0, 45_000);
   await session.close('test');
 });
 
@@ -127,15 +154,13 @@ test('speech that shall be watched waits for a viewer, but not for ever', async 
 
 test('a session that nobody watches ends after the linger time, counted from the end of its speech', async () => {
   const { clock, session } = await arrange(2000);
-  const reasons: string[] = [];
-  session.events.on('ended', ({ reason }) => reasons.push(reason));
   void session.say(await tone(1000));
   clock.advance(2500);
   assert.notEqual(session.state, 'ended');
   clock.advance(1500);
   assert.equal(session.state, 'ended');
   await session.close('again');
-  assert.deepEqual(reasons, ['nobody watched any more']);
+  assert.deepEqual(await session.ended, { reason: 'nobody watched any more' });
   assert.throws(
     () => session.say(new Utterance('v', async function* () {})),
     (error) => isAppError(error, 'session-closed'),
@@ -147,8 +172,9 @@ test('an interrupt tells how much was heard and leaves the session idle', async 
   void session.say(await tone(5000));
   void session.say(await tone(5000));
   clock.advance(1000);
-  const { playedMs } = await session.interrupt();
+  const { playedMs } = session.interrupt();
   assert.ok(playedMs > 700 && playedMs <= 1000, `${playedMs} ms`);
+  clock.advance(150);
   assert.equal(session.state, 'idle');
   await session.close('test');
 });
@@ -186,7 +212,9 @@ test('a lost stream is replaced by one that starts at a picture ahead of what wa
 test('a session that renders ahead holds speech back until its faces are made, and begins it at a picture', async () => {
   const { clock, session, streams } = await arrange(5000, true);
   const progress: number[] = [];
-  session.events.on('rendering', (event) => progress.push(event.progress));
+  session.events.follow(({ event, data }) => {
+    if (event === 'utterance.rendering') progress.push(data.progress);
+  });
   void session.say(await tone(500), { audioPath: '/speech.wav' });
   const rehearsal = streams[0]?.rehearsals[0];
   assert.equal(rehearsal?.audioPath, '/speech.wav');
@@ -220,22 +248,164 @@ test('speech whose rendering failed is heard all the same', async () => {
 
 test('an interrupt silences what was fed already, ends every utterance and says how much was heard', async () => {
   const { clock, session, streams } = await arrange();
-  const ended: [string, number, boolean][] = [];
-  session.events.on('speechEnded', ({ utteranceId, playedMs, interrupted }) =>
-    ended.push([utteranceId, playedMs, interrupted]),
-  );
-  void session.say(await tone(5000));
-  void session.say(await tone(5000));
+  const told = eventsOf(session);
+  void session.say(await tone(5000, 'a'));
+  void session.say(await tone(5000, 'b'));
   clock.advance(1000);
-  const { playedMs } = await session.interrupt();
-  assert.ok(playedMs >= 700 && playedMs <= 1100, `${playedMs} ms of a second were heard`);
+  const { playedMs, dropped, resumable } = session.interrupt();
+  assert.ok(playedMs >= 800 && playedMs <= 900, `${playedMs} ms of a second were heard`);
+  assert.deepEqual(dropped, [
+    { utteranceId: 'a', playedMs },
+    { utteranceId: 'b', playedMs: 0 },
+  ]);
+  assert.ok(resumable);
+  const [[epoch, fromMs] = [0, 0]] = streams[0]?.cuts ?? [];
   assert.deepEqual(
-    ended.map(([, , interrupted]) => interrupted),
-    [true, true],
+    [epoch, fromMs],
+    [1, 1015],
+    'what is drawn already is drawn again from the next picture on',
   );
-  assert.equal(ended[1]?.[1], 0);
-  assert.equal(streams[0]?.cuts, 1);
+  assert.equal(session.utterance('a').state, 'interrupted');
+  clock.advance(150);
+  const interrupted = told.filter(({ event }) => event === 'utterance.interrupted');
+  assert.deepEqual(
+    interrupted.map(({ data }) => data),
+    dropped.map((one) => ({ ...one, reason: 'request', resumable: true, ...heardOf(interrupted[0]) })),
+  );
   assert.equal(session.state, 'idle');
+  await session.close('test');
+});
+
+const heardOf = (event: NumberedEvent | undefined) => {
+  assert.ok(event?.event === 'utterance.interrupted');
+  const { mediaMs, rtp } = event.data;
+  return { mediaMs, rtp };
+};
+
+test('what was interrupted goes on where it stopped: no sample is lost or heard twice', async () => {
+  const { clock, session, streams } = await arrange();
+  const ramp = new Utterance('ramp', async function* () {
+    yield Int16Array.from({ length: 96_000 }, (_, i) => 100 + (i >> 1) / 2);
+  });
+  await ramp.firstSound;
+  void session.say(ramp);
+  await run(clock, 600);
+  const { playedMs } = session.interrupt();
+  await run(clock, 1000);
+  assert.deepEqual(session.resume(), ['ramp']);
+  assert.deepEqual(session.resume(), [], 'only once');
+  const fedBefore = streams[0]?.pcm.length ?? 0;
+  await run(clock, 1500);
+  const heard = (streams[0]?.pcm.slice(fedBefore) ?? []).flatMap((part) => [...part]);
+  const from = heard.findIndex((value) => value > 0.003);
+  // The ramp says by its height how far it is: half a step a sample at 48 kHz.
+  const firstMs = (heard[from + 40]! * 32_768 - 100) / 24 - 40 / 16;
+  assert.ok(Math.abs(firstMs - playedMs) < 3, `stopped at ${playedMs} ms, went on at ${firstMs} ms`);
+  const { state, playedMs: whole, durationMs } = session.utterance('ramp');
+  assert.deepEqual([state, whole, durationMs], ['ended', 1000, 1000]);
+  await session.close('test');
+});
+
+test('speech that interrupts is heard next, before what waited, and what it interrupted can go on', async () => {
+  const { clock, session } = await arrange();
+  const order: string[] = [];
+  session.events.follow(({ event, data }) => {
+    if (event === 'utterance.started' || event === 'utterance.ended')
+      order.push(`${event} ${data.utteranceId}`);
+  });
+  void session.say(await tone(3000, 'long'));
+  void session.say(await tone(200, 'next'));
+  await run(clock, 1000);
+  void session.say(await tone(200, 'urgent'), { mode: 'interrupt' });
+  await run(clock, 1000);
+  assert.deepEqual(order.splice(0), [
+    'utterance.started long',
+    'utterance.started urgent',
+    'utterance.ended urgent',
+    'utterance.started next',
+    'utterance.ended next',
+  ]);
+  assert.deepEqual(session.resume(), ['long']);
+  await run(clock, 3000);
+  assert.deepEqual(order, ['utterance.started long', 'utterance.ended long']);
+  await session.close('test');
+});
+
+test('speech in place of all other drops it for good', async () => {
+  const { clock, session } = await arrange();
+  void session.say(await tone(3000, 'old'));
+  void session.say(await tone(3000, 'older'));
+  clock.advance(500);
+  void session.say(await tone(200, 'new'), { mode: 'replace' });
+  assert.deepEqual(
+    session.utterances.map(({ id, state, resumable }) => [id, state, resumable]),
+    [
+      ['old', 'interrupted', false],
+      ['older', 'interrupted', false],
+      ['new', 'waiting', false],
+    ],
+  );
+  assert.deepEqual(session.resume(), []);
+  clock.advance(1000);
+  assert.equal(session.utterance('new').state, 'ended');
+  await session.close('test');
+});
+
+test('an utterance that is taken out of the middle leaves the others whole', async () => {
+  const { clock, session, streams } = await arrange();
+  for (const id of ['a', 'b', 'c']) void session.say(await tone(400, id));
+  clock.advance(300);
+  session.interrupt({ id: 'b' }, 'deleted');
+  assert.equal(streams[0]?.cuts.length, 0, 'nothing of it was heard or drawn yet');
+  clock.advance(1000);
+  const states = session.utterances.map(({ id, state, playedMs }) => `${id} ${state} ${playedMs}`);
+  assert.deepEqual(states, ['a ended 400', 'b interrupted 0', 'c ended 400']);
+  await session.close('test');
+});
+
+test('no picture and no sound of an epoch that was cut off leaves afterwards', async () => {
+  const sent: string[] = [];
+  const { clock, session, streams } = await arrange(5000, false, ({ onClosed }) => {
+    const peer = new MeasuringPeer('v', () => clock.now(), onClosed);
+    peer.sendPicture = ([picture]) => void sent.push(`p${picture?.parts[0]?.[1]}`);
+    return peer as unknown as Peer;
+  });
+  await session.addViewer('offer');
+  const draw = (index: number, epoch: number): void =>
+    streams[0]?.options.onPicture({
+      index,
+      epoch,
+      key: true,
+      data: Uint8Array.of(0, epoch),
+      rendition: 'high',
+    });
+  void session.say(await tone(5000));
+  clock.advance(980);
+  for (let index = 20; index < 28; index += 1) draw(index, 0);
+  clock.advance(20);
+  const before = sent.length;
+  const { stopped } = session.interrupt();
+  draw(28, 0); // it was inside the encoder
+  for (let index = 26; index < 32; index += 1) draw(index, 1);
+  clock.advance(300);
+  assert.ok(before > 0 && sent.slice(0, before).every((name) => name === 'p0'));
+  assert.ok(sent.length > before && sent.slice(before).every((name) => name === 'p1'), sent.join());
+  const { soundStoppedMs, mouthClosedMs = NaN, stoppedMs } = await stopped;
+  assert.ok(soundStoppedMs <= 20, `${soundStoppedMs}`);
+  // From 1000 ms on: pictures at 1040 (shutting) and 1080 (shut).
+  assert.deepEqual([mouthClosedMs, stoppedMs], [80, 80]);
+  assert.ok((session.stats['stalePictures'] ?? 0) >= 2);
+  await session.close('test');
+});
+
+test('a hundred interrupts in silence cost nothing', async () => {
+  const { clock, session, streams } = await arrange();
+  clock.advance(500);
+  for (let i = 0; i < 100; i += 1) {
+    const { playedMs, dropped, stopped } = session.interrupt();
+    assert.deepEqual([playedMs, dropped, (await stopped).stoppedMs], [0, [], 0]);
+  }
+  assert.equal(streams[0]?.cuts.length, 0);
   await session.close('test');
 });
 
@@ -257,9 +427,8 @@ test('closing does not wait for a worker that is being started again', async () 
 test('an interrupt ends the rendering of what waited', async () => {
   const { session, streams } = await arrange(5000, true);
   const over = session.say(await tone(200), { audioPath: '/speech.wav' });
-  await session.interrupt();
+  session.interrupt();
   await over;
-  assert.equal(streams[0]?.cuts, 1);
   assert.deepEqual(session.rendering, []);
   assert.deepEqual(streams[0]?.cues, []);
   await session.close('test');
@@ -285,6 +454,7 @@ class MeasuringPeer {
     this.metrics.pictureSent(picture?.key ?? false, mediaSamples / 48);
   sendSound = (): void => this.metrics.soundSent();
   setTop = (): void => {};
+  cut = (): void => {};
   sendSenderReports = (): void => this.metrics.report({ rttMs: 20, lostShare: 0.01, jitterMs: 3 });
   readonly #onClosed: (reason: string) => void;
   close = (reason: string): void => this.#onClosed(reason);
@@ -329,5 +499,18 @@ test('a session tells what it and its viewers measured, as its page describes it
   );
   const sent = figures.numbers.find(({ name }) => name === 'musecast_all_viewers_pictures_sent_total');
   assert.equal(sent?.value, 120 * 50, 'the sums keep who left');
+  await session.close('test');
+});
+
+test('how the mouth moves is told to the stream that draws, also to one that comes later', async () => {
+  const { session, streams } = await arrange();
+  assert.deepEqual(session.settings.mouth, { strength: 1, smoothing: 0 });
+  session.configure({ mouth: { strength: 0.5, smoothing: 0.2 } });
+  streams[0]?.options.onLost('test');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(
+    streams.map(({ tunings }) => tunings),
+    [[{ strength: 0.5, smoothing: 0.2 }], [{ strength: 0.5, smoothing: 0.2 }]],
+  );
   await session.close('test');
 });

@@ -74,6 +74,14 @@ describe('ThreadAudience and SenderService', () => {
     assert.deepEqual(told, ['s-1 makes 1']);
   });
 
+  it('tells the thread of a cut, between what came before and after it', async () => {
+    await audience.add('offer');
+    audience.sendPicture(picture(0), 25);
+    audience.cut();
+    audience.sendPicture(picture(1), 25);
+    assert.deepEqual(twins[0]?.told.map(([what]) => what).slice(-3), ['picture', 'cut', 'picture']);
+  });
+
   it('takes pictures and sound over, without the buffer that they lie in', async () => {
     await audience.add('offer');
     const view = new Uint8Array(1000).subarray(10, 13);

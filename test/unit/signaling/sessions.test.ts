@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFile, readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { AppError } from '../../../src/errors.js';
 import { sessionDetailSchema } from '../../../signaling/schemas.js';
@@ -30,6 +29,8 @@ describe('/v1/sessions', () => {
       whep: '/whep/s1',
       mjpeg: '/api/stream/s1',
       utterances: '/v1/sessions/s1/utterances',
+      audio: '/v1/sessions/s1/audio',
+      whip: '/whip/s1',
       events: '/v1/sessions/s1/events',
     });
     assert.deepEqual(server.sessions.created, [{ avatarId: 'anna', fps: 30 }]);
@@ -98,7 +99,10 @@ describe('/v1/sessions', () => {
     server.sessions.add('s1');
     const patch = (body: unknown, at = 's1') =>
       [`/v1/sessions/${at}`, { ...postJson(body), method: 'PATCH' }] as const;
-    const settings = { maxBitrateBps: 500_000, quality: 'mid', playoutDelayMs: { min: 0, max: 400 } };
+    const settings = {
+      ...{ maxBitrateBps: 500_000, quality: 'mid', playoutDelayMs: { min: 0, max: 400 } },
+      ...{ mouthStrength: 1.5, mouthSmoothing: 0.5 },
+    };
     for (const part of Object.entries(settings)) {
       const response = await server.app.request(...patch(Object.fromEntries([part])));
       assert.equal(response.status, 200, part[0]);
@@ -109,6 +113,8 @@ describe('/v1/sessions', () => {
       { maxBitrateBps: 99_999 },
       { maxBitrateBps: 8_000_001 },
       { quality: 'best' },
+      { mouthStrength: 2.1 },
+      { mouthSmoothing: 1 },
       { playoutDelayMs: { min: 20, max: 10 } },
       { playoutDelayMs: { min: 0, max: 40_951 } },
       { bitrate: 1 },
@@ -118,7 +124,7 @@ describe('/v1/sessions', () => {
     await refused(...patch({}, 'nobody'), 404, 'session-not-found');
     server.sessions.refusal = new AppError('not-supported', 'not yet');
     await refused(...patch({ quality: 'low' }), 501, 'not-supported');
-    assert.equal(server.sessions.configured.length, 3);
+    assert.equal(server.sessions.configured.length, 5);
   });
 
   it('says where ICE servers are told, if there are any', async () => {
@@ -131,15 +137,6 @@ describe('/v1/sessions', () => {
     assert.equal(urls['iceServers'], '/whep/s1');
   });
 
-  it('interrupts, or says that it cannot', async () => {
-    server.sessions.add('s1');
-    const url = '/v1/sessions/s1/interrupt';
-    await refused(url, { method: 'POST' }, 501, 'not-supported');
-    await refused('/v1/sessions/nobody/interrupt', { method: 'POST' }, 404, 'session-not-found');
-    Object.assign(server.sessions, { interrupt: async () => ({ playedMs: 120 }) });
-    assert.deepEqual(await (await server.app.request(url, { method: 'POST' })).json(), { playedMs: 120 });
-  });
-
   it('names the methods that a path has', async () => {
     const response = await server.app.request('/v1/sessions', { method: 'PUT' });
     assert.equal(response.status, 405);
@@ -149,53 +146,5 @@ describe('/v1/sessions', () => {
       'OPTIONS',
       'POST',
     ]);
-  });
-
-  it('appends utterances: path, demo, form, raw sound', async () => {
-    server.sessions.add('s1');
-    const url = '/v1/sessions/s1/utterances';
-    const sound = Uint8Array.of(1, 2, 3, 13, 10, 45, 45);
-    const form = new FormData();
-    form.append('file', new Blob([sound]), 'hello.wav');
-    const bodies: RequestInit[] = [
-      postJson({ path: 'a.wav' }),
-      postJson({ demo: true }),
-      { method: 'POST', body: form },
-      { method: 'POST', body: sound, headers: { 'Content-Type': 'audio/wav' } },
-    ];
-    for (const [index, init] of bodies.entries()) {
-      const response = await server.app.request(url, init);
-      assert.equal(response.status, 201, String(index));
-      assert.deepEqual(await response.json(), { utteranceId: `u${index + 1}` });
-    }
-    const [first, second, third, fourth] = server.sessions.said;
-    assert.deepEqual(first, { audioPath: '/media/a.wav' });
-    assert.deepEqual(second, { audioPath: '/demo.wav' });
-    for (const upload of [third, fourth]) {
-      assert.equal(upload?.audioIsUpload, true);
-      assert.deepEqual(new Uint8Array(await readFile(upload.audioPath)), sound);
-    }
-  });
-
-  it('refuses utterances that cannot be spoken and keeps nothing', async () => {
-    server.sessions.add('s1');
-    const url = '/v1/sessions/s1/utterances';
-    const raw = (bytes: number, type: string): RequestInit => ({
-      method: 'POST',
-      body: new Uint8Array(bytes),
-      headers: { 'Content-Type': type },
-    });
-    await refused('/v1/sessions/nobody/utterances', raw(1, 'audio/wav'), 404, 'session-not-found');
-    await refused(url, raw(0, 'audio/wav'), 400, 'empty-file');
-    await refused(url, raw(101, 'audio/wav'), 413, 'media-too-large');
-    await refused(url, raw(1, 'text/html'), 415, 'unsupported-media-type');
-    await refused(url, postJson({}), 422, 'invalid-argument');
-    await refused(url, postJson({ path: 'folder/' }), 400, 'not-a-file');
-    await refused(url, postJson({ path: 'a', demo: true }), 422, 'invalid-argument');
-    await refused(url, postJson({ text: 'hello' }), 501, 'not-supported');
-    await refused(url, postJson({ demo: true, mode: 'replace' }), 501, 'not-supported');
-    server.sessions.refusal = new AppError('media-undecodable', 'no sound');
-    await refused(url, raw(10, 'audio/wav'), 415, 'media-undecodable');
-    assert.deepEqual(await readdir(server.uploadsDir), []);
   });
 });

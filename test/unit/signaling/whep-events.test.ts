@@ -51,7 +51,7 @@ describe('events of a WHEP viewer', () => {
     const text = { method: 'POST', body: '["active"]', headers: { 'Content-Type': 'text/plain' } };
     assert.equal((await server.app.request(events, text)).status, 415);
     assert.equal((await server.app.request('/whep/s1/nobody/events', postJson(['active']))).status, 404);
-    assert.equal(server.sessions.listeners.size, 0);
+    assert.equal(server.sessions.listenerCount, 0);
   });
 
   it('tells what was asked for, one line of JSON each, and ends with the session', async () => {
@@ -60,8 +60,9 @@ describe('events of a WHEP viewer', () => {
     );
     assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
     assert.deepEqual(await read(response, 2), ['active {}', 'viewercount {"viewercount":1}']);
-    server.sessions.emit({ event: 'session.state', data: { state: 'speaking' } });
-    server.sessions.emit({ event: 'session.state', data: { state: 'idle' } });
+    const at = { mediaMs: 0, rtp: { audio: 0, video: 0 } };
+    server.sessions.emit({ event: 'session.state', data: { state: 'speaking', ...at } });
+    server.sessions.emit({ event: 'session.state', data: { state: 'idle', ...at } });
     server.sessions.emit({ event: 'session.viewers', data: { viewers: 7 } });
     server.sessions.emit({ event: 'session.ended', data: { reason: 'stopped by request' } });
     assert.deepEqual(await read(response), [
@@ -69,7 +70,7 @@ describe('events of a WHEP viewer', () => {
       'viewercount {"viewercount":7}',
       'inactive {}',
     ]);
-    assert.equal(server.sessions.listeners.size, 0);
+    assert.equal(server.sessions.listenerCount, 0);
   });
 
   it('ends with the session also where nobody asked for that event', async () => {
@@ -79,7 +80,7 @@ describe('events of a WHEP viewer', () => {
     server.sessions.emit({ event: 'session.ended', data: { reason: 'stopped by request' } });
     assert.deepEqual(await read(response), []);
     assert.equal((await server.app.request(at)).status, 404);
-    assert.equal(server.sessions.listeners.size, 0);
+    assert.equal(server.sessions.listenerCount, 0);
   });
 
   it('ends with its viewer, and not with another', async () => {
@@ -91,7 +92,7 @@ describe('events of a WHEP viewer', () => {
     assert.equal((await server.app.request(viewer, { method: 'DELETE' })).status, 200);
     assert.deepEqual(await read(response), []);
     assert.equal((await server.app.request(at)).status, 404);
-    assert.equal(server.sessions.listeners.size, 0);
+    assert.equal(server.sessions.listenerCount, 0);
   });
 
   it('ends when it is deleted, once', async () => {

@@ -156,3 +156,49 @@ test('a closed stream draws no more; impossible options are refused', async () =
     (error) => isAppError(error, 'avatar-not-ready'),
   );
 });
+
+test('cut off, the mouth shuts within two pictures whatever was heard, and speech behind it moves it again', async () => {
+  const source = avatar({ frameCount: 1 });
+  const engine = stream(source);
+  const loud = (ms: number) => new Float32Array(ms * 16).fill(0.5);
+  const spoken = await pictures(engine, loud(600));
+  const shown = spoken.length;
+  const [open, rest] = [spoken.at(-1)!, base];
+  engine.rewind(2);
+  engine.cut(600);
+  const again = await pictures(engine, new Float32Array(0));
+  assert.equal(again.length, 2, 'what was drawn already is drawn again, without more sound');
+  const away = (picture: Uint8Array): number => difference(picture, rest);
+  assert.ok(away(again[0]!) < away(open), 'the first is on its way');
+  const silent = await pictures(engine, loud(200));
+  assert.ok(away(again[1]!) < 0.3 * away(open), `${away(again[1]!)} of ${away(open)}`);
+  assert.ok(away(silent[0]!) < 0.3 * away(open), 'also where the ear still hears what was cut off');
+  const later = await pictures(engine, loud(400));
+  assert.ok(away(later.at(-1)!) > 0.9 * away(open), 'new speech is seen');
+  assert.equal(shown - 2 + again.length + silent.length + later.length, spoken.length + 15);
+});
+
+test('a mouth is tuned from the next picture on: further, less far, or more smoothly', async () => {
+  const loud = (ms: number) => new Float32Array(ms * 16).fill(0.2);
+  const opened = async (tuning?: { strength: number; smoothing: number }): Promise<number[]> => {
+    const engine = stream(avatar({ frameCount: 1 }));
+    if (tuning) engine.tune(tuning);
+    const spoken = await pictures(engine, loud(600));
+    return spoken.map((picture) => difference(picture, base));
+  };
+  const [plain, none, half, smooth] = [
+    await opened(),
+    await opened({ strength: 0, smoothing: 0 }),
+    await opened({ strength: 0.5, smoothing: 0 }),
+    await opened({ strength: 1, smoothing: 0.8 }),
+  ];
+  const last = (values: readonly number[]): number => values.at(-1) ?? NaN;
+  assert.ok(last(none) < 0.4 * last(plain), `${last(none)} of ${last(plain)}`);
+  assert.ok(last(half) > last(none) && last(half) < last(plain));
+  assert.ok(smooth[1]! < plain[1]!, 'it takes longer');
+  assert.ok(last(smooth) > 0.8 * last(plain), 'but comes as far');
+});
+
+function difference(one: Uint8Array, other: Uint8Array): number {
+  return one.reduce((sum, value, at) => sum + Math.abs(value - other[at]!), 0);
+}

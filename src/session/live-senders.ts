@@ -1,0 +1,93 @@
+import { AppError } from '../errors.js';
+import type { Clock } from '../lib/clock.js';
+import { LiveListener, type LiveListenerOptions } from './live-listener.js';
+import { LiveSpeaker, type LiveReport, type LiveSpeakerOptions } from './live-speaker.js';
+import type { Session } from './session.js';
+
+export type SpeakerSettings = Pick<LiveSpeakerOptions, 'rate' | 'mode' | 'endAfterMs'>;
+export type ListenerSettings = Pick<LiveListenerOptions, 'rate' | 'bargeIn' | 'thresholdDbfs' | 'minVoiceMs'>;
+
+interface Live {
+  speaker?: LiveSpeaker;
+  listener?: LiveListener;
+}
+
+/** Who sends live sound to which session: at most one whose sound is spoken, and one who is listened to. */
+export class LiveSenders {
+  readonly #clock: Clock;
+  readonly #live = new Map<Session, Live>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** @throws sender-exists */
+  openSpeaker(session: Session, settings: SpeakerSettings): LiveSpeaker {
+    const live = this.#of(session);
+    if (live.speaker !== undefined) throw taken(session, 'whose sound is spoken');
+    return (live.speaker = new LiveSpeaker({
+      ...settings,
+      clock: this.#clock,
+      say: (utterance, { mode, ...options }) => void session.say(utterance, { mode, live: options }),
+    }));
+  }
+
+  /** Without a session where that is gone. */
+  closeSpeaker(session: Session | undefined, speaker: LiveSpeaker): void {
+    speaker.close();
+    const live = session && this.#live.get(session);
+    if (session === undefined || live?.speaker !== speaker) return;
+    delete live.speaker;
+    this.#sweep(session, live);
+  }
+
+  /** @throws sender-exists */
+  openListener(session: Session, settings: ListenerSettings): LiveListener {
+    const live = this.#of(session);
+    if (live.listener !== undefined) throw taken(session, 'who is listened to');
+    return (live.listener = new LiveListener({
+      ...settings,
+      onVoice: (speaking) => session.setListening(speaking),
+      onBargeIn: () => void session.interrupt('all', 'voice'),
+      isAvatarSpeaking: () => session.state === 'speaking',
+    }));
+  }
+
+  closeListener(session: Session | undefined, listener: LiveListener): void {
+    listener.close();
+    const live = session && this.#live.get(session);
+    if (session === undefined || live?.listener !== listener) return;
+    delete live.listener;
+    this.#sweep(session, live);
+  }
+
+  /** Whichever it is. */
+  release(session: Session, sender: LiveSpeaker | LiveListener): void {
+    if (sender instanceof LiveSpeaker) this.closeSpeaker(session, sender);
+    else this.closeListener(session, sender);
+  }
+
+  /** The session is gone. */
+  forget(session: Session): void {
+    this.#live.get(session)?.speaker?.close();
+    this.#live.delete(session);
+  }
+
+  report(session: Session): LiveReport | undefined {
+    return this.#live.get(session)?.speaker?.report;
+  }
+
+  #of(session: Session): Live {
+    let live = this.#live.get(session);
+    if (live === undefined) this.#live.set(session, (live = {}));
+    return live;
+  }
+
+  #sweep(session: Session, live: Live): void {
+    if (live.speaker === undefined && live.listener === undefined) this.#live.delete(session);
+  }
+}
+
+function taken(session: Session, what: string): AppError {
+  return new AppError('sender-exists', `session ${session.id} has a sender ${what} already`);
+}

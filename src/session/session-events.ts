@@ -1,0 +1,44 @@
+/** What a session tells those who follow it. Times are media times, of the moment at which viewers hear what is told. */
+
+/** When something is heard, in the units of all who may want to line it up. */
+export interface HeardAt {
+  /** Media time of the session, ms. */
+  readonly mediaMs: number;
+  /** RTP time stamps of that media time in the streams that viewers get (48 kHz and 90 kHz). */
+  readonly rtp: { readonly audio: number; readonly video: number };
+}
+
+export type SpokenState = 'idle' | 'listening' | 'speaking';
+
+export type InterruptReason = 'request' | 'replaced' | 'deleted' | 'voice';
+
+interface EventOf<Name extends string, Data> {
+  readonly event: Name;
+  readonly data: Readonly<Data>;
+}
+
+export type SpeechEvent =
+  | EventOf<'utterance.accepted', { utteranceId: string }>
+  /** `fromMs` is above 0 where an interrupted utterance goes on. */
+  | EventOf<'utterance.started', { utteranceId: string; fromMs: number } & HeardAt>
+  | EventOf<'utterance.ended', { utteranceId: string; playedMs: number; interrupted: false } & HeardAt>
+  | EventOf<
+      'utterance.interrupted',
+      { utteranceId: string; playedMs: number; reason: InterruptReason; resumable: boolean } & HeardAt
+    >
+  | EventOf<'utterance.failed', { utteranceId: string; playedMs: number; message: string } & HeardAt>
+  | EventOf<'session.state', { state: SpokenState } & HeardAt>;
+
+export type SessionEvent =
+  | SpeechEvent
+  | EventOf<'utterance.rendering', { utteranceId: string; progress: number }>
+  /** It plays all the same, over the footage's own face. */
+  | EventOf<'utterance.rendering-failed', { utteranceId: string; message: string }>
+  /** After the count changed; a viewer that left is unknown by then. */
+  | EventOf<'session.viewers', { viewers: number }>
+  /** It ends in so long, unless somebody uses it. */
+  | EventOf<'session.ending', { reason: string; inMs: number }>
+  | EventOf<'session.ended', { reason: string }>;
+
+/** A session's event with its number, by which a client that was away asks for what it missed. */
+export type NumberedEvent = SessionEvent & { readonly id: number };
