@@ -80,7 +80,7 @@ def items(music_paths, random):
     for path in sorted(music_paths):
         pcm = clips.decode(path, ('-f', 'g722')) / 32768
         made += [rest(pcm[at:at + PIECE_S * RATE]) for at in range(0, len(pcm) - RATE, PIECE_S * RATE)]
-    for kind in (coloured, breath, hum, clicks, notes, notes):
+    for kind in (coloured, hum, clicks, notes, notes, breath, breath, breath, breath, breath):
         for _ in range(10):
             sound = kind(random, PIECE_S)
             sound = sound / np.sqrt((sound ** 2).mean()) * 10 ** (random.uniform(-45, -14) / 20)

@@ -16,8 +16,8 @@ const OPEN_GAIN = 1.25;
 const TUCK_OFFSET = 0.06;
 const TUCK_GAIN = 1.6;
 // Lips begin to meet at the lower and are shut at the upper probability.
-const SHUT_FROM = 0.3;
-const SHUT_AT = 0.65;
+const SHUT_FROM = 0.2;
+const SHUT_AT = 0.5;
 // Below this the lips touch: a slit of less than a pixel would only flicker.
 const OPEN_SHUT_BELOW = 0.04;
 // Largest change of the opening in 10 ms. Jaws close faster than they open.
@@ -28,21 +28,30 @@ const FORM_STEP = 0.09;
 // The mouth is at rest below the lower and free above the upper probability of a voice.
 const VOICE_FROM = 0.3;
 const VOICE_AT = 0.6;
+// A sound this far below the loudest of late is quiet at the lower end and speech at the upper: rooms, breath, far voices.
+const QUIET_BELOW_PEAK_DB = 27;
+const SPEECH_BELOW_PEAK_DB = 22;
+const PEAK_FALL_DB = 0.03;
+const PEAK_LEAST_DB = -45;
 // It may stay open this long after the voice (a stop inside a word is silent, too) and then fades.
-const HOLD_FRAMES = 3;
-const FADE_FRAMES = 5;
+const HOLD_FRAMES = 2;
+const FADE_FRAMES = 4;
 
 /**
  * Rules between the network and the lips, one shape of 10 ms after another: contrast, true closure at p, b, m and wherever
- * nobody speaks, no jump faster than a jaw. 80 ms after the last frame with a voice the opening is exactly 0.
+ * nobody speaks, no jump faster than a jaw. 120 ms after the last frame with a voice the opening is exactly 0.
  */
 export class MouthCurves {
+  #peakDb = PEAK_LEAST_DB;
   #held = 0;
   #sinceHeld = 0;
   #last: MouthShape = REST_MOUTH;
 
-  next(heard: HeardMouth): MouthShape {
-    const voice = this.#voice(ramp(heard.voice, VOICE_FROM, VOICE_AT));
+  /** @param levelDb the loudest of this frame and of those after it that are known already (dB, see log-mel.ts) */
+  next(heard: HeardMouth, levelDb: number): MouthShape {
+    this.#peakDb = Math.max(levelDb, this.#peakDb - PEAK_FALL_DB, PEAK_LEAST_DB);
+    const loud = ramp(levelDb - this.#peakDb, -QUIET_BELOW_PEAK_DB, -SPEECH_BELOW_PEAK_DB);
+    const voice = this.#voice(Math.min(loud, ramp(heard.voice, VOICE_FROM, VOICE_AT)));
     const free = voice * (1 - ramp(heard.shut, SHUT_FROM, SHUT_AT));
     const stretched = clamp01((heard.open - OPEN_OFFSET) * OPEN_GAIN) * free;
     const open = limit(

@@ -14,6 +14,7 @@ const CHANNELS = 7;
 const MEMORY_ROWS = 76;
 const MEMORY_COLUMNS = 160;
 const FRAME_MS = 10;
+const SILENCE_DB = -100;
 const HALF_WINDOW_MS = (MEL_WINDOW_SAMPLES / 2 / MEL_HOP_SAMPLES) * FRAME_MS;
 
 /**
@@ -82,6 +83,8 @@ class RunningMouth implements MouthStream {
   readonly #logMel = new LogMel();
   readonly #curves = new MouthCurves();
   readonly #step = new Float32Array(FRAMES_PER_STEP * MEL_BANDS);
+  /** Of the frames that a shape may look at, the newest last: its own and those after it. */
+  readonly #levelsDb: Float32Array;
   #memory: Float32Array = new Float32Array(MEMORY_ROWS * MEMORY_COLUMNS);
   #frames = 0;
   /** Shapes of the first runs that belong to before the sound. */
@@ -96,23 +99,26 @@ class RunningMouth implements MouthStream {
     this.#output = output;
     const newestFrameMs = (FRAMES_PER_STEP - 1) * FRAME_MS + HALF_WINDOW_MS;
     this.lookaheadMs = Math.max(0, newestFrameMs - shift * FRAME_MS);
+    this.#levelsDb = new Float32Array(Math.max(FRAMES_PER_STEP, FRAMES_PER_STEP - shift)).fill(SILENCE_DB);
     this.#early = Math.max(0, -shift);
     this.#missing = Math.max(0, shift);
   }
 
   push(pcm16k: Float32Array): Promise<MouthShape[]> {
     // The samples are taken now: the caller may reuse its buffer while earlier runs still work.
-    const pending: Float32Array[] = [];
-    this.#logMel.push(pcm16k, ({ bands }) => pending.push(bands.slice()));
+    const pending: { bands: Float32Array; levelDb: number }[] = [];
+    this.#logMel.push(pcm16k, ({ bands, levelDb }) => pending.push({ bands: bands.slice(), levelDb }));
     const result = this.#queue.then(() => this.#advance(pending));
     this.#queue = result.catch(() => undefined);
     return result;
   }
 
-  async #advance(frames: readonly Float32Array[]): Promise<MouthShape[]> {
+  async #advance(frames: readonly { bands: Float32Array; levelDb: number }[]): Promise<MouthShape[]> {
     const shapes: MouthShape[] = [];
     for (; this.#missing > 0; this.#missing--) shapes.push(REST_MOUTH);
-    for (const bands of frames) {
+    for (const { bands, levelDb } of frames) {
+      this.#levelsDb.copyWithin(0, 1);
+      this.#levelsDb[this.#levelsDb.length - 1] = levelDb;
       const place = this.#frames++ % FRAMES_PER_STEP;
       this.#step.set(bands, place * MEL_BANDS);
       if (place === FRAMES_PER_STEP - 1) await this.#run(shapes);
@@ -136,7 +142,10 @@ class RunningMouth implements MouthStream {
     this.#memory = next;
     for (let i = 0; i < FRAMES_PER_STEP; i++) {
       if (this.#early > 0) this.#early--;
-      else shapes.push(this.#curves.next(heardMouth(told, i * CHANNELS)));
+      else
+        shapes.push(
+          this.#curves.next(heardMouth(told, i * CHANNELS), Math.max(...this.#levelsDb.subarray(i))),
+        );
     }
   }
 }

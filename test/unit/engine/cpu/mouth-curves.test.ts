@@ -5,9 +5,9 @@ import { MouthCurves } from '../../../../src/engine/cpu/mouth-curves.js';
 import type { HeardMouth } from '../../../../src/engine/cpu/mouth-curves.js';
 
 /** Runs the rules over a whole track. */
-function draw(heard: readonly HeardMouth[]): MouthShape[] {
+function draw(heard: readonly HeardMouth[], levelsDb: readonly number[] = [-20]): MouthShape[] {
   const curves = new MouthCurves();
-  return heard.map((shape) => curves.next(shape));
+  return heard.map((shape, k) => curves.next(shape, levelsDb[Math.min(k, levelsDb.length - 1)]!));
 }
 
 const steady = (frames: number, heard: Partial<HeardMouth>): HeardMouth[] =>
@@ -44,6 +44,16 @@ test('a word holds the mouth through its own short silence', () => {
   );
 });
 
+test('what is far below the loudest of late is a pause, even if the network hears a voice', () => {
+  const levels = Array.from({ length: 80 }, (_, k) => (k < 40 ? -20 : -52));
+  const shapes = draw(steady(80, { open: 0.95 }), levels);
+  assert.ok(shapes[39]!.open > 0.9);
+  assert.ok(
+    shapes.slice(40 + 12).every((shape) => shape.open === 0),
+    'shut 120 ms later',
+  );
+});
+
 test('without a voice nothing moves', () => {
   const heard = Array.from({ length: 200 }, (_, k) => ({
     ...{ spread: 0.9, round: 0.5, tuck: 0.9, tongue: 1, shut: 0 },
@@ -58,7 +68,15 @@ test('no value jumps faster than a jaw moves', () => {
   const shapes = draw(
     Array.from({ length: 100 }, (_, k) => {
       const value = k % 7 < 3 ? 1 : 0;
-      return { open: value, spread: value, round: value, tuck: value, tongue: value, shut: 1 - value, voice: 1 };
+      return {
+        open: value,
+        spread: value,
+        round: value,
+        tuck: value,
+        tongue: value,
+        shut: 1 - value,
+        voice: 1,
+      };
     }),
   );
   for (let k = 1; k < shapes.length; k++) {
