@@ -1,3 +1,5 @@
+import { bessel0 } from './bessel0.js';
+
 /** Half the length of the low-pass, in 48 kHz samples: exactly 1 ms, which is the constant delay. */
 const HALF = 48;
 const TAPS = 2 * HALF + 1;
@@ -19,17 +21,6 @@ function designLowPass(): Float32Array {
     sum += taps[index] as number;
   }
   return Float32Array.from(taps, (tap) => tap / sum);
-}
-
-/** Modified Bessel function of the first kind, order zero, by its power series. */
-function bessel0(x: number): number {
-  let term = 1;
-  let total = 1;
-  for (let k = 1; term > total * 1e-12; k++) {
-    term *= (x / (2 * k)) ** 2;
-    total += term;
-  }
-  return total;
 }
 
 const LOW_PASS = designLowPass();

@@ -1,3 +1,4 @@
+import { bessel0 } from './bessel0.js';
 import { MEDIA_RATE } from './timeline.js';
 
 /** Sample rates that live sound may have, Hz: whole fractions of the media rate. */
@@ -82,15 +83,4 @@ function phasesOf(factor: number): Float32Array[] {
 
 function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
-}
-
-/** Modified Bessel function of the first kind, order zero, by its power series. */
-function bessel0(x: number): number {
-  let term = 1;
-  let total = 1;
-  for (let k = 1; term > total * 1e-12; k++) {
-    term *= (x / (2 * k)) ** 2;
-    total += term;
-  }
-  return total;
 }
