@@ -28,7 +28,9 @@ describe('live sound over a WebSocket', () => {
       const ended = await client.message('utterance.ended');
       await client.message('session.state', ({ id }) => Number(id) > Number(ended['id']));
       assert.equal(ended['playedMs'], 600);
-      assert.equal(Number(ended['mediaMs']) - Number(started['mediaMs']), 600);
+      // Sound that a busy machine sent late leaves a gap; what was heard is whole all the same.
+      const spanMs = Number(ended['mediaMs']) - Number(started['mediaMs']);
+      assert.ok(spanMs >= 600 && spanMs <= 800, `${spanMs} ms from its first to its last sample`);
       // 60 ms wait, 203 ms lead, 50 ms way to the ear.
       assert.ok(
         started.atMs - firstMs < 450,
