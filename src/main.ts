@@ -67,7 +67,11 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     ]);
 
     const worker = { avatarsDir, modelsDir, logLevel, ffmpeg };
-    const pool = await WorkerPool.create(config.workers, { ...worker, lipTiming: config.lipTiming, ...overrides }, log);
+    const pool = await WorkerPool.create(
+      config.workers,
+      { ...worker, lipTiming: config.lipTiming, ...overrides },
+      log,
+    );
     scope.defer(() => pool.close());
     const face = faceSettingsOf(config);
 
