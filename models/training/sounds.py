@@ -21,7 +21,7 @@ import clips
 import noises
 import teacher
 from mel import log_mel
-from phones import INDEX, frame_classes, frame_shapes
+from phones import frame_classes, frame_shapes
 
 MUSIC = 'packages/usr/share/asterisk/moh/*.g722'
 HEARD_PARTS = 64
