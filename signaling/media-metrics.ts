@@ -1,4 +1,4 @@
-import type { HistogramFigure, NumberFigure, SessionFigures } from '../src/session/figures.js';
+import type { HistogramFigure, NumberFigure, SessionFigures } from '../src/session/viewers/figures.js';
 import { labelText } from './metrics-labels.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { SessionFigures } from '../src/session/figures.js';
+import type { SessionFigures } from '../src/session/viewers/figures.js';
 import { mediaMetricsLines } from './media-metrics.js';
 import { labelText } from './metrics-labels.js';
 import type { AvatarInfo, SessionInfo } from './ports.js';

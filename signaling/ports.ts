@@ -3,17 +3,17 @@
  * implement them with fakes, so no route knows how an avatar or a session is made. Every port refuses with `AppError`.
  */
 
-import type { Diagnosis } from '../src/session/diagnosis.js';
-import type { SessionFigures } from '../src/session/figures.js';
+import type { Diagnosis } from '../src/session/viewers/diagnosis.js';
+import type { SessionFigures } from '../src/session/viewers/figures.js';
 import type { LiveRate } from '../src/media/upsample.js';
-import type { NumberedEvent } from '../src/session/session-events.js';
-import type { LiveListener } from '../src/session/live-listener.js';
+import type { NumberedEvent } from '../src/session/events/session-events.js';
+import type { LiveListener } from '../src/session/speech/live-listener.js';
 import type { ListenerSettings, SpeakerSettings } from '../src/session/live-senders.js';
-import type { LiveReport, LiveSpeaker } from '../src/session/live-speaker.js';
+import type { LiveReport, LiveSpeaker } from '../src/session/speech/live-speaker.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
 import type { InterruptedView } from '../src/session/talks.js';
-import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/utterance-book.js';
-import type { InletReport } from '../src/session/utterance-inlets.js';
+import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/speech/utterance-book.js';
+import type { InletReport } from '../src/session/speech/utterance-inlets.js';
 
 /** What preparation found out about the footage; structurally the report that an avatar's manifest carries. */
 export interface QualityReport {
@@ -148,8 +148,8 @@ export interface SessionCreateOptions {
   maxLengthS?: number;
 }
 
-export type { NumberedEvent, SessionEvent } from '../src/session/session-events.js';
-export type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/utterance-book.js';
+export type { NumberedEvent, SessionEvent } from '../src/session/events/session-events.js';
+export type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/speech/utterance-book.js';
 
 export interface SessionsPort {
   /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable, not-supported, model-invalid. */

@@ -51,6 +51,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
 };
 
+/** The same within session/: what its folders may import of each other. The files beside them may import all. */
+const SESSION_FOLDERS: Record<string, readonly string[]> = {
+  events: [],
+  viewers: ['events'],
+  speech: ['events', 'viewers'],
+  playout: ['events', 'viewers', 'speech'],
+};
+
 /** Each outside library or global has one door. */
 const DOORS: Record<string, { pattern: RegExp; files: RegExp }> = {
   // The server's side of DTLS; and the viewer's, with which the server tests itself (GET /v1/diagnose).
@@ -67,7 +75,7 @@ const DOORS: Record<string, { pattern: RegExp; files: RegExp }> = {
   },
   'worker threads': {
     pattern: /from 'node:worker_threads'/,
-    files: /^src\/(engine\/faces\/inference|session\/sender)-thread(-entry)?\.ts$/,
+    files: /^src\/(engine\/faces\/inference|session\/viewers\/sender)-thread(-entry)?\.ts$/,
   },
   // A program of src/cli hands it on to readConfig, or has variables of its own (a token must not stand in a list of processes).
   environment: { pattern: /process\.env/, files: /^src\/(config|main|cli\/\w+)\.ts$/ },
@@ -103,6 +111,19 @@ test('imports run downwards only', () => {
       )
       .map((target) => `${file} -> ${target}`),
   );
+  assert.deepEqual(breaches, []);
+});
+
+test('the folders of a session build on each other', () => {
+  const folder = (file: string) => /^src\/session\/(?:(\w+)\/)?[^/]+$/.exec(file)?.[1] ?? '';
+  const breaches = files
+    .filter((file) => folder(file) !== '')
+    .flatMap((file) =>
+      imports(file)
+        .filter((target) => target.startsWith('src/session/') && folder(target) !== folder(file))
+        .filter((target) => !(SESSION_FOLDERS[folder(file)] ?? []).includes(folder(target)))
+        .map((target) => `${file} -> ${target}`),
+    );
   assert.deepEqual(breaches, []);
 });
 

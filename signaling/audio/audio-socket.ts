@@ -1,8 +1,8 @@
 import type { WebSocket } from 'ws';
 import { isAppError, toAppError } from '../../src/errors.js';
-import { HOLD_BACK_MS } from '../../src/session/live-speaker.js';
-import type { LiveListener } from '../../src/session/live-listener.js';
-import type { LiveSpeaker } from '../../src/session/live-speaker.js';
+import { HOLD_BACK_MS } from '../../src/session/speech/live-speaker.js';
+import type { LiveListener } from '../../src/session/speech/live-listener.js';
+import type { LiveSpeaker } from '../../src/session/speech/live-speaker.js';
 import type { NumberedEvent, SessionsPort, TalkPort } from '../ports.js';
 import { parseAudioMessage, soundOf, type AudioMessage } from './audio-messages.js';
 import { eventMessages, type OutMessage } from './event-messages.js';

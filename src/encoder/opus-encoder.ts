@@ -20,7 +20,7 @@ export interface OpusEncoderOptions {
 /**
  * Opus in process: 48 kHz stereo in, 20 ms a packet. What a decoder plays lags its packet by the encoder's lookahead
  * (`lookaheadSamples`, 312 at 48 kHz = 6.5 ms, in every mode); the packet's RTP time stamp accounts for it (see
- * session/peer.ts).
+ * session/viewers/peer.ts).
  */
 export class OpusEncoder {
   #encoder: Encoder | undefined;

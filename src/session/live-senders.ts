@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
-import { LiveListener, type LiveListenerOptions } from './live-listener.js';
-import { LiveSpeaker, type LiveReport, type LiveSpeakerOptions } from './live-speaker.js';
+import { LiveListener, type LiveListenerOptions } from './speech/live-listener.js';
+import { LiveSpeaker, type LiveReport, type LiveSpeakerOptions } from './speech/live-speaker.js';
 import type { Session } from './session.js';
 
 export type SpeakerSettings = Pick<LiveSpeakerOptions, 'rate' | 'mode' | 'endAfterMs'>;

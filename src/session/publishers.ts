@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import type { LiveSenders } from './live-senders.js';
-import { Publisher } from './publisher.js';
+import { Publisher } from './speech/publisher.js';
 import type { Session } from './session.js';
 
 /** Opus decodes to this. */

@@ -5,12 +5,12 @@ import {
   type HistogramFigure,
   type NumberFigure,
   type SessionFigures,
-} from './figures.js';
-import { FreezeRule } from './freeze-rule.js';
-import { SOUND_LEAD_MS, type PlayoutMeter } from './playout.js';
-import type { ViewerReport } from './audience.js';
-import type { ViewerSummary } from './viewer-metrics.js';
-import { defined, type ViewerTally, type ViewerTallySummary } from './viewer-tally.js';
+} from './viewers/figures.js';
+import { FreezeRule } from './viewers/freeze-rule.js';
+import { SOUND_LEAD_MS, type PlayoutMeter } from './playout/playout.js';
+import type { ViewerReport } from './viewers/audience.js';
+import type { ViewerSummary } from './viewers/viewer-metrics.js';
+import { defined, type ViewerTally, type ViewerTallySummary } from './viewers/viewer-tally.js';
 
 const SKEW_BOUNDS_MS = [
   -40, -20, -10, -5, -2, -1, 0, 0.25, 0.5, 1, 2, 5, 10, 20, 40, 80, 160, 500, 1000, 5000,

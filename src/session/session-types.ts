@@ -3,14 +3,14 @@ import type { OpusEncoder } from '../encoder/opus-encoder.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { WorkerStream, WorkerStreamOptions } from '../worker/host.js';
-import type { Audience, AudienceEvents } from './audience.js';
-import type { HeardAt, SpokenState } from './session-events.js';
+import type { Audience, AudienceEvents } from './viewers/audience.js';
+import type { HeardAt, SpokenState } from './events/session-events.js';
 import type { SessionLifeOptions } from './session-life.js';
-import type { PictureSettings } from './session-renditions.js';
-import type { DroppedSpeech } from './session-speech.js';
-import type { SpeechOptions } from './speech-queue.js';
-import type { Stopped } from './stop-measure.js';
-import type { SpeechMode } from './utterance-book.js';
+import type { PictureSettings } from './playout/session-renditions.js';
+import type { DroppedSpeech } from './speech/session-speech.js';
+import type { SpeechOptions } from './speech/speech-queue.js';
+import type { Stopped } from './playout/stop-measure.js';
+import type { SpeechMode } from './speech/utterance-book.js';
 
 export interface SessionOptions {
   id: string;

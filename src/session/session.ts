@@ -10,11 +10,11 @@ import {
   samplesToMs,
 } from '../media/timeline.js';
 import type { WorkerStream } from '../worker/host.js';
-import type { Audience, AudienceDemand, ViewerAnswer } from './audience.js';
-import { JpegWatchers } from './jpeg-watchers.js';
-import { MediaClock } from './media-clock.js';
-import { PictureStream } from './picture-stream.js';
-import { HEARD_AFTER_MS } from './playout.js';
+import type { Audience, AudienceDemand, ViewerAnswer } from './viewers/audience.js';
+import { JpegWatchers } from './viewers/jpeg-watchers.js';
+import { MediaClock } from './playout/media-clock.js';
+import { PictureStream } from './playout/picture-stream.js';
+import { HEARD_AFTER_MS } from './playout/playout.js';
 import type {
   Interrupted,
   SayOptions,
@@ -22,25 +22,25 @@ import type {
   SessionSettings,
   SessionState,
 } from './session-types.js';
-import { SessionOutput, type OutputCut } from './session-output.js';
-import { RenderAhead } from './render-ahead.js';
-import { SessionRenditions } from './session-renditions.js';
-import type { SessionFigures } from './figures.js';
+import { SessionOutput, type OutputCut } from './playout/session-output.js';
+import { RenderAhead } from './playout/render-ahead.js';
+import { SessionRenditions } from './playout/session-renditions.js';
+import type { SessionFigures } from './viewers/figures.js';
 import {
   SessionMetrics,
   type PictureCounts,
   type SessionMediaSummary,
   type ViewerStats,
 } from './session-metrics.js';
-import { EventLog } from './event-log.js';
-import { heardAtOf } from './heard-at.js';
-import type { InterruptReason } from './session-events.js';
+import { EventLog } from './events/event-log.js';
+import { heardAtOf } from './events/heard-at.js';
+import type { InterruptReason } from './events/session-events.js';
 import { SessionLife } from './session-life.js';
-import { SessionSound } from './session-sound.js';
-import { SessionSpeech } from './session-speech.js';
-import type { UtteranceView } from './utterance-book.js';
-import { PIECE_VALUES, type Utterance } from './utterance.js';
-import { ViewerTally } from './viewer-tally.js';
+import { SessionSound } from './playout/session-sound.js';
+import { SessionSpeech } from './speech/session-speech.js';
+import type { UtteranceView } from './speech/utterance-book.js';
+import { PIECE_VALUES, type Utterance } from './speech/utterance.js';
+import { ViewerTally } from './viewers/viewer-tally.js';
 
 /** Time that a picture may take from its last needed sound to its encoded frame; more makes pictures late. */
 const DRAW_MARGIN_MS = 80;

@@ -9,15 +9,15 @@ import { runJob } from '../worker/job.js';
 import type { Engines, EngineChoice } from '../worker/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import type { RenderInput } from '../worker/render-job.js';
-import type { SessionFigures } from './figures.js';
-import type { Audience, AudienceEvents } from './audience.js';
+import type { SessionFigures } from './viewers/figures.js';
+import type { Audience, AudienceEvents } from './viewers/audience.js';
 import { newSessionId, Session } from './session.js';
 import type { SessionState } from './session-types.js';
 import type { TransportHost } from '../transport/peer-transport.js';
-import type { LiveReport } from './live-speaker.js';
-import type { NumberedEvent } from './session-events.js';
+import type { LiveReport } from './speech/live-speaker.js';
+import type { NumberedEvent } from './events/session-events.js';
 import { Talks } from './talks.js';
-import type { Utterance } from './utterance.js';
+import type { Utterance } from './speech/utterance.js';
 
 export interface SessionsOptions {
   engines: Engines;

@@ -7,17 +7,17 @@ import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { LiveRate } from '../media/upsample.js';
 import type { TransportHost } from '../transport/peer-transport.js';
-import type { LiveListener } from './live-listener.js';
+import type { LiveListener } from './speech/live-listener.js';
 import { LiveSenders, type ListenerSettings, type SpeakerSettings } from './live-senders.js';
-import type { LiveReport, LiveSpeaker } from './live-speaker.js';
-import type { Publisher } from './publisher.js';
+import type { LiveReport, LiveSpeaker } from './speech/live-speaker.js';
+import type { Publisher } from './speech/publisher.js';
 import { Publishers } from './publishers.js';
 import type { Session } from './session.js';
 import type { Interrupted } from './session-types.js';
-import type { Stopped } from './stop-measure.js';
-import type { SpeechMode, UtteranceView } from './utterance-book.js';
-import { UtteranceInlets, type InletReport } from './utterance-inlets.js';
-import { Utterance } from './utterance.js';
+import type { Stopped } from './playout/stop-measure.js';
+import type { SpeechMode, UtteranceView } from './speech/utterance-book.js';
+import { UtteranceInlets, type InletReport } from './speech/utterance-inlets.js';
+import { Utterance } from './speech/utterance.js';
 
 export interface TalksOptions {
   /** @throws session-not-found */

@@ -3,11 +3,11 @@ import type {
   AudienceEvents,
   AudienceReport,
   ViewerAnswer,
-} from '../../src/session/audience.js';
-import { NO_DEMAND } from '../../src/session/audience.js';
-import type { AudiencePart } from '../../src/session/spread-audience.js';
-import { ViewerMetrics } from '../../src/session/viewer-metrics.js';
-import { ViewerTally } from '../../src/session/viewer-tally.js';
+} from '../../src/session/viewers/audience.js';
+import { NO_DEMAND } from '../../src/session/viewers/audience.js';
+import type { AudiencePart } from '../../src/session/viewers/spread-audience.js';
+import { ViewerMetrics } from '../../src/session/viewers/viewer-metrics.js';
+import { ViewerTally } from '../../src/session/viewers/viewer-tally.js';
 
 /** Viewers without a network: records what it is told. */
 export class FakeAudience implements AudiencePart {

@@ -20,10 +20,10 @@ import type {
   UtteranceInfo,
 } from '../../signaling/ports.js';
 import { AppError } from '../../src/errors.js';
-import { EventLog } from '../../src/session/event-log.js';
-import type { SessionFigures } from '../../src/session/figures.js';
+import { EventLog } from '../../src/session/events/event-log.js';
+import type { SessionFigures } from '../../src/session/viewers/figures.js';
 import type { InterruptedView } from '../../src/session/talks.js';
-import type { InletReport } from '../../src/session/utterance-inlets.js';
+import type { InletReport } from '../../src/session/speech/utterance-inlets.js';
 import { deferred } from './deferred.js';
 import { silentLog } from '../../src/lib/log.js';
 

@@ -3,8 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { AppError } from '../../src/errors.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { silentLog } from '../../src/lib/log.js';
-import { Diagnoses, type Diagnosis, type DiagnosisOptions } from '../../src/session/diagnosis.js';
-import { Peer } from '../../src/session/peer.js';
+import { Diagnoses, type Diagnosis, type DiagnosisOptions } from '../../src/session/viewers/diagnosis.js';
+import { Peer } from '../../src/session/viewers/peer.js';
 import { createTransportHost } from '../../src/transport/create-transport-host.js';
 import type { TransportHost } from '../../src/transport/peer-transport.js';
 

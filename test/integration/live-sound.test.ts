@@ -17,6 +17,15 @@ describe('live sound over a WebSocket', () => {
   };
   const start = { type: 'start', sampleRate: 16_000 };
 
+  /** One that has begun. The place of the one before is free when the server has read of its end. */
+  const sender = (id: string): Promise<AudioClient> =>
+    until('the place of the sender before is free', async () => {
+      const client = await AudioClient.open(server.url, id);
+      client.send(start);
+      const told = await Promise.race([client.message('started'), client.end()]);
+      return 'type' in told ? client : undefined;
+    });
+
   it('is spoken while it comes, and told when it is heard; every rate keeps its length', async () => {
     for (const rate of [8000, 16_000, 24_000, 48_000]) {
       const client = await AudioClient.open(server.url, await session());
@@ -141,13 +150,7 @@ describe('live sound over a WebSocket', () => {
     assert.deepEqual((await second.end()).code, 4409);
     assert.equal(client.closed, undefined, 'the first sender stays');
     client.socket.close();
-    await until('its place is free again', async () => {
-      const third = await AudioClient.open(server.url, id);
-      third.send(start);
-      const told = await Promise.race([third.message('started'), third.end()]);
-      third.socket.close();
-      return 'type' in told || undefined;
-    });
+    (await sender(id)).socket.close();
     assert.equal(other.closed, undefined);
     other.socket.close();
   });
@@ -164,8 +167,7 @@ describe('live sound over a WebSocket', () => {
     await postJsonTo(server, `/v1/sessions/${id}/interrupt`, {});
     client.socket.close();
 
-    const quiet = await AudioClient.open(server.url, id);
-    quiet.send(start);
+    const quiet = await sender(id);
     for (let i = 0; i < 60; i += 1) quiet.sound(new Uint8Array(320_000)); // ten minutes of silence
     await quiet.message('audio.buffer', ({ receivedMs }) => Number(receivedMs) === 600_000);
     const after = quiet.told.filter(({ type }) => type === 'utterance.accepted');

@@ -7,7 +7,7 @@ import type { AvatarStore } from '../../src/avatar/store.js';
 import { silentLog } from '../../src/lib/log.js';
 import { i420SizeBytes } from '../../src/media/frame.js';
 import { idleIndex } from '../../src/media/idle-index.js';
-import { JpegWatchers } from '../../src/session/jpeg-watchers.js';
+import { JpegWatchers } from '../../src/session/viewers/jpeg-watchers.js';
 import { MediaStream } from '../../src/worker/media-stream.js';
 import { temporaryFolder, testFfmpeg } from '../helpers/media.js';
 import { vaeEncoderGraph } from '../helpers/musetalk-stubs.js';

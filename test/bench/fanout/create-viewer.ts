@@ -1,6 +1,6 @@
 import { silentLog } from '../../../src/lib/log.js';
-import type { FanOut } from '../../../src/session/fan-out.js';
-import { Peer } from '../../../src/session/peer.js';
+import type { FanOut } from '../../../src/session/viewers/fan-out.js';
+import { Peer } from '../../../src/session/viewers/peer.js';
 import { createTransportHost } from '../../../src/transport/create-transport-host.js';
 
 const transport = createTransportHost({ tcp: false, lite: false, publicHosts: [], log: silentLog });

@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/lib/clock.js';
 import { OPUS_FRAME_SAMPLES, samplesToMs } from '../../../src/media/timeline.js';
-import type { Audience } from '../../../src/session/audience.js';
+import type { Audience } from '../../../src/session/viewers/audience.js';
 import { FPS, type Clip } from './clip.js';
 
 const TICK_MS = samplesToMs(OPUS_FRAME_SAMPLES);

@@ -2,9 +2,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { systemClock } from '../../../src/lib/clock.js';
 import { silentLog } from '../../../src/lib/log.js';
-import type { Audience } from '../../../src/session/audience.js';
-import { FanOut } from '../../../src/session/fan-out.js';
-import { SenderPool } from '../../../src/session/sender-pool.js';
+import type { Audience } from '../../../src/session/viewers/audience.js';
+import { FanOut } from '../../../src/session/viewers/fan-out.js';
+import { SenderPool } from '../../../src/session/viewers/sender-pool.js';
 import { clipBitrates, makeClip } from './clip.js';
 import { createViewer } from './create-viewer.js';
 import { PacedSource } from './paced-source.js';

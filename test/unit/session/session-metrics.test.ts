@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { Playout, SOUND_LEAD_MS } from '../../../src/session/playout.js';
+import { Playout, SOUND_LEAD_MS } from '../../../src/session/playout/playout.js';
 import { SessionMetrics } from '../../../src/session/session-metrics.js';
-import { ViewerTally } from '../../../src/session/viewer-tally.js';
+import { ViewerTally } from '../../../src/session/viewers/viewer-tally.js';
 
 const NONE = { sent: 0, late: 0, dropped: 0, skipped: 0 };
 

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test';
 import type { AppOptions } from '../../../signaling/app.js';
 import { RateLimiter } from '../../../signaling/rate-limit.js';
 import { SessionMetrics } from '../../../src/session/session-metrics.js';
-import { ViewerMetrics } from '../../../src/session/viewer-metrics.js';
+import { ViewerMetrics } from '../../../src/session/viewers/viewer-metrics.js';
 import { fakeServer, postJson, type FakeServer } from '../../helpers/fake-ports.js';
 
 describe('operations', () => {
