@@ -12,6 +12,7 @@ import type { ListenerSettings, SpeakerSettings } from '../src/session/live-send
 import type { LiveReport, LiveSpeaker } from '../src/session/speech/live-speaker.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
 import type { InterruptedView } from '../src/session/talks.js';
+import type { SpokenText } from '../src/session/texts.js';
 import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/speech/utterance-book.js';
 import type { InletReport } from '../src/session/speech/utterance-inlets.js';
 
@@ -209,6 +210,12 @@ export interface TalkPort {
     id: string,
     options: { audioPath: string; audioIsUpload?: boolean; mode?: SpeechMode },
   ): Promise<UtteranceInfo>;
+  /** What the speech and chat services that are configured can do. */
+  readonly can: { readonly text: boolean; readonly chat: boolean };
+  /** Text that is spoken, queued at once. Throws session-not-found, not-supported, invalid-argument, no-capacity. */
+  sayText(id: string, spoken: SpokenText): UtteranceInfo;
+  /** Text that a language model answers, the answer being spoken. Throws session-not-found, not-supported, no-capacity. */
+  chat(id: string, asked: SpokenText): UtteranceInfo;
   /** Speech whose sound follows with `pushSound`. Throws session-not-found, no-capacity, not-supported. */
   openUtterance(id: string, options: { sampleRate: LiveRate; mode?: SpeechMode }): UtteranceInfo;
   /** PCM16LE mono. Throws utterance-not-found, utterance-closed, invalid-argument, no-capacity. */

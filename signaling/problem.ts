@@ -27,6 +27,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   'model-invalid': 500,
   'ffmpeg-missing': 500,
   'ffmpeg-failed': 500,
+  'service-failed': 502,
   timeout: 504,
   'worker-died': 503,
   'not-supported': 501,
@@ -49,6 +50,7 @@ const TITLE_OF: Readonly<Record<number, string>> = {
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   501: 'Not Implemented',
+  502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
 };

@@ -149,11 +149,26 @@ export const utteranceInfoSchema = z
   })
   .openapi('UtteranceInfo');
 
+/** Characters of one request: some ten minutes of speech. */
+const MAX_TEXT_CHARS = 10_000;
+
+/** Text to be spoken, or to be answered by a language model. */
+export const textSchema = z.string().trim().min(1, 'must not be empty').max(MAX_TEXT_CHARS);
+/** A name that the speech service knows. */
+export const voiceSchema = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
+
 export const utteranceSchema = z
   .object({
     path: pathSchema.optional(),
     demo: z.literal(true).optional(),
-    text: z.string().optional(),
+    text: textSchema.optional(),
+    type: z
+      .enum(['say', 'chat'])
+      .optional()
+      .openapi({ description: 'Of text: it is spoken (say), or what the language model answers to it.' }),
+    voice: voiceSchema.optional().openapi({ description: 'Of text.' }),
     stream: z.object({ sampleRate: liveRateSchema }).optional(),
     mode: speechModeSchema.default('append'),
   })
@@ -161,6 +176,9 @@ export const utteranceSchema = z
     (body) => [body.path, body.demo, body.text, body.stream].filter((one) => one !== undefined).length === 1,
     { message: 'exactly one of path, demo, text and stream is needed' },
   )
+  .refine(({ text, type, voice }) => text !== undefined || (type === undefined && voice === undefined), {
+    message: 'type and voice go together with text',
+  })
   .openapi('Utterance');
 
 export const sessionCreateSchema = z

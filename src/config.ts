@@ -34,6 +34,19 @@ const oneOf = (names: string) => ({ error: `must be ${names}` });
 /** What RFC 6750 lets a bearer token be made of; shorter ones could be guessed. */
 const token = z.string().regex(/^[A-Za-z0-9._~+/-]{8,}=*$/, 'must be at least 8 of A-Z a-z 0-9 . _ ~ + / -');
 
+/** A service's address. A key belongs into the option of its own, not into the URL. */
+const serviceUrl = z.string().refine((given) => {
+  if (!URL.canParse(given)) return false;
+  const { protocol, username, password } = new URL(given);
+  return /^https?:$/.test(protocol) && username + password === '';
+}, 'must be an http(s) URL without a user name');
+
+/** What may stand in a header. */
+const key = z.string().regex(/^[\x21-\x7e]+$/, 'must be visible ASCII characters without spaces');
+
+const CHAT_PROMPT =
+  'You speak through an avatar in a live conversation. Answer briefly, in plain sentences that can be read aloud, in the language of the question.';
+
 const schema = z
   .object({
     host: z.string().min(1, 'must not be empty').default('0.0.0.0'),
@@ -94,6 +107,21 @@ const schema = z
         'must be an http(s) URL',
       )
       .optional(),
+    speechUrl: serviceUrl.optional(),
+    speechKey: key.optional(),
+    speechModel: text.default('tts-1'),
+    speechVoice: text.default('alloy'),
+    speechFormat: z
+      .enum(['pcm', 'wav', 'mp3', 'opus', 'aac', 'flac'], oneOf('pcm, wav, mp3, opus, aac or flac'))
+      .default('pcm'),
+    speechRate: z
+      .enum(['8000', '16000', '24000', '48000'], oneOf('8000, 16000, 24000 or 48000'))
+      .transform((given) => Number(given) as 8000 | 16_000 | 24_000 | 48_000)
+      .default(24_000),
+    chatUrl: serviceUrl.optional(),
+    chatKey: key.optional(),
+    chatModel: text.optional(),
+    chatPrompt: text.default(CHAT_PROMPT),
     reload: toggle(false),
     engine: z
       .enum(['auto', 'cpu', 'musetalk', 'wav2lip'], oneOf('auto, cpu, musetalk or wav2lip'))
@@ -165,6 +193,14 @@ const schema = z
       message: 'goes together with --turn-credential',
     },
   )
+  .refine(({ chatUrl, chatModel }) => chatUrl === undefined || chatModel !== undefined, {
+    path: ['chatModel'],
+    message: 'must name a model of the service at --chat-url',
+  })
+  .refine(({ chatUrl, speechUrl }) => chatUrl === undefined || speechUrl !== undefined, {
+    path: ['chatUrl'],
+    message: 'needs --speech-url, which speaks its answers',
+  })
   .refine(({ authTokens, viewerTokens }) => viewerTokens.length === 0 || authTokens.length > 0, {
     path: ['viewerTokens'],
     message: 'needs an --auth-token besides',

@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'model-invalid' // a model file with wrong checksum, names or shapes
   | 'ffmpeg-missing'
   | 'ffmpeg-failed'
+  | 'service-failed' // a speech or chat service that was asked over HTTP
   | 'timeout'
   | 'worker-died'
   | 'not-supported'

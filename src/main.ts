@@ -4,7 +4,9 @@ import path from 'node:path';
 import { createApp, type AppOptions, type AppPorts } from '../signaling/app.js';
 import { audioSockets } from '../signaling/audio/audio-sockets.js';
 import { listen } from '../signaling/server.js';
+import { ChatService } from './adapters/chat-service.js';
 import { findFfmpeg } from './adapters/ffmpeg.js';
+import { SpeechService } from './adapters/speech-service.js';
 import { AVATAR_FPS } from './avatar/manifest.js';
 import { AvatarStore } from './avatar/store.js';
 import { ConfigError, helpText, readConfig, type Config } from './config.js';
@@ -115,6 +117,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       lingerMs: config.sessionLingerS * 1000,
       ...(config.sessionIdleTimeoutS === 0 ? {} : { idleMs: config.sessionIdleTimeoutS * 1000 }),
       ...(config.sessionMaxLengthS === 0 ? {} : { maxMs: config.sessionMaxLengthS * 1000 }),
+      text: { ...textServicesOf(config), uploadsDir },
       openAudience: senders.openAudience,
       transport: senders.incoming,
       logLevel,
@@ -209,6 +212,20 @@ async function openSenders(
     incoming: undefined,
     threads,
   };
+}
+
+/** The services that make speech of text, where they are named. */
+function textServicesOf(config: Config): Omit<SessionsOptions['text'], 'uploadsDir'> {
+  const { speechUrl, speechKey, speechModel, speechVoice, speechFormat, speechRate: pcmRate } = config;
+  const { chatUrl, chatKey, chatModel, chatPrompt: systemPrompt } = config;
+  if (speechUrl === undefined) return {};
+  const service = new SpeechService({
+    ...{ url: speechUrl, key: speechKey, model: speechModel, voice: speechVoice, format: speechFormat },
+  });
+  const speech = { service, pcmRate };
+  if (chatUrl === undefined || chatModel === undefined) return { speech };
+  const chat = new ChatService({ url: chatUrl, key: chatKey, model: chatModel });
+  return { speech, chat: { service: chat, systemPrompt } };
 }
 
 function httpOptionsOf(config: Config): AppOptions {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { liveRateSchema, speechModeSchema } from '../schemas.js';
+import { liveRateSchema, speechModeSchema, textSchema, voiceSchema } from '../schemas.js';
 
 /**
  * What a sender of live sound says on its WebSocket besides sound: our own words, and those of LiveAvatar's LITE mode in
@@ -27,6 +27,14 @@ export const audioMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('end') }),
   z.object({ type: z.enum(['interrupt', 'agent.interrupt']), event_id: eventId.optional() }),
   z.object({ type: z.literal('resume') }),
+  /** `text`: it is spoken. `chat`: a language model answers, and that is spoken. */
+  z.object({
+    type: z.enum(['text', 'chat']),
+    text: textSchema,
+    voice: voiceSchema.optional(),
+    mode: speechModeSchema.default('append'),
+    event_id: eventId.optional(),
+  }),
   z.object({ type: z.literal('agent.speak'), event_id: eventId.optional(), audio: z.string() }),
   z.object({ type: z.literal('agent.speak_end'), event_id: eventId.optional() }),
   z.object({ type: z.enum(['agent.start_listening', 'agent.stop_listening']), event_id: eventId.optional() }),

@@ -134,6 +134,10 @@ export class AudioSocket {
       case 'resume':
         this.#send({ type: 'resumed', utterances: this.#talk.resume(id).resumed });
         return;
+      case 'text':
+      case 'chat':
+        this.#sayText(message);
+        return;
       case 'agent.speak':
         this.#speak(message.audio, message.event_id);
         return;
@@ -174,6 +178,26 @@ export class AudioSocket {
         ...(minVoiceMs === undefined ? {} : { minVoiceMs }),
       });
     this.#send({ type: 'started', role, sampleRate: rate });
+  }
+
+  #sayText({ type, text, voice, mode, event_id: eventId }: Text): void {
+    const spoken = { text, voice, mode };
+    try {
+      const { id: utteranceId } =
+        type === 'chat'
+          ? this.#talk.chat(this.#sessionId, spoken)
+          : this.#talk.sayText(this.#sessionId, spoken);
+      if (eventId !== undefined) this.#eventIds.set(utteranceId, eventId);
+      this.#send({
+        type: `${type}.accepted`,
+        utteranceId,
+        ...(eventId === undefined ? {} : { event_id: eventId }),
+      });
+    } catch (error) {
+      // Text that cannot be spoken does no harm to the sound that comes here.
+      if (!isAppError(error, 'invalid-argument')) throw error;
+      this.#send({ type: 'session.error', code: 'invalid-message', message: error.message });
+    }
   }
 
   #speak(audio: string, eventId: string | undefined): void {
@@ -259,3 +283,4 @@ export class AudioSocket {
 }
 
 type Start = Extract<AudioMessage, { type: 'start' }>;
+type Text = Extract<AudioMessage, { type: 'text' | 'chat' }>;

@@ -28,6 +28,7 @@ export function eventMessages(
       return [own, ...named('agent.speak_ended', eventId)];
     }
     case 'utterance.accepted':
+    case 'utterance.text':
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
     case 'session.viewers':

@@ -1,6 +1,5 @@
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { AppError } from '../../src/errors.js';
 import type { LiveRate } from '../../src/media/upsample.js';
 import { route } from '../describe.js';
 import { fingerprintOf, fingerprintOfFile, Idempotency } from '../idempotency.js';
@@ -53,7 +52,7 @@ export function utteranceRoutes(
       path: '/v1/sessions/{id}/utterances',
       tag: 'sessions',
       summary:
-        'Say something: a sound file, a path, or sound that follows in pieces. Idempotency-Key is heeded',
+        'Say something: a sound file, a path, text, or sound that follows in pieces. Idempotency-Key is heeded',
       body: {
         'application/json': utteranceSchema,
         'multipart/form-data': z.object({ mode: speechModeSchema.optional(), file: binary }),
@@ -218,9 +217,9 @@ export function utteranceRoutes(
   }
 
   async function sayJson(id: string, body: z.infer<typeof utteranceSchema>): Promise<UtteranceInfo> {
-    const { mode, text, stream } = body;
+    const { mode, text, type, voice, stream } = body;
     if (text !== undefined)
-      throw new AppError('not-supported', 'no speech synthesiser is configured: send sound instead of text');
+      return type === 'chat' ? talk.chat(id, { text, voice, mode }) : talk.sayText(id, { text, voice, mode });
     if (stream !== undefined) return talk.openUtterance(id, { ...stream, mode });
     return talk.say(id, { audioPath: await soundPathOf(body, paths, options.demoAudioPath), mode });
   }

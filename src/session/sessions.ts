@@ -16,7 +16,7 @@ import type { SessionState } from './session-types.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import type { LiveReport } from './speech/live-speaker.js';
 import type { NumberedEvent } from './events/session-events.js';
-import { Talks } from './talks.js';
+import { Talks, type TalksOptions } from './talks.js';
 import type { Utterance } from './speech/utterance.js';
 
 export interface SessionsOptions {
@@ -37,6 +37,8 @@ export interface SessionsOptions {
   idleMs?: number;
   maxMs?: number;
   openAudience(sessionId: string, events: AudienceEvents): Audience;
+  /** The services that make speech of text. */
+  text: TalksOptions['text'];
   /** By which sound comes in over WHIP; undefined where other threads have it. */
   transport?: TransportHost | undefined;
   logLevel: string;

@@ -16,6 +16,7 @@ import type { Session } from './session.js';
 import type { Interrupted } from './session-types.js';
 import type { Stopped } from './playout/stop-measure.js';
 import type { SpeechMode, UtteranceView } from './speech/utterance-book.js';
+import { Texts, type SpokenText, type TextOptions } from './texts.js';
 import { UtteranceInlets, type InletReport } from './speech/utterance-inlets.js';
 import { Utterance } from './speech/utterance.js';
 
@@ -25,6 +26,8 @@ export interface TalksOptions {
   /** Its speech is rendered before it plays, from whole files. */
   rendersAhead(sessionId: string): boolean;
   ffmpeg: Ffmpeg;
+  /** The services that make speech of text. */
+  text: Omit<TextOptions, 'ffmpeg'>;
   /** By which sound comes in over WHIP; undefined where other threads have it. */
   transport?: TransportHost | undefined;
   clock: Clock;
@@ -40,12 +43,14 @@ export class Talks {
   readonly #inlets: UtteranceInlets;
   readonly #senders: LiveSenders;
   readonly #publishers: Publishers;
+  readonly #texts: Texts;
   /** The utterance of each session that was taken in last: whose sound is there sooner than its does not overtake it. */
   readonly #saying = new WeakMap<Session, Promise<unknown>>();
 
   constructor(options: TalksOptions) {
     this.#options = options;
-    const { transport, clock, log } = options;
+    const { transport, clock, log, ffmpeg } = options;
+    this.#texts = new Texts({ ...options.text, ffmpeg });
     this.#inlets = new UtteranceInlets(clock);
     this.#senders = new LiveSenders(clock);
     this.#publishers = new Publishers({ transport, senders: this.#senders, clock, log });
@@ -92,6 +97,25 @@ export class Talks {
       await discard();
       throw error;
     }
+  }
+
+  /** What the services that are configured can do. */
+  get can(): { readonly text: boolean; readonly chat: boolean } {
+    return this.#texts.can;
+  }
+
+  /** Text that is spoken. @throws session-not-found, not-supported, invalid-argument, no-capacity */
+  sayText(id: string, spoken: SpokenText): UtteranceView {
+    const session = this.#options.find(id);
+    this.#assertLive(id);
+    return this.#texts.say(session, spoken);
+  }
+
+  /** Text that a language model answers, which is spoken. @throws session-not-found, not-supported, no-capacity */
+  chat(id: string, asked: SpokenText): UtteranceView {
+    const session = this.#options.find(id);
+    this.#assertLive(id);
+    return this.#texts.chat(session, asked);
   }
 
   /** Speech whose sound follows in pieces. @throws session-not-found, no-capacity, not-supported */

@@ -22,6 +22,7 @@ import type {
 import { AppError } from '../../src/errors.js';
 import { EventLog } from '../../src/session/events/event-log.js';
 import type { SessionFigures } from '../../src/session/viewers/figures.js';
+import type { SpokenText } from '../../src/session/texts.js';
 import type { InterruptedView } from '../../src/session/talks.js';
 import type { InletReport } from '../../src/session/speech/utterance-inlets.js';
 import { deferred } from './deferred.js';
@@ -285,6 +286,24 @@ export class FakeSessions implements SessionsPort, TalkPort {
     };
     this.utteranceInfos.set(id, info);
     return info;
+  }
+
+  can = { text: false, chat: false };
+  readonly texts: (SpokenText & { chat: boolean })[] = [];
+
+  sayText(id: string, spoken: SpokenText): UtteranceInfo {
+    return this.#sayText(id, { ...spoken, chat: false });
+  }
+
+  chat(id: string, asked: SpokenText): UtteranceInfo {
+    return this.#sayText(id, { ...asked, chat: true });
+  }
+
+  #sayText(id: string, spoken: SpokenText & { chat: boolean }): UtteranceInfo {
+    this.get(id);
+    if (this.refusal) throw this.refusal;
+    this.texts.push(spoken);
+    return this.#accept(`t${this.texts.length}`, spoken.mode);
   }
 
   openUtterance(id: string, options: { sampleRate: number; mode?: SpeechMode }): UtteranceInfo {

@@ -21,6 +21,8 @@ export type SpeechEvent =
   | EventOf<'utterance.accepted', { utteranceId: string }>
   /** `fromMs` is above 0 where an interrupted utterance goes on. */
   | EventOf<'utterance.started', { utteranceId: string; fromMs: number } & HeardAt>
+  /** A sentence begins to be heard, of speech that was made from text. */
+  | EventOf<'utterance.text', { utteranceId: string; text: string } & HeardAt>
   | EventOf<'utterance.ended', { utteranceId: string; playedMs: number; interrupted: false } & HeardAt>
   | EventOf<
       'utterance.interrupted',

@@ -90,6 +90,8 @@ export class SessionSpeech {
     this.#heardSamples = heardSamples;
     for (const { utterance, atSamples, offsetSamples } of this.#queue.begun(heardSamples))
       this.#startedAt(utterance.id, atSamples, offsetSamples);
+    for (const { utterance, text, atSamples } of this.#queue.captionsBegun(heardSamples))
+      this.#captionAt(utterance.id, text, atSamples);
     for (const { utterance, endSamples, heardSamples: played } of this.#queue.retire(heardSamples))
       this.#endedAt(utterance, endSamples, played);
     if (this.#later.length > 0) {
@@ -145,7 +147,10 @@ export class SessionSpeech {
   resume(): string[] {
     const entries = this.#suspended.splice(0);
     this.#queue.pushFirst(entries.map(asWaiting));
-    for (const { utterance } of entries) this.#book.resumed(utterance.id);
+    for (const { utterance, onResumed } of entries) {
+      this.#book.resumed(utterance.id);
+      onResumed?.();
+    }
     return entries.map(({ utterance }) => utterance.id);
   }
 
@@ -179,6 +184,11 @@ export class SessionSpeech {
         });
       },
     });
+  }
+
+  #captionAt(utteranceId: string, text: string, atSamples: number): void {
+    const data = { utteranceId, text, ...this.#heardAt(atSamples) };
+    this.#later.push({ atSamples, tell: () => this.#tell({ event: 'utterance.text', data }) });
   }
 
   #endedAt(utterance: Utterance, atSamples: number, playedSamples: number): void {

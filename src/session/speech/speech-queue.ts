@@ -12,6 +12,10 @@ export interface SpeechOptions {
   waitsForMore?(): boolean;
   /** It was taken out before it was over. */
   onDropped?(): void;
+  /** It will go on. */
+  onResumed?(): void;
+  /** What is said from which of its samples on, as far as that is known, in order. */
+  captions?(): readonly { readonly text: string; readonly offsetSamples: number }[];
   /** Called with the media time of its first sample, before that is handed out. */
   onStart?(atSamples: number): void;
 }
@@ -25,6 +29,8 @@ export interface QueuedSpeech extends SpeechOptions {
   endSamples?: number;
   /** Somebody was told that it is heard. */
   told: boolean;
+  /** So many of its captions were told. */
+  toldCaptions?: number;
   /** Pieces without sound since sound was fed: a gap if more comes, else its source's end. */
   missing: number;
 }
@@ -145,6 +151,19 @@ export class SpeechQueue {
     });
   }
 
+  /** Captions of what began to be heard by `heardSamples`, each once. */
+  captionsBegun(heardSamples: number): { utterance: Utterance; text: string; atSamples: number }[] {
+    return this.#entries.flatMap((entry) => {
+      const { utterance, captions, toldCaptions = 0 } = entry;
+      const due = (captions?.() ?? []).slice(toldCaptions).flatMap(({ text, offsetSamples }) => {
+        const atSamples = mediaTimeOf(entry, offsetSamples);
+        return atSamples === undefined || atSamples > heardSamples ? [] : [{ utterance, text, atSamples }];
+      });
+      entry.toldCaptions = toldCaptions + due.length;
+      return due;
+    });
+  }
+
   /** Of stretches that were heard only the first one matters, for where the speech began. */
   #prune({ spans }: QueuedSpeech, heardSamples: number): void {
     if (spans.length < MAX_SPANS) return;
@@ -187,6 +206,17 @@ export class SpeechQueue {
 
 function endOf(span: { readonly atSamples: number; readonly samples: number }): number {
   return span.atSamples + span.samples;
+}
+
+/** Where a sample of an utterance was fed; undefined if it was not yet. What was fed long ago counts as the oldest known. */
+function mediaTimeOf({ utterance, spans }: QueuedSpeech, offsetSamples: number): number | undefined {
+  if (offsetSamples >= utterance.takenSamples) return undefined;
+  let end = utterance.takenSamples;
+  for (const { atSamples, samples } of [...spans].reverse()) {
+    if (offsetSamples >= end - samples) return atSamples + offsetSamples - (end - samples);
+    end -= samples;
+  }
+  return spans[0]?.atSamples;
 }
 
 function unheardOf({ spans }: QueuedSpeech, stopSamples: number): number {
