@@ -114,6 +114,7 @@ function translate(event: SessionEvent): Told | undefined {
     case 'session.ending':
     case 'utterance.accepted':
     case 'utterance.started':
+    case 'utterance.text':
     case 'utterance.ended':
     case 'utterance.interrupted':
     case 'utterance.failed':

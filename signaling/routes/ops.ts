@@ -1,7 +1,7 @@
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import { route } from '../describe.js';
 import { metricsText } from '../metrics-text.js';
-import type { AvatarsPort, SessionsPort } from '../ports.js';
+import type { AvatarsPort, SessionsPort, TalkPort } from '../ports.js';
 import { HttpRefusal } from '../problem.js';
 import type { RequestCounts } from '../request-counts.js';
 
@@ -17,7 +17,7 @@ export interface OpsOptions {
 
 export function opsRoutes(
   app: OpenAPIHono,
-  ports: { avatars: AvatarsPort; sessions: SessionsPort },
+  ports: { avatars: AvatarsPort; sessions: SessionsPort; talk: TalkPort },
   options: OpsOptions,
 ): void {
   const status = z.object({ status: z.string() });
@@ -34,6 +34,25 @@ export function opsRoutes(
       schema: status,
     },
     (c) => c.json({ status: 'ok', version: options.version, engine: options.engine }, 200, NO_STORE),
+  );
+
+  route(
+    app,
+    {
+      method: 'get',
+      path: '/v1',
+      tag: 'operations',
+      summary: 'Tell what this server can do',
+      status: 200,
+      answer: 'Whether it speaks text (text), and answers it by a language model (chat)',
+      schema: z.object({
+        version: z.string(),
+        engine: z.string(),
+        text: z.boolean(),
+        chat: z.boolean(),
+      }),
+    },
+    (c) => c.json({ version: options.version, engine: options.engine, ...ports.talk.can }, 200, NO_STORE),
   );
 
   route(

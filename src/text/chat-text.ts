@@ -2,8 +2,9 @@ import { SentenceSplitter } from './sentences.js';
 
 const FENCE = /^(?:```|~~~)/;
 /** Emoji with what belongs to them: skin tones, joiners, flags, key caps. */
-const EMOJI =
-  /(?:\p{Extended_Pictographic}|[\u{1F1E6}-\u{1F1FF}]|[0-9#*]\u{FE0F}?\u{20E3})(?:[\u{FE0F}\u{200D}\u{1F3FB}-\u{1F3FF}\u{E0020}-\u{E007F}]|\p{Extended_Pictographic})*/gu;
+const EMOJI_PART = String.raw`\p{Extended_Pictographic}|[\u{1F1E6}-\u{1F1FF}]|[0-9#*]\u{FE0F}?\u{20E3}`;
+const EMOJI_REST = String.raw`\u{FE0F}|\u{200D}|[\u{1F3FB}-\u{1F3FF}]|[\u{E0020}-\u{E007F}]|\p{Extended_Pictographic}`;
+const EMOJI = new RegExp(`(?:${EMOJI_PART})(?:${EMOJI_REST})*`, 'gu');
 
 /** One sentence of a model's answer as it is to be spoken: without marks of Markdown, tags, emoji; addresses short. */
 export function spokenOf(sentence: string): string {

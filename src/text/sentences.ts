@@ -7,8 +7,8 @@ const FIRST_MAX_CHARS = 160;
 
 /** Marks that end a sentence wherever they stand: Chinese and Japanese, Hindi, Arabic and Urdu. */
 const FULL_WIDTH_END = /[。！？｡।؟۔]+[」』”’）】》〉"')\]]*/u;
-/** Marks that end one if a space follows. */
-const SPACED_END = /[.!?…]+["'”’»)\]]*(?=\s)/u;
+/** Marks that end one if a space follows, also within marks of Markdown. */
+const SPACED_END = /[.!?…]+["'”’»)\]*_~`]*(?=\s)/u;
 const PARAGRAPH = /\n[ \t\r]*\n/;
 const LINE = /\n/;
 const END = new RegExp([FULL_WIDTH_END, SPACED_END].map(({ source }) => source).join('|'), 'gu');

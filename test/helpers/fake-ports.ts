@@ -302,6 +302,7 @@ export class FakeSessions implements SessionsPort, TalkPort {
   #sayText(id: string, spoken: SpokenText & { chat: boolean }): UtteranceInfo {
     this.get(id);
     if (this.refusal) throw this.refusal;
+    if (!this.can.text) throw new AppError('not-supported', 'no speech service is configured');
     this.texts.push(spoken);
     return this.#accept(`t${this.texts.length}`, spoken.mode);
   }

@@ -90,6 +90,32 @@ test('sender threads need a port each', () => {
   );
 });
 
+test('services for text: a chat needs a model and a voice, no key is repeated', () => {
+  const { speechModel, speechFormat, speechRate } = readConfig([], {});
+  assert.deepEqual([speechModel, speechFormat, speechRate], ['tts-1', 'pcm', 24_000]);
+  const url = 'http://localhost:8880/v1';
+  assert.equal(readConfig([], { MUSECAST_SPEECH_URL: url, MUSECAST_SPEECH_KEY: 'k' }).speechKey, 'k');
+  assert.match(
+    problemsOf(['--speech-url', url, '--chat-url', url]).join(),
+    /^--chat-model: must name a model/,
+  );
+  assert.match(
+    problemsOf(['--chat-url', url, '--chat-model', 'm']).join(),
+    /^--chat-url: needs --speech-url/,
+  );
+  const problems = problemsOf([
+    '--speech-url',
+    'file:///etc/passwd',
+    '--speech-key',
+    'my key',
+    '--speech-rate',
+    '44100',
+  ]);
+  assert.equal(problems.length, 3);
+  assert.ok(!problems.join().includes('my key'));
+  assert.equal(problemsOf(['--speech-url', 'http://user:pass@localhost/v1']).length, 1);
+});
+
 test('every problem is told, one line each', () => {
   const problems = problemsOf(['--port', 'many', '--colour', '--workers', '0']);
   assert.equal(problems.length, 3);

@@ -135,6 +135,7 @@ describe('documentation', () => {
       'get /v1/diagnose',
       'get /healthz',
       'get /readyz',
+      'get /v1',
       'get /metrics',
     ];
     assert.deepEqual(described.sort(), expected.sort());

@@ -69,6 +69,30 @@ describe('/v1/sessions/{id}/utterances', () => {
     );
   });
 
+  it('passes text on, to be spoken or answered', async () => {
+    server.sessions.can = { text: true, chat: true };
+    for (const body of [
+      { text: '  hello ', voice: 'bella', mode: 'replace' },
+      { type: 'chat', text: 'who are you?' },
+      { type: 'say', text: 'I' },
+    ])
+      assert.equal((await server.app.request(URL, postJson(body))).status, 201);
+    assert.deepEqual(server.sessions.texts, [
+      { text: 'hello', voice: 'bella', mode: 'replace', chat: false },
+      { text: 'who are you?', voice: undefined, mode: 'append', chat: true },
+      { text: 'I', voice: undefined, mode: 'append', chat: false },
+    ]);
+    for (const body of [
+      { text: ' ' },
+      { text: 'a'.repeat(10_001) },
+      { text: 'a', voice: 'two words' },
+      { text: 'a', type: 'sing' },
+      { demo: true, voice: 'bella' },
+      { type: 'chat' },
+    ])
+      await refused(URL, postJson(body), 422, 'invalid-argument');
+  });
+
   it('refuses what cannot be spoken and keeps nothing', async () => {
     await refused('/v1/sessions/nobody/utterances', raw(1, 'audio/wav'), 404, 'session-not-found');
     await refused(URL, raw(0, 'audio/wav'), 400, 'empty-file');
