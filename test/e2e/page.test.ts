@@ -7,6 +7,7 @@ import { findFfmpeg, runFfmpeg } from '../../src/adapters/ffmpeg.js';
 import { silentLog } from '../../src/lib/log.js';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { startTestServer, until, type TestServer } from '../helpers/server.js';
+import { startStandIn, type StandIn } from '../helpers/speech-stand-in.js';
 
 /** The pages as a visitor uses them. */
 
@@ -14,6 +15,7 @@ const skip = chromiumPath() === undefined ? 'Chromium is not installed' : false;
 
 let server: TestServer;
 let browser: Browser;
+let service: StandIn;
 
 /** Opens a page and collects what it asks of other hosts and what it throws. */
 async function open(route: string, width = 1280, height = 800): Promise<{ page: Page; faults: string[] }> {
@@ -37,12 +39,16 @@ const sessions = async (): Promise<{ id: string }[]> =>
 
 describe('the pages', { skip }, () => {
   before(async () => {
-    server = await startTestServer();
+    service = await startStandIn();
+    server = await startTestServer([
+      ...['--speech-url', service.url, '--chat-url', service.url, '--chat-model', 'parrot'],
+    ]);
     browser = await openBrowser();
   });
   after(async () => {
     await browser?.close();
     await server?.close();
+    await service?.close();
   });
 
   test('a visitor presses Speak, sees figures, presses Stop; leaving ends the session', async () => {
@@ -63,6 +69,31 @@ describe('the pages', { skip }, () => {
     assert.deepEqual(faults, []);
     await page.goto('about:blank');
     await until('the session to end', async () => ((await sessions()).length === 0 ? true : undefined));
+    await page.close();
+  });
+
+  test('a visitor lets it say a text, and chats; neither is offered where no service is named', async () => {
+    const { page, faults } = await open('/');
+    await page.waitForFunction(() => document.body.dataset['transport'] === 'webrtc', null, {
+      timeout: 20_000,
+    });
+    await page.getByRole('radio', { name: 'Text' }).check();
+    await page.click('#speak');
+    assert.match((await page.textContent('#message')) ?? '', /write the text/);
+    await page.fill('#sound-text', 'Hello, visitor.');
+    await page.click('#speak');
+    await state(page, 'speaking');
+    await page.getByRole('radio', { name: 'Chat' }).check();
+    await page.fill('#sound-chat', 'Who are you?');
+    await page.press('#sound-chat', 'Enter');
+    await until('the answer to be spoken', () => service.spoken().includes('Yes.') || undefined);
+    assert.deepEqual(service.spoken(), ['Hello, visitor.', 'Yes.']);
+    await page.waitForFunction(() => document.querySelector<HTMLInputElement>('#sound-chat')?.value === '');
+    assert.deepEqual(faults, []);
+    await page.route('**/v1', (route) => route.fulfill({ json: { text: false, chat: false } }));
+    await page.reload();
+    await state(page, 'live');
+    for (const id of ['#offer-text', '#offer-chat']) assert.equal(await page.isVisible(id), false);
     await page.close();
   });
 

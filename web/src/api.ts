@@ -35,10 +35,23 @@ export interface Session {
   urls?: { whep?: string; whip?: string; mjpeg?: string; utterances?: string; iceServers?: string };
 }
 
-/** What shall be spoken: the sound shipped with the server, a file on the server, or a file of the visitor. */
-export type Sound = { kind: 'demo' } | { kind: 'path'; path: string } | { kind: 'file'; file: File };
+/**
+ * What shall be spoken: the sound shipped with the server, a file on the server, a file of the visitor, text, or what a
+ * language model answers to text.
+ */
+export type Sound =
+  | { kind: 'demo' }
+  | { kind: 'path'; path: string }
+  | { kind: 'file'; file: File }
+  | { kind: 'text' | 'chat'; text: string };
 /** What an avatar is made of: a file on the server, or a file of the visitor. */
 export type Footage = { kind: 'path'; path: string } | { kind: 'file'; file: File };
+
+/** What the server can do with text. */
+export interface Abilities {
+  text: boolean;
+  chat: boolean;
+}
 
 /** The server answered, and refused; the message is the server's own sentence. */
 export class ApiError extends Error {
@@ -104,6 +117,10 @@ export const mjpegUrl = (session: Session): string =>
 /** Where a HEAD tells ICE servers; undefined if the server has none to tell. */
 export const iceServersUrl = (session: Session): string | undefined =>
   session.urls?.iceServers === undefined ? undefined : withToken(session.urls.iceServers);
+
+export async function getAbilities(): Promise<Abilities> {
+  return (await (await request('/v1')).json()) as Abilities;
+}
 
 export async function listAvatars(): Promise<Avatar[]> {
   return ((await (await request('/v1/avatars')).json()) as { avatars: Avatar[] }).avatars;
@@ -202,8 +219,24 @@ export async function dropSession(id: string): Promise<void> {
 
 export async function say(session: Session, sound: Sound): Promise<void> {
   const url = session.urls?.utterances ?? at('sessions', session.id, '/utterances');
-  if (sound.kind === 'file') await request(url, { method: 'POST', body: form({}, sound.file) });
-  else await request(url, json(sound.kind === 'demo' ? { demo: true } : { path: sound.path }));
+  await request(
+    url,
+    sound.kind === 'file' ? { method: 'POST', body: form({}, sound.file) } : json(utterance(sound)),
+  );
+}
+
+function utterance(sound: Exclude<Sound, { kind: 'file' }>): object {
+  switch (sound.kind) {
+    case 'path':
+      return { path: sound.path };
+    case 'text':
+      return { text: sound.text };
+    case 'chat':
+      // Whom the visitor talks to listens.
+      return { type: 'chat', text: sound.text, mode: 'replace' };
+    case 'demo':
+      return { demo: true };
+  }
 }
 
 export async function interrupt(session: Session): Promise<void> {

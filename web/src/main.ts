@@ -88,6 +88,7 @@ class Studio {
   async load(): Promise<void> {
     this.#show('loading');
     try {
+      this.#speakForm.offer(await api.getAbilities());
       const avatars = await api.listAvatars();
       for (const avatar of avatars) this.#avatars.set(avatar.id, avatar);
       this.#list.show(avatars);
@@ -206,6 +207,7 @@ class Studio {
         await api.say(await link.whenLive(8000), sound);
       }
       this.#ownSoundToPlay = sound;
+      this.#speakForm.sent();
       if (link.session?.engineMode !== 'prerendered') this.#playOwnSound();
       this.#speaking = true;
       this.#trustUntilMs = performance.now() + TRUST_MS;
@@ -313,7 +315,7 @@ class Studio {
     const sound = this.#ownSoundToPlay;
     this.#ownSoundToPlay = undefined;
     if (sound === undefined) return;
-    if (this.#linkState !== 'mjpeg' || sound.kind === 'path') return;
+    if (this.#linkState !== 'mjpeg' || (sound.kind !== 'demo' && sound.kind !== 'file')) return;
     URL.revokeObjectURL(this.#ownSound.src);
     this.#ownSound.src = sound.kind === 'demo' ? DEMO_SOUND : URL.createObjectURL(sound.file);
     // A format that this browser cannot play leaves the picture silent.
