@@ -2,13 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chromiumPath, openBrowser } from '../helpers/browser.js';
 import { startTestServer } from '../helpers/server.js';
+import { startStandIn } from '../helpers/speech-stand-in.js';
 import { percentile } from '../helpers/sync-figures.js';
 import { Talker } from '../helpers/talker.js';
 
 /**
  * How a conversation feels: `npm run bench:conversation -- [--sessions 3] [--seconds 60] [--json]`. A real server, one
  * viewer a session in headless Chromium, one sender of live sound each: even speech that the viewer interrupts, in turns
- * with speech that arrives up to 400 ms late; then a microphone in the viewer's page (WHIP). All times are those of the viewer's browser.
+ * with speech that arrives up to 400 ms late; then text of two sentences by a speech service in this process that is faster than speech; then a microphone in the
+ * viewer's page (WHIP). All times are those of the viewer's browser.
  */
 
 const { values } = parseArgs({
@@ -30,6 +32,7 @@ if (chromiumPath() === undefined) {
 }
 /** Of uneven speech, a round; longer where a run is longer. */
 const MICROPHONE_ROUNDS = 5;
+const TEXT_ROUNDS = 10;
 const UNEVEN_S = Math.max(4, Math.round(seconds / 8));
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -55,7 +58,8 @@ function memoryOf(pid: number): number {
   return children.reduce((sum, child) => sum + memoryOf(Number(child)), own);
 }
 
-const server = await startTestServer();
+const service = await startStandIn();
+const server = await startTestServer(['--speech-url', service.url]);
 const browser = await openBrowser();
 try {
   const emptyMb = memoryOf(server.child.pid ?? 0);
@@ -73,10 +77,19 @@ try {
       }
     }),
   );
+  await Promise.all(talkers.map((talker) => talker.textRounds(TEXT_ROUNDS)));
   await Promise.all(talkers.map((talker) => talker.microphoneRounds(MICROPHONE_ROUNDS)));
   const all = <
     K extends
-      'firstFrameMs' | 'interruptMs' | 'silentMs' | 'shutMs' | 'eventLatenessMs' | 'depthMs' | 'micToLipsMs',
+      | 'firstFrameMs'
+      | 'interruptMs'
+      | 'silentMs'
+      | 'shutMs'
+      | 'eventLatenessMs'
+      | 'depthMs'
+      | 'micToLipsMs'
+      | 'textMs'
+      | 'textGapSamples',
   >(
     key: K,
   ) => talkers.flatMap(({ figures }) => figures[key]);
@@ -94,6 +107,9 @@ try {
     shutP95Ms: round(percentile(all('shutMs'), 0.95)),
     micToLipsMs: round(percentile(all('micToLipsMs'), 0.5)),
     micToLipsP95Ms: round(percentile(all('micToLipsMs'), 0.95)),
+    textToSoundMs: round(percentile(all('textMs'), 0.5)),
+    textToSoundP95Ms: round(percentile(all('textMs'), 0.95)),
+    textGapSamples: Math.max(...all('textGapSamples').map(Math.abs)),
     eventLatenessP50Ms: round(percentile(all('eventLatenessMs'), 0.5)),
     eventLatenessP95Ms: round(percentile(lateness, 0.95)),
     bufferDepthP50Ms: round(percentile(all('depthMs'), 0.5)),
@@ -114,6 +130,9 @@ try {
   );
   say(`voice at the microphone to lips            p50 ${result.micToLipsMs}   p95 ${result.micToLipsP95Ms}`);
   say(
+    `text to its first sound                    p50 ${result.textToSoundMs}   p95 ${result.textToSoundP95Ms}   between sentences ${result.textGapSamples} samples at most`,
+  );
+  say(
     `waiting of late sound                      p50 ${result.bufferDepthP50Ms}   p95 ${result.bufferDepthP95Ms}`,
   );
   say(`lost samples ${result.lostSamples}, memory ${result.memoryPerSessionMb} MiB a session`);
@@ -122,4 +141,5 @@ try {
 } finally {
   await browser.close();
   await server.close();
+  await service.close();
 }

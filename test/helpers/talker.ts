@@ -2,6 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { AudioClient } from './audio-client.js';
 import { lcg, voice } from './live-sound.js';
 import { postJsonTo, type TestServer } from './server.js';
+import { toneMs } from './speech-stand-in.js';
 import { endNear, onsetNear, shownAt, stopOf } from './talk-figures.js';
 import { closeMicrophone, micToLips, openMicrophone, watchMouth } from './mic-page.js';
 import { interruptFrom, observeTalk, pageClockOffset, takeTalk, type Talk } from './talk-page.js';
@@ -27,6 +28,10 @@ export interface TalkerFigures {
   readonly eventLatenessMs: number[];
   /** From a voice at the microphone (WHIP) to lips that move on the screen. */
   readonly micToLipsMs: number[];
+  /** From the POST of a text of two sentences to its first sound in the viewer's ear. */
+  readonly textMs: number[];
+  /** Samples at 48 kHz between its sentences, or left out of them. */
+  readonly textGapSamples: number[];
   /** Samples at 48 kHz that were sent and not heard, of speech that was not interrupted. */
   lostSamples: number;
   readonly depthMs: number[];
@@ -36,7 +41,7 @@ export interface TalkerFigures {
 export class Talker {
   readonly figures: TalkerFigures = {
     ...{ firstFrameMs: [], interruptMs: [], silentMs: [], shutMs: [], eventLatenessMs: [], depthMs: [] },
-    ...{ micToLipsMs: [], lostSamples: 0 },
+    ...{ micToLipsMs: [], textMs: [], textGapSamples: [], lostSamples: 0 },
   };
   readonly #page: Page;
   readonly #client: AudioClient;
@@ -116,6 +121,31 @@ export class Talker {
       if (type === 'audio.buffer') this.figures.depthMs.push(Number(depthMs));
     await pause(QUIET_MS);
     this.#lateness(await takeTalk(this.#page));
+  }
+
+  /** Text that a speech service speaks, whose sound is `toneMs` long (speech-stand-in.ts). */
+  async textRounds(count: number): Promise<void> {
+    for (let round = 0; round < count; round += 1) {
+      await this.#settle();
+      const sentences = ['Here I am.', `This is round ${round}.`];
+      const postedMs = performance.now() + (await pageClockOffset(this.#page));
+      const response = await fetch(`${this.#sessionUrl}/utterances`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ text: sentences.join(' ') }),
+      });
+      const { utteranceId } = (await response.json()) as { utteranceId: string };
+      const own = (told: { readonly [name: string]: unknown }): boolean =>
+        told['utteranceId'] === utteranceId;
+      const started = await this.#client.message('utterance.started', own);
+      const ended = await this.#client.message('utterance.ended', own);
+      const spanMs = Number(ended['mediaMs']) - Number(started['mediaMs']);
+      const soundMs = sentences.reduce((sum, sentence) => sum + toneMs(sentence), 0);
+      this.figures.textGapSamples.push(Math.round((spanMs - soundMs) * 48));
+      await pause(QUIET_MS);
+      const heardMs = onsetNear(await takeTalk(this.#page), postedMs);
+      if (heardMs !== undefined) this.figures.textMs.push(heardMs - postedMs);
+    }
   }
 
   /** The sender gives way to a microphone in the viewer's page. */
