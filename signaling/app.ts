@@ -8,6 +8,7 @@ import type { AvatarsPort, DiagnosisPort, MediaPathsPort, SessionsPort, TalkPort
 import { HttpRefusal, refusalResponse, toRefusal } from './problem.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from './rate-limit.js';
 import { RequestCounts } from './request-counts.js';
+import { liveTalkingRoutes, type LiveTalkingOptions } from './livetalking/routes.js';
 import { avatarRoutes } from './routes/avatars.js';
 import { diagnoseRoutes } from './routes/diagnose.js';
 import { docsRoutes } from './routes/docs.js';
@@ -43,6 +44,8 @@ export interface AppOptions {
   readonly whep?: { readonly lenient?: boolean; readonly redirectUrl?: string };
   /** POSTs of one client address, and ten times as many changes of viewers; false switches the limits off. */
   readonly rateLimit?: RateLimit | false;
+  /** LiveTalking's API is served, too. */
+  readonly liveTalking?: LiveTalkingOptions;
   readonly isReady?: () => boolean;
   /** Pause after which an idle event stream sends a comment. */
   readonly keepAliveMs?: number;
@@ -79,6 +82,13 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
     ...(iceServers === undefined ? {} : { iceServers }),
     nowMs,
   });
+  if (options.liveTalking !== undefined)
+    liveTalkingRoutes(app, ports, {
+      ...options.liveTalking,
+      maxUploadBytes: info.maxUploadBytes,
+      keepAliveMs,
+      nowMs,
+    });
   opsRoutes(app, ports, {
     version: info.version,
     engine: info.engine,

@@ -50,7 +50,9 @@ const REALM = 'Bearer realm="musecast"';
 function isOpen(c: Context): boolean {
   const { method, path } = c.req;
   if (method === 'OPTIONS') return true;
-  return (method === 'GET' || method === 'HEAD') && !/^\/(v1|api|whep|whip|metrics)(\/|$)/.test(path);
+  return (
+    (method === 'GET' || method === 'HEAD') && !/^\/(v1|api|whep|whip|metrics|sse|record)(\/|$)/.test(path)
+  );
 }
 
 function isForViewers(c: Context): boolean {

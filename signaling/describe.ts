@@ -8,7 +8,7 @@ export interface RouteText {
   readonly method: Method;
   /** With parameters in braces, as OpenAPI writes them. */
   readonly path: string;
-  readonly tag: 'legacy' | 'avatars' | 'sessions' | 'whep' | 'whip' | 'operations';
+  readonly tag: 'legacy' | 'avatars' | 'sessions' | 'whep' | 'whip' | 'livetalking' | 'operations';
   readonly summary: string;
   /** Media type -> schema of the request's body. */
   readonly body?: Readonly<Record<string, z.ZodType>>;

@@ -29,7 +29,8 @@ export const cors: MiddlewareHandler = async function cors(c, next) {
 
 const CORS_HEADERS: Readonly<Record<string, string>> = {
   'Access-Control-Allow-Origin': '*',
-  'Access-Control-Expose-Headers': 'Link, Location, ETag, Accept-Patch, Accept-Post, Retry-After, ID',
+  'Access-Control-Expose-Headers':
+    'Link, Location, ETag, Accept-Patch, Accept-Post, Retry-After, ID, X-Session-ID',
   // Pages that isolate themselves may still show our pictures.
   'Cross-Origin-Resource-Policy': 'cross-origin',
 };
@@ -71,10 +72,12 @@ export function rateLimited(limit: RateLimit | false, nowMs: () => number): Midd
 const CHANGES_PER_POST = 10;
 /** What a running conversation asks for many times a second. */
 const IN_CONVERSATION = /^\/v1\/sessions\/[^/]+\/(utterances\/[^/]+\/sound|interrupt|resume|keep-alive)$/;
+/** The same in LiveTalking's words: its clients ask whether it speaks again and again. */
+const IN_LIVETALKING = /^\/(is_speaking|interrupt_talk|set_audiotype)$/;
 
 function limitedKind(c: Context): 'making' | 'changing' | undefined {
   const { method, path } = c.req;
-  if (method === 'POST' && IN_CONVERSATION.test(path)) return 'changing';
+  if (method === 'POST' && (IN_CONVERSATION.test(path) || IN_LIVETALKING.test(path))) return 'changing';
   if (method === 'POST') return 'making';
   return /^\/wh[ei]p\//.test(path) && (method === 'PATCH' || method === 'DELETE') ? 'changing' : undefined;
 }

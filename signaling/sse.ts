@@ -5,9 +5,11 @@ export interface SseSource<T> {
   /** The state now, sent before anything else; absent where there are only events. */
   readonly first?: T;
   subscribe(listener: (value: T) => void): () => void;
-  nameOf(value: T): string;
+  /** Absent where events have no name. */
+  nameOf?(value: T): string;
   /** By which a client that comes back says what it had; absent where nothing is replayed. */
   idOf?(value: T): string;
+  /** Undefined for a value that only ends the stream. */
   dataOf(value: T): unknown;
   isLast(value: T): boolean;
   /** How many values wait for a slow client; beyond it the oldest are dropped. 1 where only the newest is of use. */
@@ -55,9 +57,9 @@ async function* events<T>(
       if (next !== undefined) {
         const { value } = next;
         const id = source.idOf === undefined ? '' : `id: ${source.idOf(value)}\n`;
-        yield Buffer.from(
-          `${id}event: ${source.nameOf(value)}\ndata: ${JSON.stringify(source.dataOf(value))}\n\n`,
-        );
+        const name = source.nameOf === undefined ? '' : `event: ${source.nameOf(value)}\n`;
+        const data = source.dataOf(value);
+        if (data !== undefined) yield Buffer.from(`${id}${name}data: ${JSON.stringify(data)}\n\n`);
         if (source.isLast(value)) return;
         continue;
       }

@@ -294,6 +294,13 @@ export const OPTIONS: readonly Option[] = [
     help: 'system prompt of every chat',
   },
   {
+    flag: '--livetalking',
+    env: 'MUSECAST_LIVETALKING',
+    key: 'liveTalking',
+    defaultText: 'off',
+    help: "serves LiveTalking's HTTP API, too (signaling/livetalking.md); the value is the avatar of offers that name none",
+  },
+  {
     flag: '--reload',
     env: 'MUSECAST_RELOAD',
     key: 'reload',

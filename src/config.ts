@@ -122,6 +122,10 @@ const schema = z
     chatKey: key.optional(),
     chatModel: text.optional(),
     chatPrompt: text.default(CHAT_PROMPT),
+    liveTalking: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be the id of an avatar')
+      .optional(),
     reload: toggle(false),
     engine: z
       .enum(['auto', 'cpu', 'musetalk', 'wav2lip'], oneOf('auto, cpu, musetalk or wav2lip'))

@@ -242,9 +242,23 @@ function httpOptionsOf(config: Config): AppOptions {
       lenient: config.whepLenient,
       ...(config.whepRedirect === undefined ? {} : { redirectUrl: config.whepRedirect }),
     },
+    ...(config.liveTalking === undefined ? {} : { liveTalking: liveTalkingOf(config, config.liveTalking) }),
     ...(config.iceServers.length === 0
       ? {}
       : { iceServers: { urls: config.iceServers, ...(turn === undefined ? {} : { turn }) } }),
+  };
+}
+
+/** Under the names of its own options; paths, addresses and keys are nobody's business. */
+function liveTalkingOf(config: Config, avatarId: string): NonNullable<AppOptions['liveTalking']> {
+  const { fps, engine: model, batchSize, maxSessions, port, speechUrl, speechVoice } = config;
+  return {
+    ...{ avatarId, maxSessions },
+    config: {
+      ...{ fps, model, avatar_id: avatarId, batch_size: batchSize },
+      ...{ tts: speechUrl === undefined ? '' : 'openai', REF_FILE: speechVoice, REF_TEXT: null },
+      ...{ transport: 'webrtc', max_session: maxSessions, listenport: port, customopt: [] },
+    },
   };
 }
 

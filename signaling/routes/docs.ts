@@ -30,6 +30,7 @@ export function docsRoutes(app: OpenAPIHono, version: string): void {
       { name: 'avatars', description: 'Faces that can speak' },
       { name: 'sessions', description: 'Talking avatars' },
       { name: 'whep', description: 'Playback over WebRTC' },
+      { name: 'livetalking', description: 'The API of clients of LiveTalking, where it is switched on' },
       { name: 'legacy', description: 'The API of existing clients' },
       { name: 'operations', description: 'Health and figures' },
     ],
