@@ -38,7 +38,7 @@ export interface SessionsOptions {
   maxMs?: number;
   openAudience(sessionId: string, events: AudienceEvents): Audience;
   /** By which sound comes in over WHIP; undefined where other threads have it. */
-  transport?: TransportHost | undefined;
+  transport: TransportHost;
   logLevel: string;
   clock: Clock;
   log: Log;

@@ -25,8 +25,8 @@ export interface TalksOptions {
   /** Its speech is rendered before it plays, from whole files. */
   rendersAhead(sessionId: string): boolean;
   ffmpeg: Ffmpeg;
-  /** By which sound comes in over WHIP; undefined where other threads have it. */
-  transport?: TransportHost | undefined;
+  /** By which sound comes in over WHIP. */
+  transport: TransportHost;
   clock: Clock;
   log: Log;
 }
