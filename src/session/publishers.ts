@@ -36,7 +36,7 @@ export class Publishers {
     const sink =
       role === 'speak'
         ? senders.openSpeaker(session, { rate: RATE, endAfterMs: END_AFTER_MS })
-        : senders.openListener(session, { rate: RATE });
+        : senders.openListener(session, { rate: RATE, detector: 'voice' });
     const release = (): void => senders.release(session, sink);
     try {
       const publisher: Publisher = new Publisher({

@@ -87,6 +87,7 @@ export class Sessions {
     this.talk = new Talks({
       ...options,
       find: (id) => this.#find(id),
+      openEar: (events) => options.engines.listen(events),
       rendersAhead: (id) => this.#sessions.get(id)?.choice.mode === 'prerendered',
     });
   }
