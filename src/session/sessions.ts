@@ -40,7 +40,7 @@ export interface SessionsOptions {
   /** The services that make speech of text. */
   text: TalksOptions['text'];
   /** By which sound comes in over WHIP; undefined where other threads have it. */
-  transport?: TransportHost | undefined;
+  transport: TransportHost;
   logLevel: string;
   clock: Clock;
   log: Log;
@@ -89,6 +89,7 @@ export class Sessions {
     this.talk = new Talks({
       ...options,
       find: (id) => this.#find(id),
+      openEar: (events) => options.engines.listen(events),
       rendersAhead: (id) => this.#sessions.get(id)?.choice.mode === 'prerendered',
     });
   }
