@@ -11,6 +11,7 @@ import type { LiveListener } from '../src/session/speech/live-listener.js';
 import type { ListenerSettings, SpeakerSettings } from '../src/session/live-senders.js';
 import type { LiveReport, LiveSpeaker } from '../src/session/speech/live-speaker.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
+import type { TakesHold } from '../src/session/takes-hold.js';
 import type { InterruptedView } from '../src/session/talks.js';
 import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/speech/utterance-book.js';
 import type { InletReport } from '../src/session/speech/utterance-inlets.js';
@@ -115,6 +116,8 @@ export interface SessionMedia {
 
 /** What may change while a session runs. */
 export interface SessionSettings {
+  /** The avatar that is seen; in `SessionInfo.settings` it is not told again. */
+  readonly avatar?: string;
   /** Ceiling of the picture's bitrate for each viewer. */
   readonly maxBitrateBps?: number;
   /** `auto` follows each viewer's line; the others are the best that a viewer is given. */
@@ -170,8 +173,14 @@ export interface SessionsPort {
   keepAlive(id: string): void;
   /** Ends the session. Throws session-not-found. */
   stop(id: string): Promise<void>;
-  /** Changes what is given and keeps the rest. Throws session-not-found, session-closed, not-supported. */
-  configure(id: string, settings: SessionSettings): Promise<SessionInfo>;
+  /**
+   * Changes what is given, all of it or nothing, and keeps the rest. Throws session-not-found, session-closed,
+   * not-supported; for another avatar avatar-not-found, avatar-not-ready, superseded, worker-died, timeout.
+   */
+  configure(
+    id: string,
+    settings: SessionSettings,
+  ): Promise<SessionInfo & { readonly takesHold: Readonly<Record<string, TakesHold>> }>;
   /**
    * Answers with every candidate in. `etag` is strong and quoted. Throws session-not-found, session-closed, sdp-invalid,
    * sdp-unsupported, no-capacity.

@@ -181,6 +181,10 @@ const playoutDelayMs = z.number().int().min(0).max(40_950);
 /** The delay's range is that of the playout-delay header extension: 12 bits of 10 ms. */
 export const sessionSettingsSchema = z
   .object({
+    avatar: avatarIdSchema.optional().openapi({
+      description:
+        'Takes the place of the present one with a cross-fade of 200 ms; fitted into the picture size of the session.',
+    }),
     maxBitrateBps: z.number().int().min(100_000).max(8_000_000).optional(),
     quality: z.enum(['auto', 'high', 'mid', 'low']).optional(),
     mouthStrength: z.number().min(0).max(2).optional(),
@@ -233,6 +237,18 @@ export const sessionSchema = z
     }),
   })
   .openapi('Session');
+
+/** The answer to a change of settings. */
+export const sessionChangedSchema = sessionSchema
+  .extend({
+    takesHold: z
+      .record(z.string(), z.object({ ms: z.number().nullable(), why: z.string().optional() }))
+      .openapi({
+        description:
+          'For each setting: how long after the request what leaves the server shows it; null where that cannot be said.',
+      }),
+  })
+  .openapi('SessionChanged');
 
 const spreadSchema = z
   .object({ count: z.number().int(), min: z.number(), p50: z.number(), p95: z.number(), max: z.number() })

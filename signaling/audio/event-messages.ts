@@ -30,6 +30,9 @@ export function eventMessages(
     case 'utterance.accepted':
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
+    case 'session.avatar':
+    case 'action.started':
+    case 'action.ended':
     case 'session.viewers':
     case 'session.ending':
     case 'session.ended':

@@ -6,6 +6,7 @@ import { AppError, isAppError } from '../errors.js';
 import { i420SizeBytes, LANDMARK_COUNT } from '../media/frame.js';
 import { assertAvatarId } from './avatar-id.js';
 import {
+  ACTIONS_FOLDER,
   FRAMES_FILE,
   HIDDEN_PREFIX,
   LANDMARKS_FILE,
@@ -83,6 +84,19 @@ export class AvatarStore {
     const landmarks = new Float32Array(manifest.frameCount * LANDMARK_VALUES);
     new Uint8Array(landmarks.buffer).set(bytes.subarray(0, landmarks.byteLength));
     return new StoredAvatar(manifest, folder, openSync(path.join(folder, FRAMES_FILE), 'r'), landmarks);
+  }
+
+  /**
+   * The avatar's actions: clips that it can play, prepared and stored like avatars, by their names. They lie in its folder,
+   * so that they go with it; the avatar need not exist.
+   */
+  actionsOf(id: string): AvatarStore {
+    return new AvatarStore(this.actionsDir(id));
+  }
+
+  actionsDir(id: string): string {
+    assertAvatarId(id);
+    return path.join(this.#avatarsDir, id, ACTIONS_FOLDER);
   }
 
   /** Where its picture lies (a JPEG); the avatar need not exist. */

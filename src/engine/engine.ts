@@ -67,6 +67,8 @@ export interface EngineStream {
 
 export interface EngineStreamOptions {
   fps: number;
+  /** Where the idle loop stands at the stream's first picture, in pictures of `fps` since its beginning; 0 if absent. */
+  loopFrom?: number;
 }
 
 /** An utterance whose faces were made before it plays: picture k for step k of the footage's loop. */

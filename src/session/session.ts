@@ -24,6 +24,7 @@ import type {
 } from './session-types.js';
 import { SessionOutput, type OutputCut } from './playout/session-output.js';
 import { RenderAhead } from './playout/render-ahead.js';
+import { SessionScene } from './playout/session-scene.js';
 import { SessionRenditions } from './playout/session-renditions.js';
 import type { SessionFigures } from './viewers/figures.js';
 import {
@@ -35,6 +36,7 @@ import {
 import { EventLog } from './events/event-log.js';
 import { heardAtOf } from './events/heard-at.js';
 import type { InterruptReason } from './events/session-events.js';
+import { whenHeld, type TakesHold } from './takes-hold.js';
 import { SessionLife } from './session-life.js';
 import { SessionSound } from './playout/session-sound.js';
 import { SessionSpeech } from './speech/session-speech.js';
@@ -59,7 +61,6 @@ const MAX_VIEWER_STATS = 100;
  */
 export class Session {
   readonly id: string;
-  readonly avatarId: string;
   readonly fps: number;
   readonly createdAtMs: number;
   readonly events = new EventLog();
@@ -72,6 +73,8 @@ export class Session {
   readonly #output: SessionOutput;
   readonly #downsampler = new Downsampler48To16();
   readonly #pictures: PictureStream;
+  /** Who is seen. */
+  readonly scene: SessionScene;
   readonly #mediaClock: MediaClock;
   readonly #sound: SessionSound;
   #fedSamples = 0;
@@ -95,7 +98,6 @@ export class Session {
     this.#options = options;
     this.#metrics = new SessionMetrics(() => options.clock.now());
     this.id = options.id;
-    this.avatarId = options.avatarId;
     this.fps = options.fps;
     this.createdAtMs = options.clock.wall();
     this.#mediaClock = new MediaClock(options.clock);
@@ -144,6 +146,8 @@ export class Session {
       epoch: () => this.#output.epoch,
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
+      onLost: () => this.scene.lost(this.#fedSamples),
+      onActOver: (showId, over) => this.scene.actOver(showId, over),
       onPicture: (picture) => {
         if (this.#output.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
         this.#output.advance(this.#mediaClock.nowSamples);
@@ -154,6 +158,12 @@ export class Session {
         this.#metrics.workerReported(stats);
         this.#skippedPictures += stats.skipped;
       },
+    });
+    this.scene = new SessionScene({
+      ...options,
+      pictures: this.#pictures,
+      tell: (event) => this.events.add(event),
+      heardAt: this.#heardAt,
     });
     this.#output = new SessionOutput({
       fps: options.fps,
@@ -182,6 +192,16 @@ export class Session {
     return session;
   }
 
+  /** The avatar that is seen. */
+  get avatarId(): string {
+    return this.scene.avatarId;
+  }
+
+  /** ms since the session began. */
+  get mediaMs(): number {
+    return samplesToMs(this.#mediaClock.nowSamples);
+  }
+
   get widthPx(): number {
     return this.#pictures.current?.widthPx ?? 0;
   }
@@ -201,7 +221,7 @@ export class Session {
 
   get stats(): Record<string, number> {
     return {
-      mediaMs: Math.round(samplesToMs(this.#mediaClock.nowSamples)),
+      mediaMs: Math.round(this.mediaMs),
       ...this.#output.counts,
       skippedPictures: this.#skippedPictures,
       soundUnderflows: this.#speech.underflows,
@@ -350,6 +370,11 @@ export class Session {
     this.#serveDemand();
   }
 
+  /** When the settings of these names take hold, those that do. */
+  whenHeld(names: object): Record<string, TakesHold> {
+    return whenHeld(Object.keys(names), DRAW_MARGIN_MS + 1000 / this.fps);
+  }
+
   #configureAudience({ ladder, top }: SessionRenditions): void {
     this.#audience.configure({ ladder, top, playoutDelayMs: this.#playoutDelayMs });
   }
@@ -382,6 +407,7 @@ export class Session {
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#output.advance(now);
     this.#speech.advance(now - HEARD_AFTER_SAMPLES);
+    this.scene.advance(now - HEARD_AFTER_SAMPLES);
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
       this.#audience.sendSenderReports(now, this.#options.clock.wall());

@@ -16,6 +16,7 @@ import type { SessionState } from './session-types.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import type { LiveReport } from './speech/live-speaker.js';
 import type { NumberedEvent } from './events/session-events.js';
+import type { TakesHold } from './takes-hold.js';
 import { Talks } from './talks.js';
 import type { Utterance } from './speech/utterance.js';
 
@@ -45,6 +46,8 @@ export interface SessionsOptions {
 }
 
 export interface SessionSettings {
+  /** The avatar that is seen. */
+  avatar?: string;
   maxBitrateBps?: number;
   quality?: 'auto' | 'high' | 'mid' | 'low';
   playoutDelayMs?: { min: number; max: number };
@@ -150,7 +153,7 @@ export class Sessions {
         this.talk.forget(session);
         chosen.release();
         if (options.saveImages && options.audioPath !== undefined)
-          this.#save(session, chosen, options.audioPath);
+          this.#save(session, avatar.id, chosen, options.audioPath);
       });
       return this.get(id);
     } catch (error) {
@@ -198,7 +201,7 @@ export class Sessions {
   }
 
   usesAvatar(avatarId: string): boolean {
-    return [...this.#sessions.values()].some(({ session }) => session.avatarId === avatarId);
+    return [...this.#sessions.values()].some(({ session }) => session.scene.uses(avatarId));
   }
 
   keepAlive(id: string): void {
@@ -222,11 +225,16 @@ export class Sessions {
     return { peerId: id, answerSdp, etag };
   }
 
-  /** Takes hold without a visible break. @throws session-not-found */
-  configure(id: string, settings: Readonly<SessionSettings>): Promise<SessionView> {
-    const { playoutDelayMs, mouthStrength, mouthSmoothing, ...picture } = settings;
+  /**
+   * Takes hold without a visible break: all of it, or what is thrown says why none of it does.
+   * @throws session-not-found, not-supported, and for another avatar what SessionScene.show throws
+   */
+  async configure(
+    id: string,
+    settings: Readonly<SessionSettings>,
+  ): Promise<SessionView & { takesHold: Record<string, TakesHold> }> {
+    const { avatar, playoutDelayMs, mouthStrength, mouthSmoothing, ...picture } = settings;
     const session = this.#find(id);
-    const { mouth } = session.settings;
     const tunes = mouthStrength !== undefined || mouthSmoothing !== undefined;
     if (tunes && this.#sessions.get(id)?.choice.engine !== 'cpu')
       throw new AppError(
@@ -234,6 +242,8 @@ export class Sessions {
         'only the cpu engine can change how far and how smoothly a mouth moves',
       );
     session.keepAlive();
+    const takesHold: Record<string, TakesHold> = avatar === undefined ? {} : await this.#show(id, avatar);
+    const { mouth } = session.settings;
     session.configure({
       ...picture,
       ...(tunes
@@ -248,7 +258,20 @@ export class Sessions {
         ? {}
         : { playoutDelayMs: [playoutDelayMs.min, playoutDelayMs.max] as const }),
     });
-    return Promise.resolve(this.get(id));
+    return { ...this.get(id), takesHold: { ...takesHold, ...session.whenHeld(settings) } };
+  }
+
+  /** Another avatar takes the present one's place. */
+  async #show(id: string, avatarId: string): Promise<{ avatar: TakesHold }> {
+    const session = this.#find(id);
+    if (this.#sessions.get(id)?.choice.mode === 'prerendered')
+      throw new AppError(
+        'not-supported',
+        'a session that renders its speech before it plays keeps its avatar: what is rendered already shows that one',
+      );
+    const askedMs = session.mediaMs;
+    const { mediaMs } = await session.scene.show(avatarId, () => this.#options.avatar(avatarId));
+    return { avatar: { ms: Math.round(mediaMs - askedMs) } };
   }
 
   /** ETag of the viewer's ICE session; undefined if there is no such viewer. */
@@ -301,12 +324,12 @@ export class Sessions {
   }
 
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */
-  #save(session: Session, choice: EngineChoice, audioPath: string): void {
+  #save(session: Session, avatarId: string, choice: EngineChoice, audioPath: string): void {
     const { resultsDir, avatarsDir, modelsDir, ffmpeg, logLevel, log } = this.#options;
     if (this.#abort.signal.aborted) return;
     const folder = path.join(resultsDir, session.id);
     const input: RenderInput = {
-      avatarId: session.avatarId,
+      avatarId,
       avatarsDir,
       modelsDir,
       audioPath,

@@ -95,6 +95,15 @@ function handle(message: ToWorker): void {
     case 'tune':
       streams.get(message.streamId)?.tune(message.tuning);
       return;
+    case 'show':
+      streams.get(message.streamId)?.director.show(message.showId, message.avatarId);
+      return;
+    case 'act':
+      streams.get(message.streamId)?.director.act(message.showId, message.name, message.times);
+      return;
+    case 'stop-acting':
+      streams.get(message.streamId)?.director.stopActing();
+      return;
     case 'rehearse':
       streams.get(message.streamId)?.rehearse(message.rehearsalId, message.audioPath);
       return;

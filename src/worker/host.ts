@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { Rehearsals } from './rehearsals.js';
+import { Shows, type Shown } from './shows.js';
 import type { FaceReadiness, FromWorker, ToWorker, WorkerSettings } from './protocol.js';
 
 const READY_LIMIT_MS = 20_000;
@@ -28,12 +29,16 @@ export interface WorkerStreamOptions {
   firstIndex(): number;
   /** The epoch that it begins in; 0 if absent. Asked for when the worker is there. */
   epoch?(): number;
+  /** Of the pictures; the avatar's own if absent. */
+  sizePx?: { widthPx: number; heightPx: number };
   /** Of all renditions; within each, indices rise and every picture before the next key picture needs the one before. */
   onPicture(picture: EncodedPicture & { readonly rendition: RenditionName }): void;
   onJpeg(picture: EncodedPicture): void;
   onStats(stats: WorkerStreamStats): void;
   /** The stream is gone (worker died, encoder failed); not called after close(). */
   onLost(reason: string): void;
+  /** An action ends: what follows is first seen in picture `fromIndex`. */
+  onActOver?(showId: number, over: { fromIndex: number; interrupted: boolean }): void;
 }
 
 /** Of about the last second. */
@@ -77,6 +82,14 @@ export interface WorkerStream {
   drop(rehearsalId: number): void;
   /** How the mouth moves; without effect where the engine cannot. */
   tune(tuning: MouthTuning): void;
+  /**
+   * Another avatar takes the place of the one that is seen. Rejects with avatar-not-found, avatar-not-ready, not-supported,
+   * superseded (by a newer request), worker-died.
+   */
+  show(avatarId: string): Promise<Shown>;
+  /** The avatar plays an action, and onActOver is told when it ends. Rejects as `show`. */
+  act(name: string, times: number): Promise<Shown>;
+  stopActing(): void;
   /** The speech was interrupted: from `fromMs` (since the stream's own first sample) on it is not to be seen. */
   cut(epoch: number, fromMs: number): void;
   close(): Promise<void>;
@@ -90,9 +103,16 @@ interface Entry {
   };
   closed: (() => void) | undefined;
   rehearsals: Rehearsals;
+  shows: Shows;
 }
 
 let nextStreamId = 1;
+
+/** Whoever waits for something of this stream is told that it will not come. */
+function giveUp({ rehearsals, shows }: Entry, reason: AppError): void {
+  rehearsals.close(reason);
+  shows.close(reason);
+}
 
 /** One media worker process: started, supervised, restarted with back-off when it dies. */
 export class WorkerHost {
@@ -181,11 +201,13 @@ export class WorkerHost {
           opened: { resolve: settle(resolve), reject: settle(reject) },
           closed: undefined,
           rehearsals: new Rehearsals((message) => this.#send({ ...message, streamId })),
+          shows: new Shows(),
         });
-        const { avatarId, fps, bitrateBps } = options;
+        const { avatarId, fps, bitrateBps, sizePx } = options;
         const epoch = options.epoch?.() ?? 0;
         const firstIndex = options.firstIndex();
-        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex, epoch });
+        const size = sizePx === undefined ? {} : { sizePx };
+        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex, epoch, ...size });
       },
     ).catch((error: unknown) => {
       this.#entries.delete(streamId);
@@ -193,6 +215,12 @@ export class WorkerHost {
       throw error;
     });
     let closing: Promise<void> | undefined;
+    const ask = (request: (showId: number) => ToWorker): Promise<Shown> => {
+      const shows = this.#entries.get(streamId)?.shows;
+      if (shows === undefined)
+        return Promise.reject(new AppError('worker-died', 'the picture stream is gone'));
+      return shows.ask((showId) => this.#send(request(showId)));
+    };
     return {
       ...size,
       pushSound: (pcm) => this.#send({ type: 'sound', streamId, pcm }),
@@ -206,6 +234,9 @@ export class WorkerHost {
       cue: (rehearsalId, atMs) => this.#send({ type: 'cue', streamId, rehearsalId, atMs }),
       drop: (rehearsalId) => this.#send({ type: 'drop-rehearsal', streamId, rehearsalId }),
       tune: (tuning) => this.#send({ type: 'tune', streamId, tuning }),
+      show: (avatarId) => ask((showId) => ({ type: 'show', streamId, showId, avatarId })),
+      act: (name, times) => ask((showId) => ({ type: 'act', streamId, showId, name, times })),
+      stopActing: () => this.#send({ type: 'stop-acting', streamId }),
       cut: (epoch, fromMs) => this.#send({ type: 'cut', streamId, epoch, fromMs }),
       close: () => (closing ??= this.#closeStream(streamId)),
     };
@@ -288,7 +319,7 @@ export class WorkerHost {
       this.#respawnMs = Math.min(this.#respawnMs * 2, MAX_RESPAWN_MS);
     }
     for (const entry of lost) {
-      entry.rehearsals.close(new AppError('worker-died', `the media worker ended (${how})`));
+      giveUp(entry, new AppError('worker-died', `the media worker ended (${how})`));
       entry.opened.reject(new AppError('worker-died', `the media worker ended (${how})`));
       if (entry.closed) entry.closed();
       else entry.options.onLost(`the media worker ended (${how})`);
@@ -316,6 +347,13 @@ export class WorkerHost {
       case 'stats':
         entry.options.onStats(message);
         return;
+      case 'shown':
+      case 'show-failed':
+        entry.shows.receive(message);
+        return;
+      case 'act-over':
+        if (!entry.closed) entry.options.onActOver?.(message.showId, message);
+        return;
       case 'rehearsing':
       case 'rehearsed':
         entry.rehearsals.receive(message);
@@ -323,7 +361,7 @@ export class WorkerHost {
       case 'stream-failed':
         if (entry.closed) return;
         this.#entries.delete(message.streamId);
-        entry.rehearsals.close(new AppError('worker-died', message.message));
+        giveUp(entry, new AppError('worker-died', message.message));
         this.#send({ type: 'close', streamId: message.streamId });
         entry.options.onLost(message.message);
         return;
@@ -339,7 +377,7 @@ export class WorkerHost {
   async #closeStream(streamId: number): Promise<void> {
     const entry = this.#entries.get(streamId);
     if (entry === undefined) return;
-    entry.rehearsals.close(new AppError('session-closed', 'the session ended'));
+    giveUp(entry, new AppError('session-closed', 'the session ended'));
     await new Promise<void>((resolve) => {
       const limit = setTimeout(resolve, CLOSE_LIMIT_MS);
       entry.closed = () => {

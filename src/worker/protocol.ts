@@ -49,7 +49,14 @@ export type ToWorker =
       bitrateBps: number;
       firstIndex: number;
       epoch: number;
+      /** Of the pictures; the avatar's own if absent, as in a session that begins. */
+      sizePx?: { widthPx: number; heightPx: number };
     }
+  /** Another avatar takes the place of the one that is seen, with a cross-fade. Answered by shown or show-failed. */
+  | { type: 'show'; streamId: number; showId: number; avatarId: string }
+  /** The avatar plays one of its actions. Answered in the same way; later comes act-over. */
+  | { type: 'act'; streamId: number; showId: number; name: string; times: number }
+  | { type: 'stop-acting'; streamId: number }
   /** 16 kHz mono, -1..1, contiguous media time. */
   | { type: 'sound'; streamId: number; pcm: Float32Array }
   /** The renditions to be encoded from now on, at most one of each name. */
@@ -101,6 +108,11 @@ export type FromWorker =
       renditionDrops: number;
       renditionRestarts: number;
     }
+  /** What was asked for is first seen in picture `fromIndex` of the session, and nothing else from `toIndex` on. */
+  | { type: 'shown'; streamId: number; showId: number; fromIndex: number; toIndex: number }
+  | { type: 'show-failed'; streamId: number; showId: number; code: string; message: string }
+  /** From picture `fromIndex` on the action makes room for what follows. */
+  | { type: 'act-over'; streamId: number; showId: number; fromIndex: number; interrupted: boolean }
   | { type: 'rehearsing'; streamId: number; rehearsalId: number; fraction: number }
   | { type: 'rehearsed'; streamId: number; rehearsalId: number; code?: string; message?: string }
   | { type: 'stream-failed'; streamId: number; message: string }

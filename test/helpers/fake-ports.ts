@@ -260,13 +260,19 @@ export class FakeSessions implements SessionsPort, TalkPort {
     this.events.add(event);
   }
 
-  async configure(id: string, settings: SessionSettings): Promise<SessionInfo> {
+  async configure(
+    id: string,
+    settings: SessionSettings,
+  ): Promise<SessionInfo & { takesHold: Record<string, { ms: number | null }> }> {
     const info = this.get(id);
     if (this.refusal) throw this.refusal;
     this.configured.push(settings);
     const changed = { ...info, settings: { ...info.settings, ...settings } };
     this.infos.set(id, changed);
-    return changed;
+    return {
+      ...changed,
+      takesHold: Object.fromEntries(Object.keys(settings).map((name) => [name, { ms: 1 }])),
+    };
   }
 
   async say(

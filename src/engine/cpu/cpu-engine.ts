@@ -39,7 +39,7 @@ export class CpuEngine implements Engine {
     const still = avatar.still ? await LivingStill.open(avatar, this.#log) : undefined;
     if (this.#closing !== undefined) throw new AppError('session-closed', 'the cpu engine is closed');
     const ear = this.#model.open(this.#lipTiming);
-    return new CpuEngineStream({ avatar, still, basis: this.#basis, ear, fps: options.fps });
+    return new CpuEngineStream({ avatar, still, basis: this.#basis, ear, ...options });
   }
 
   close(): Promise<void> {

@@ -74,7 +74,7 @@ export class FaceEngine implements Engine {
         generate: submit,
         paste: (picture, face, box, mask, strength) => blender.blend(picture, face, box, mask, strength),
         onFault: (error) => this.#fault(avatar.id, error),
-        footage: new Footage(avatar, options.fps, life),
+        footage: new Footage(avatar, options.fps, life, options.loopFrom),
       });
     } catch (error) {
       ear.close();

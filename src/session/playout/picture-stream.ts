@@ -1,6 +1,6 @@
 import type { RenditionRequest } from '../../encoder/renditions.js';
 import type { MouthTuning } from '../../engine/engine.js';
-import { toAppError } from '../../errors.js';
+import { AppError, toAppError } from '../../errors.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Log } from '../../lib/log.js';
 import {
@@ -12,6 +12,7 @@ import {
   samplesToMs,
 } from '../../media/timeline.js';
 import type { WorkerStream, WorkerStreamOptions } from '../../worker/host.js';
+import type { Shown } from '../../worker/shows.js';
 
 /** A new stream takes over this far ahead of what is fed, so that it has time to open. */
 const TAKE_OVER_AHEAD_MS = 500;
@@ -29,6 +30,8 @@ export interface PictureStreamOptions extends Omit<WorkerStreamOptions, 'firstIn
   fedSamples(): number;
   /** A stream is there, the first or another one. */
   onOpened(stream: WorkerStream): void;
+  /** The present one is gone, and another is being opened. */
+  onLost?(): void;
   clock: Clock;
   log: Log;
 }
@@ -47,11 +50,15 @@ export class PictureStream {
   #closed = false;
   #renditions: readonly RenditionRequest[] | undefined;
   #tuning: MouthTuning | undefined;
+  #avatarId: string;
+  /** Of the first stream's pictures: those of all others have it, too, whichever avatar they begin with. */
+  #sizePx: { widthPx: number; heightPx: number } | undefined;
   /** Streams that were lost. */
   lost = 0;
 
   constructor(options: PictureStreamOptions) {
     this.#options = options;
+    this.#avatarId = options.avatarId;
   }
 
   /** The worker's stream; undefined while a new one is being opened. */
@@ -88,6 +95,27 @@ export class PictureStream {
     this.#current?.tune(tuning);
   }
 
+  /** As WorkerStream.show; a stream that is opened later begins with that avatar. */
+  async show(avatarId: string): Promise<Shown> {
+    const shown = await this.#running().show(avatarId);
+    this.#avatarId = avatarId;
+    return shown;
+  }
+
+  /** As WorkerStream.act; a stream that is opened later does not go on with it. */
+  act(name: string, times: number): Promise<Shown> {
+    return this.#running().act(name, times);
+  }
+
+  stopActing(): void {
+    this.#current?.stopActing();
+  }
+
+  #running(): WorkerStream {
+    if (this.#current !== undefined) return this.#current;
+    throw new AppError('worker-died', 'the picture is being brought back; try again in a moment');
+  }
+
   /** As WorkerStream.setRenditions; a stream that is opened later gets them, too. */
   setRenditions(wanted: readonly RenditionRequest[]): void {
     this.#renditions = wanted;
@@ -102,17 +130,20 @@ export class PictureStream {
 
   /** `firstIndex` is asked for when the worker is there, which may take minutes. */
   async #open(firstIndex: () => number): Promise<void> {
-    const { avatarId, fps, onPicture, onJpeg, onStats, id, log } = this.#options;
+    const { fps, onPicture, onJpeg, onStats, onActOver, id, log } = this.#options;
     const high = this.#renditions?.find(({ name }) => name === 'high');
     const bitrateBps = high?.bitrateBps ?? this.#options.bitrateBps;
     let epoch = 0;
     const stream = await this.#options.openStream({
-      ...{ avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, firstIndex },
+      ...{ avatarId: this.#avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, firstIndex },
+      ...(onActOver === undefined ? {} : { onActOver }),
+      ...(this.#sizePx === undefined ? {} : { sizePx: this.#sizePx }),
       epoch: () => (epoch = this.#options.epoch()),
       onLost: (reason) => {
         log.warn({ session: id, reason }, 'picture stream lost, opening another');
         this.#current = undefined;
         this.lost += 1;
+        this.#options.onLost?.();
         void this.#reopen();
       },
     });
@@ -121,6 +152,7 @@ export class PictureStream {
       return;
     }
     this.#current = stream;
+    this.#sizePx ??= { widthPx: stream.widthPx, heightPx: stream.heightPx };
     // There was a cut while it was being opened.
     if (epoch !== this.#options.epoch()) this.cut(this.#options.epoch(), this.#options.fedSamples());
     if (this.#renditions !== undefined) stream.setRenditions(this.#renditions);

@@ -12,6 +12,7 @@ import { Session } from '../../../src/session/session.js';
 import { ViewerMetrics } from '../../../src/session/viewers/viewer-metrics.js';
 import { Utterance } from '../../../src/session/speech/utterance.js';
 import type { WorkerStreamOptions } from '../../../src/worker/host.js';
+import type { Shown } from '../../../src/worker/shows.js';
 import { deferred, type Deferred } from '../../helpers/deferred.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
 
@@ -33,6 +34,8 @@ async function arrange(
     cues: [number, number][];
     cuts: [number, number][];
     tunings: object[];
+    shows: { avatarId: string; shown: Deferred<Shown> }[];
+    stops: number;
     dropped: number[];
   }[] = [];
   const session = await Session.create({
@@ -54,6 +57,8 @@ async function arrange(
         cues: [],
         cuts: [],
         tunings: [],
+        shows: [],
+        stops: 0,
         dropped: [],
       };
       streams.push(stream);
@@ -74,6 +79,17 @@ async function arrange(
         cue: (id, atMs) => void stream.cues.push([id, atMs]),
         drop: (id) => void stream.dropped.push(id),
         tune: (tuning) => void stream.tunings.push(tuning),
+        show: (avatarId) => {
+          const shown = deferred<Shown>();
+          stream.shows.push({ avatarId, shown });
+          return shown.promise;
+        },
+        act: (name) => {
+          const shown = deferred<Shown>();
+          stream.shows.push({ avatarId: name, shown });
+          return shown.promise;
+        },
+        stopActing: () => void (stream.stops += 1),
         cut: (epoch, fromMs) => void stream.cuts.push([epoch, fromMs]),
         close: async () => void (stream.closed = true),
       };
