@@ -152,12 +152,12 @@ describe('a stage', () => {
   it('draws again what was interrupted, in the middle of a fade, too', async () => {
     const [dark, light] = [avatar(-40), avatar(40)];
     const stage = await stageOf(dark);
-    const before = await play(stage, [0, 2000], (ms) => {
-      if (ms === 1800) void stage.enter((first) => opened(light, first));
+    const before = await play(stage, [0, 1000], (ms) => {
+      if (ms === 840) void stage.enter((first) => opened(light, first));
     });
     assert.equal(stage.next, before.length);
     stage.rewind?.(2);
-    stage.cut(2000);
+    stage.cut(1000);
     const again: Uint8Array[] = [];
     for await (const { data } of stage.push(new Float32Array(0))) again.push(data.slice());
     assert.equal(again.length, 2);
