@@ -179,6 +179,9 @@ export class Stage implements EngineStream {
     this.#next += by;
     this.#turn += 1;
     this.#held = undefined;
+    // At once: a cut that follows is told from which picture on.
+    this.#main.seek(this.#next);
+    if (this.#leaving?.what instanceof Actor) this.#leaving.what.seek(this.#next);
   }
 
   #letEnter(): void {
