@@ -6,7 +6,7 @@
 import type { Diagnosis } from '../src/session/viewers/diagnosis.js';
 import type { SessionFigures } from '../src/session/viewers/figures.js';
 import type { LiveRate } from '../src/media/upsample.js';
-import type { NumberedEvent } from '../src/session/events/session-events.js';
+import type { HeardAt, NumberedEvent } from '../src/session/events/session-events.js';
 import type { LiveListener } from '../src/session/speech/live-listener.js';
 import type { ListenerSettings, SpeakerSettings } from '../src/session/live-senders.js';
 import type { LiveReport, LiveSpeaker } from '../src/session/speech/live-speaker.js';
@@ -81,6 +81,27 @@ export interface AvatarsPort {
   delete(id: string): Promise<void>;
 }
 
+/** A clip that an avatar can play. */
+export interface ActionInfo extends Omit<AvatarInfo, 'id' | 'faces'> {
+  readonly name: string;
+  /** Known once it is ready. */
+  readonly durationMs?: number;
+}
+
+/** Every method throws avatar-not-found, avatar-not-ready. */
+export interface ActionsPort {
+  /** As AvatarsPort.create. Throws avatar-exists if the name is taken, no-capacity. */
+  create(
+    avatarId: string,
+    action: { name: string; sourcePath: string; sourceIsUpload?: boolean },
+  ): Promise<ActionInfo>;
+  list(avatarId: string): Promise<ActionInfo[]>;
+  /** Throws action-not-found. */
+  get(avatarId: string, name: string): Promise<ActionInfo>;
+  /** Whoever plays it goes on to its end. Throws action-not-found. */
+  delete(avatarId: string, name: string): Promise<void>;
+}
+
 export interface SessionInfo {
   readonly id: string;
   /** Id of the avatar that speaks. */
@@ -91,6 +112,8 @@ export interface SessionInfo {
   /** Seconds since 1970, fractional. */
   readonly createdAtUnixS: number;
   readonly viewers: number;
+  /** The action that plays. */
+  readonly action?: { readonly id: string; readonly name: string };
   readonly widthPx: number;
   readonly heightPx: number;
   /** Which engine draws it, how, and one sentence that says why this one. */
@@ -154,6 +177,14 @@ export interface SessionCreateOptions {
 export type { NumberedEvent, SessionEvent } from '../src/session/events/session-events.js';
 export type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/speech/utterance-book.js';
 
+/** An action that plays. */
+export interface ActionPlay {
+  readonly id: string;
+  readonly name: string;
+  /** When it is first seen. */
+  readonly at: HeardAt;
+}
+
 export interface SessionsPort {
   /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable, not-supported, model-invalid. */
   create(options: SessionCreateOptions): Promise<SessionInfo>;
@@ -181,6 +212,13 @@ export interface SessionsPort {
     id: string,
     settings: SessionSettings,
   ): Promise<SessionInfo & { readonly takesHold: Readonly<Record<string, TakesHold>> }>;
+  /**
+   * The avatar plays one of its actions, from some 0.15 s later on. Throws session-not-found, action-not-found,
+   * avatar-not-ready, not-supported, superseded (by a newer request), worker-died.
+   */
+  act(id: string, action: { name: string; times: number }): Promise<ActionPlay>;
+  /** Throws session-not-found, action-not-found when none plays. */
+  stopActing(id: string): void;
   /**
    * Answers with every candidate in. `etag` is strong and quoted. Throws session-not-found, session-closed, sdp-invalid,
    * sdp-unsupported, no-capacity.

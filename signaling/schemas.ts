@@ -86,6 +86,17 @@ export const avatarSchema = z
   })
   .openapi('Avatar');
 
+/** A clip that an avatar can play. */
+export const actionSchema = avatarSchema
+  .omit({ id: true, faces: true })
+  .extend({ name: z.string(), durationMs: z.number().optional() })
+  .openapi('Action');
+
+export const actionFromPathSchema = z
+  .object({ name: avatarIdSchema, path: pathSchema })
+  .openapi('ActionFromPath');
+export const actionFormSchema = z.object({ name: avatarIdSchema });
+
 /**
  * Names and ranges of the MuseTalk script's own options; what is absent is the server's setting. Not the version: that
  * belongs to the weights, which all avatars share.
@@ -198,6 +209,17 @@ export const sessionSettingsSchema = z
   .strict()
   .openapi('SessionSettings');
 
+/** What a session's avatar shall play. */
+export const actionPlaySchema = z
+  .object({ name: avatarIdSchema, times: z.number().int().min(1).max(1000).default(1) })
+  .strict()
+  .openapi('ActionPlay');
+
+/** What it plays then. */
+export const actionPlayingSchema = z
+  .object({ id: z.string(), name: z.string(), at: heardAtSchema })
+  .openapi('ActionPlaying');
+
 export const sessionSchema = z
   .object({
     id: z.string(),
@@ -206,6 +228,10 @@ export const sessionSchema = z
     fps: z.number(),
     createdAtUnixS: z.number(),
     viewers: z.number().int(),
+    action: z
+      .object({ id: z.string(), name: z.string() })
+      .optional()
+      .openapi({ description: 'The action that plays.' }),
     widthPx: z.number().int(),
     heightPx: z.number().int(),
     engine: z.string(),

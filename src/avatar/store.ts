@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError, isAppError } from '../errors.js';
@@ -120,6 +120,8 @@ export class AvatarStore {
     await mkdir(this.#avatarsDir, { recursive: true });
     for (const name of await readdir(this.#avatarsDir)) {
       const folder = path.join(this.#avatarsDir, name);
+      if (!name.startsWith('.') && existsSync(path.join(folder, ACTIONS_FOLDER)))
+        await new AvatarStore(path.join(folder, ACTIONS_FOLDER)).sweep();
       if (!name.startsWith(HIDDEN_PREFIX) || foldersInTheMaking.has(folder) || belongsToOther(name)) continue;
       await rm(folder, { recursive: true, force: true });
     }

@@ -12,6 +12,7 @@ import type { RenderInput } from '../worker/render-job.js';
 import type { SessionFigures } from './viewers/figures.js';
 import type { Audience, AudienceEvents } from './viewers/audience.js';
 import { newSessionId, Session } from './session.js';
+import type { PlayingAction, SessionScene } from './playout/session-scene.js';
 import type { SessionState } from './session-types.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import type { LiveReport } from './speech/live-speaker.js';
@@ -62,6 +63,7 @@ interface SessionView {
   fps: number;
   createdAtUnixS: number;
   viewers: number;
+  action?: PlayingAction;
   widthPx: number;
   heightPx: number;
   engine: string;
@@ -274,6 +276,22 @@ export class Sessions {
     return { avatar: { ms: Math.round(mediaMs - askedMs) } };
   }
 
+  /** The avatar plays one of its actions. @throws not-supported, and what SessionScene.act throws */
+  act(id: string, { name, times }: { name: string; times: number }): ReturnType<SessionScene['act']> {
+    const session = this.#find(id);
+    if (this.#sessions.get(id)?.choice.engine !== 'cpu')
+      throw new AppError(
+        'not-supported',
+        'only the cpu engine plays actions: no faces are generated for them',
+      );
+    session.keepAlive();
+    return session.scene.act(name, times);
+  }
+
+  stopActing(id: string): void {
+    this.#find(id).scene.stopActing();
+  }
+
   /** ETag of the viewer's ICE session; undefined if there is no such viewer. */
   peerTag(sessionId: string, peerId: string): string | undefined {
     return this.#sessions.get(sessionId)?.session.audience.etagOf(peerId);
@@ -377,6 +395,7 @@ function viewOf(session: Session, choice: EngineChoice): SessionView {
     fps,
     createdAtUnixS: session.createdAtMs / 1000,
     viewers,
+    ...(session.scene.action === undefined ? {} : { action: session.scene.action }),
     widthPx,
     heightPx,
     engine: choice.engine,

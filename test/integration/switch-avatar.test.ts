@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { soundContinuity } from '../helpers/continuity.js';
+import { EventFollower } from '../helpers/event-follower.js';
 import { makeMedia } from '../helpers/media.js';
 import { postJsonTo, startTestServer, until, type TestServer } from '../helpers/server.js';
 import { toneWav } from '../helpers/tone.js';
@@ -20,18 +21,11 @@ interface SessionBody {
   readonly takesHold?: Record<string, { ms: number | null; why?: string }>;
   readonly stats: Record<string, number>;
 }
-interface Told {
-  readonly event: string;
-  readonly data: Record<string, unknown>;
-  readonly atMs: number;
-}
-
 describe('another avatar in a session that runs', () => {
   let server: TestServer;
   let id: string;
   let viewer: WrtcClient;
-  const told: Told[] = [];
-  const abort = new AbortController();
+  let events: EventFollower;
 
   before(async () => {
     server = await startTestServer(['--workers', '1', '--session-linger', '60', '--engine', 'cpu']);
@@ -43,13 +37,13 @@ describe('another avatar in a session that runs', () => {
     await postJsonTo(server, '/v1/avatars', { id: 'blue', path: 'blue.png' });
     await ready('blue');
     id = String((await postJsonTo(server, '/v1/sessions', { avatar: 'demo' })).json['id']);
-    void follow().catch(() => {});
+    events = new EventFollower(`${server.url}/v1/sessions/${id}`);
     viewer = new WrtcClient();
     await joinWhep(viewer, `${server.url}/whep/${id}`);
     await viewer.until('picture', ({ frames }) => frames > 5);
   });
   after(async () => {
-    abort.abort();
+    events?.close();
     viewer?.close();
     await server?.close();
   });
@@ -60,21 +54,6 @@ describe('another avatar in a session that runs', () => {
       assert.notEqual(info.state, 'failed', JSON.stringify(info));
       return info.state === 'ready' || undefined;
     });
-
-  async function follow(): Promise<void> {
-    const { body } = await fetch(`${server.url}/v1/sessions/${id}/events`, { signal: abort.signal });
-    let text = '';
-    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
-      text += Buffer.from(chunk).toString();
-      const parts = text.split('\n\n');
-      text = parts.pop() ?? '';
-      for (const part of parts) {
-        const [event, data] = [/^event: (.+)$/m, /^data: (.+)$/m].map((line) => line.exec(part)?.[1]);
-        if (event === undefined || data === undefined) continue;
-        told.push({ event, data: JSON.parse(data) as Told['data'], atMs: performance.now() });
-      }
-    }
-  }
 
   async function patch(settings: object): Promise<{ status: number; body: SessionBody }> {
     const response = await fetch(`${server.url}/v1/sessions/${id}`, {
@@ -98,6 +77,7 @@ describe('another avatar in a session that runs', () => {
     await writeFile(wav, toneWav(6));
     const said = await postJsonTo(server, `/v1/sessions/${id}/utterances`, { path: wav });
     assert.equal(said.status, 201);
+    const startedMs = Number((await events.next('utterance.started')).data['mediaMs']);
     await until('the tone is heard', () => viewer.audioPeak > 3000 || undefined);
     const loudness: number[] = [];
     viewer.onSound = (samples) =>
@@ -132,12 +112,8 @@ describe('another avatar in a session that runs', () => {
       });
       const only = pictures.at(-1)!.edge;
       assert.ok(avatar === 'blue' ? only > plain + 60 : only < plain + 6, `${avatar} alone is seen: ${only}`);
-      await until('the event', () =>
-        told.find(
-          ({ event, data, atMs }) =>
-            event === 'session.avatar' && data['avatar'] === avatar && atMs > askedMs,
-        ),
-      );
+      const { data } = await events.next('session.avatar');
+      assert.deepEqual([data['avatar'], typeof data['mediaMs']], [avatar, 'number']);
     }
     const figures = { held, seen: seen.map(Math.round), sound: soundContinuity(loudness) };
     t.diagnostic(JSON.stringify(figures));
@@ -145,10 +121,9 @@ describe('another avatar in a session that runs', () => {
     assert.ok(held.sort((a, b) => a - b)[2]! <= 300, `takes hold after ${held.join(', ')} ms`);
     assert.deepEqual([...new Set(pictures.map(({ size }) => size))], [`${widthPx}x${heightPx}`]);
     assert.equal(figures.sound.gaps, 0, `the sound broke off for ${figures.sound.longestGapMs} ms`);
-    const ended = await until('the end', () => told.find(({ event }) => event === 'utterance.ended'));
-    const started = told.find(({ event }) => event === 'utterance.started');
+    const ended = await events.next('utterance.ended');
     assert.equal(ended.data['playedMs'], 6000);
-    assert.equal(Number(ended.data['mediaMs']) - Number(started?.data['mediaMs']), 6000);
+    assert.equal(Number(ended.data['mediaMs']) - startedMs, 6000);
   });
 
   it('is refused with a reason, and nothing is changed then', async () => {
