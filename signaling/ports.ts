@@ -141,6 +141,10 @@ export interface SessionMedia {
 export interface SessionSettings {
   /** The avatar that is seen; in `SessionInfo.settings` it is not told again. */
   readonly avatar?: string;
+  /** Pictures a second, at most those that the session began with. */
+  readonly fps?: number;
+  /** Actions that the avatar plays now and then while nobody speaks; another avatar begins without. */
+  readonly idleActions?: readonly { readonly name: string; readonly everyS: number }[];
   /** Ceiling of the picture's bitrate for each viewer. */
   readonly maxBitrateBps?: number;
   /** `auto` follows each viewer's line; the others are the best that a viewer is given. */

@@ -196,6 +196,14 @@ export const sessionSettingsSchema = z
       description:
         'Takes the place of the present one with a cross-fade of 200 ms; fitted into the picture size of the session.',
     }),
+    fps: fpsSchema
+      .optional()
+      .openapi({ description: 'At most what the session began with: pictures are left out.' }),
+    idleActions: z
+      .array(z.object({ name: avatarIdSchema, everyS: z.number().min(1).max(3600) }).strict())
+      .max(8)
+      .optional()
+      .openapi({ description: 'Played while nobody speaks, each after a pause of everyS seconds.' }),
     maxBitrateBps: z.number().int().min(100_000).max(8_000_000).optional(),
     quality: z.enum(['auto', 'high', 'mid', 'low']).optional(),
     mouthStrength: z.number().min(0).max(2).optional(),

@@ -115,6 +115,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       engines,
       ffmpeg,
       avatar: (id) => avatars.ready(id),
+      action: (avatarId, name) => actions.ready(avatarId, name),
       avatarsDir,
       modelsDir,
       resultsDir: config.resultDir,

@@ -115,16 +115,9 @@ export function sessionRoutes(
     async function configure(c) {
       const id = pathParam(c, 'id');
       sessions.get(id);
-      const { avatar, maxBitrateBps, quality, playoutDelayMs, mouthStrength, mouthSmoothing } =
-        await readJson(c, sessionSettingsSchema);
-      const info = await sessions.configure(id, {
-        ...(avatar !== undefined ? { avatar } : {}),
-        ...(maxBitrateBps !== undefined ? { maxBitrateBps } : {}),
-        ...(quality !== undefined ? { quality } : {}),
-        ...(playoutDelayMs !== undefined ? { playoutDelayMs } : {}),
-        ...(mouthStrength !== undefined ? { mouthStrength } : {}),
-        ...(mouthSmoothing !== undefined ? { mouthSmoothing } : {}),
-      });
+      const settings = await readJson(c, sessionSettingsSchema);
+      const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+      const info = await sessions.configure(id, Object.fromEntries(given));
       return c.json({ ...withUrls(info), takesHold: info.takesHold });
     },
   );

@@ -88,6 +88,7 @@ export class Session {
   #lastDemandMs = -Infinity;
   #playoutDelayMs: readonly [number, number] = [0, 0];
   #mouth: MouthTuning = { strength: 1, smoothing: 0 };
+  #rateFps: number;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #metrics: SessionMetrics;
@@ -99,6 +100,7 @@ export class Session {
     this.#metrics = new SessionMetrics(() => options.clock.now());
     this.id = options.id;
     this.fps = options.fps;
+    this.#rateFps = options.fps;
     this.createdAtMs = options.clock.wall();
     this.#mediaClock = new MediaClock(options.clock);
     this.#sound = new SessionSound(options.opus);
@@ -355,13 +357,19 @@ export class Session {
   }
 
   get settings(): SessionSettings {
-    return { ...this.#renditions?.settings, playoutDelayMs: this.#playoutDelayMs, mouth: this.#mouth };
+    return {
+      ...this.#renditions?.settings,
+      playoutDelayMs: this.#playoutDelayMs,
+      mouth: this.#mouth,
+      rateFps: this.#rateFps,
+    };
   }
 
   /** Takes hold without a visible break; viewers who join later get the play-out delay. */
   configure(settings: Partial<SessionSettings>): void {
     const renditions = this.#renditions;
-    const { playoutDelayMs, mouth, ...picture } = settings;
+    const { playoutDelayMs, mouth, rateFps, ...picture } = settings;
+    if (rateFps !== undefined) this.#pictures.setRate((this.#rateFps = rateFps));
     if (mouth !== undefined) this.#pictures.tune((this.#mouth = mouth));
     this.#playoutDelayMs = playoutDelayMs ?? this.#playoutDelayMs;
     if (renditions === undefined) return;
@@ -407,7 +415,7 @@ export class Session {
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#output.advance(now);
     this.#speech.advance(now - HEARD_AFTER_SAMPLES);
-    this.scene.advance(now - HEARD_AFTER_SAMPLES);
+    this.scene.advance(now - HEARD_AFTER_SAMPLES, this.state === 'idle');
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
       this.#audience.sendSenderReports(now, this.#options.clock.wall());

@@ -12,7 +12,7 @@ import type { RenderInput } from '../worker/render-job.js';
 import type { SessionFigures } from './viewers/figures.js';
 import type { Audience, AudienceEvents } from './viewers/audience.js';
 import { newSessionId, Session } from './session.js';
-import type { PlayingAction, SessionScene } from './playout/session-scene.js';
+import type { IdleAction, PlayingAction, SessionScene } from './playout/session-scene.js';
 import type { SessionState } from './session-types.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import type { LiveReport } from './speech/live-speaker.js';
@@ -26,6 +26,8 @@ export interface SessionsOptions {
   ffmpeg: Ffmpeg;
   /** @throws avatar-not-found, avatar-not-ready */
   avatar(id: string): Promise<{ id: string; widthPx: number; heightPx: number }>;
+  /** @throws action-not-found, avatar-not-ready */
+  action(avatarId: string, name: string): Promise<unknown>;
   avatarsDir: string;
   modelsDir: string;
   resultsDir: string;
@@ -49,6 +51,9 @@ export interface SessionsOptions {
 export interface SessionSettings {
   /** The avatar that is seen. */
   avatar?: string;
+  /** Pictures a second, at most those that the session began with. */
+  fps?: number;
+  idleActions?: readonly IdleAction[];
   maxBitrateBps?: number;
   quality?: 'auto' | 'high' | 'mid' | 'low';
   playoutDelayMs?: { min: number; max: number };
@@ -235,8 +240,17 @@ export class Sessions {
     id: string,
     settings: Readonly<SessionSettings>,
   ): Promise<SessionView & { takesHold: Record<string, TakesHold> }> {
-    const { avatar, playoutDelayMs, mouthStrength, mouthSmoothing, ...picture } = settings;
+    const { avatar, fps, idleActions, playoutDelayMs, mouthStrength, mouthSmoothing, ...picture } = settings;
     const session = this.#find(id);
+    if (fps !== undefined && fps > session.fps)
+      throw new AppError(
+        'not-supported',
+        `the session counts its time in ${session.fps} pictures a second and can show fewer, not more; open one with "fps": ${fps}`,
+      );
+    if (idleActions !== undefined && idleActions.length > 0) {
+      this.#assertActs(id);
+      for (const { name } of idleActions) await this.#options.action(avatar ?? session.avatarId, name);
+    }
     const tunes = mouthStrength !== undefined || mouthSmoothing !== undefined;
     if (tunes && this.#sessions.get(id)?.choice.engine !== 'cpu')
       throw new AppError(
@@ -246,8 +260,10 @@ export class Sessions {
     session.keepAlive();
     const takesHold: Record<string, TakesHold> = avatar === undefined ? {} : await this.#show(id, avatar);
     const { mouth } = session.settings;
+    if (idleActions !== undefined) session.scene.idleActions = idleActions;
     session.configure({
       ...picture,
+      ...(fps === undefined ? {} : { rateFps: fps }),
       ...(tunes
         ? {
             mouth: {
@@ -286,6 +302,11 @@ export class Sessions {
       );
     session.keepAlive();
     return session.scene.act(name, times);
+  }
+
+  #assertActs(id: string): void {
+    if (this.#sessions.get(id)?.choice.engine === 'cpu') return;
+    throw new AppError('not-supported', 'only the cpu engine plays actions: no faces are generated for them');
   }
 
   stopActing(id: string): void {
@@ -376,10 +397,12 @@ function shorter(mostMs: number | undefined, askedS: number | undefined): number
 }
 
 function settingsOf(session: Session): SessionSettings {
-  const { maxBitrateBps, quality, playoutDelayMs, mouth } = session.settings;
+  const { maxBitrateBps, quality, playoutDelayMs, mouth, rateFps } = session.settings;
   return {
     ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
     quality: quality ?? 'auto',
+    ...(rateFps === session.fps ? {} : { fps: rateFps }),
+    ...(session.scene.idleActions.length === 0 ? {} : { idleActions: session.scene.idleActions }),
     playoutDelayMs: { min: playoutDelayMs[0], max: playoutDelayMs[1] },
     mouthStrength: mouth.strength,
     mouthSmoothing: mouth.smoothing,
@@ -387,12 +410,12 @@ function settingsOf(session: Session): SessionSettings {
 }
 
 function viewOf(session: Session, choice: EngineChoice): SessionView {
-  const { id, avatarId, state, fps, viewers, widthPx, heightPx, rendering, stats } = session;
+  const { id, avatarId, state, viewers, widthPx, heightPx, rendering, stats } = session;
   return {
     id,
     avatar: avatarId,
     state,
-    fps,
+    fps: session.settings.rateFps,
     createdAtUnixS: session.createdAtMs / 1000,
     viewers,
     ...(session.scene.action === undefined ? {} : { action: session.scene.action }),

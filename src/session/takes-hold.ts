@@ -12,12 +12,14 @@ const ENCODER: TakesHold = {
 
 /** @param drawnAheadMs how long before it leaves a picture is drawn */
 export function whenHeld(settings: readonly string[], drawnAheadMs: number): Record<string, TakesHold> {
-  const mouth = { ms: Math.round(drawnAheadMs) };
+  const drawn = { ms: Math.round(drawnAheadMs) };
   const all: Record<string, TakesHold> = {
     maxBitrateBps: ENCODER,
     quality: ENCODER,
-    mouthStrength: mouth,
-    mouthSmoothing: mouth,
+    mouthStrength: drawn,
+    mouthSmoothing: drawn,
+    fps: drawn,
+    idleActions: { ms: 0 },
     playoutDelayMs: { ms: null, why: 'viewers are told when they join' },
   };
   return Object.fromEntries(Object.entries(all).filter(([name]) => settings.includes(name)));

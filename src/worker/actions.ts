@@ -60,6 +60,11 @@ export class Actions {
     return this.#told(avatarId, name, async (actions) => viewOf(await actions.get(name)));
   }
 
+  /** @throws avatar-not-found, action-not-found, avatar-not-ready (the avatar or the action) */
+  ready(avatarId: string, name: string): Promise<AvatarManifest> {
+    return this.#told(avatarId, name, (actions) => actions.ready(name));
+  }
+
   /** Also ends what prepares it. @throws avatar-not-found, avatar-not-ready, action-not-found */
   delete(avatarId: string, name: string): Promise<void> {
     return this.#told(avatarId, name, (actions) => actions.delete(name));

@@ -104,6 +104,9 @@ function handle(message: ToWorker): void {
     case 'stop-acting':
       streams.get(message.streamId)?.director.stopActing();
       return;
+    case 'rate':
+      streams.get(message.streamId)?.setRate(message.fps);
+      return;
     case 'rehearse':
       streams.get(message.streamId)?.rehearse(message.rehearsalId, message.audioPath);
       return;

@@ -90,6 +90,8 @@ export interface WorkerStream {
   /** The avatar plays an action, and onActOver is told when it ends. Rejects as `show`. */
   act(name: string, times: number): Promise<Shown>;
   stopActing(): void;
+  /** Draws so many pictures a second from now on, evenly, and leaves the others out; at most the stream's `fps`. */
+  setRate(fps: number): void;
   /** The speech was interrupted: from `fromMs` (since the stream's own first sample) on it is not to be seen. */
   cut(epoch: number, fromMs: number): void;
   close(): Promise<void>;
@@ -236,6 +238,7 @@ export class WorkerHost {
       tune: (tuning) => this.#send({ type: 'tune', streamId, tuning }),
       show: (avatarId) => ask((showId) => ({ type: 'show', streamId, showId, avatarId })),
       act: (name, times) => ask((showId) => ({ type: 'act', streamId, showId, name, times })),
+      setRate: (rate) => this.#send({ type: 'rate', streamId, fps: rate }),
       stopActing: () => this.#send({ type: 'stop-acting', streamId }),
       cut: (epoch, fromMs) => this.#send({ type: 'cut', streamId, epoch, fromMs }),
       close: () => (closing ??= this.#closeStream(streamId)),

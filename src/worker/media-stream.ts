@@ -67,6 +67,8 @@ export class MediaStream {
   readonly #numbers: PictureNumbers;
   /** Pictures that are drawn once more after a cut, and are no sign of falling behind. */
   #again = 0;
+  /** How many of the session's pictures a second are drawn. */
+  #rateFps: number;
   #jpeg: JpegEncoder | undefined;
   #jpegWanted = false;
   #stats = newStats();
@@ -87,6 +89,7 @@ export class MediaStream {
     this.#nextIndex = options.firstIndex;
     this.#serial = options.firstIndex;
     this.#numbers = numbers;
+    this.#rateFps = options.fps;
     this.widthPx = engine.widthPx;
     this.heightPx = engine.heightPx;
     this.director = new Director({ ...options, stage: engine });
@@ -163,6 +166,11 @@ export class MediaStream {
 
   setJpeg(wanted: boolean): void {
     this.#jpegWanted = wanted;
+  }
+
+  /** See WorkerStream.setRate. */
+  setRate(fps: number): void {
+    this.#rateFps = fps;
   }
 
   tune(tuning: MouthTuning): void {
@@ -268,6 +276,7 @@ export class MediaStream {
           for (const extra of this.#extras.values()) extra.push(frame, serial);
           await Promise.all([this.#high?.push(frame, serial), this.#pushJpeg(frame, serial)]);
           this.#count(drawn - mark, performance.now() - drawn);
+          this.#leaveOut();
           mark = performance.now();
         }
       }
@@ -301,6 +310,19 @@ export class MediaStream {
     this.#nextIndex += behind;
     this.#serial += behind;
     this.#stats.skipped += behind;
+  }
+
+  /** Pictures that the session's present rate has no place for. */
+  #leaveOut(): void {
+    const { fps } = this.#options;
+    if (this.#rateFps >= fps) return;
+    const place = (index: number): number => Math.floor((index * this.#rateFps) / fps + 1e-9);
+    let count = 0;
+    while (place(this.#nextIndex + count) === place(this.#nextIndex + count - 1)) count += 1;
+    if (count === 0) return;
+    this.#engine.skip(count);
+    this.#nextIndex += count;
+    this.#serial += count;
   }
 
   async #pushJpeg(frame: I420Frame, index: number): Promise<void> {

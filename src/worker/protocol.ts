@@ -57,6 +57,8 @@ export type ToWorker =
   /** The avatar plays one of its actions. Answered in the same way; later comes act-over. */
   | { type: 'act'; streamId: number; showId: number; name: string; times: number }
   | { type: 'stop-acting'; streamId: number }
+  /** So many of the session's pictures a second are drawn from now on; the others are left out. */
+  | { type: 'rate'; streamId: number; fps: number }
   /** 16 kHz mono, -1..1, contiguous media time. */
   | { type: 'sound'; streamId: number; pcm: Float32Array }
   /** The renditions to be encoded from now on, at most one of each name. */

@@ -50,6 +50,7 @@ export class PictureStream {
   #closed = false;
   #renditions: readonly RenditionRequest[] | undefined;
   #tuning: MouthTuning | undefined;
+  #rateFps: number | undefined;
   #avatarId: string;
   /** Of the first stream's pictures: those of all others have it, too, whichever avatar they begin with. */
   #sizePx: { widthPx: number; heightPx: number } | undefined;
@@ -116,6 +117,12 @@ export class PictureStream {
     throw new AppError('worker-died', 'the picture is being brought back; try again in a moment');
   }
 
+  /** As WorkerStream.setRate; a stream that is opened later has it, too. */
+  setRate(fps: number): void {
+    this.#rateFps = fps;
+    this.#current?.setRate(fps);
+  }
+
   /** As WorkerStream.setRenditions; a stream that is opened later gets them, too. */
   setRenditions(wanted: readonly RenditionRequest[]): void {
     this.#renditions = wanted;
@@ -157,6 +164,7 @@ export class PictureStream {
     if (epoch !== this.#options.epoch()) this.cut(this.#options.epoch(), this.#options.fedSamples());
     if (this.#renditions !== undefined) stream.setRenditions(this.#renditions);
     if (this.#tuning !== undefined) stream.tune(this.#tuning);
+    if (this.#rateFps !== undefined) stream.setRate(this.#rateFps);
     this.#options.onOpened(stream);
   }
 

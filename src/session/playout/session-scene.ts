@@ -1,5 +1,5 @@
-import { frameToSamples, samplesToFrame } from '../../media/timeline.js';
-import { AppError } from '../../errors.js';
+import { frameToSamples, MEDIA_RATE, samplesToFrame } from '../../media/timeline.js';
+import { AppError, isAppError } from '../../errors.js';
 import type { HeardAt, SceneEvent } from '../events/session-events.js';
 import type { PictureStream } from './picture-stream.js';
 
@@ -10,6 +10,13 @@ export interface SessionSceneOptions {
   pictures: Pick<PictureStream, 'show' | 'act' | 'stopActing'>;
   tell(event: SceneEvent): void;
   heardAt(samples: number): HeardAt;
+}
+
+/** An action that the avatar plays now and then while nobody speaks. */
+export interface IdleAction {
+  readonly name: string;
+  /** Pause before it, and between it and itself, seconds. */
+  readonly everyS: number;
 }
 
 /** An action that plays, and when it was first seen. */
@@ -24,10 +31,15 @@ export class SessionScene {
   #avatarId: string;
   /** Avatars that are on their way onto the stage. */
   readonly #coming: string[] = [];
+  /** Requests that are not answered: an idle action must not take their place. */
+  #asked = 0;
   #action: PlayingAction | undefined;
   #actionCount = 0;
   /** By the worker's number of the request. */
   readonly #actions = new Map<number, PlayingAction>();
+  #idle: { readonly action: IdleAction; dueSamples: number }[] = [];
+  /** The newest media time that it was told. */
+  #nowSamples = 0;
   /** What is told when a media time is seen, in rising order. */
   #news: { readonly atSamples: number; readonly event: SceneEvent }[] = [];
 
@@ -56,16 +68,20 @@ export class SessionScene {
    */
   async show(avatarId: string, check: () => Promise<unknown>): Promise<HeardAt> {
     this.#coming.push(avatarId);
+    this.#asked += 1;
     try {
       await check();
       const { fromIndex } = await this.#options.pictures.show(avatarId);
       const before = this.#avatarId;
       this.#avatarId = avatarId;
+      // They were the other one's.
+      if (before !== avatarId) this.idleActions = [];
       return this.#announce(fromIndex, (at) => ({
         event: 'session.avatar',
         data: { avatar: avatarId, before, ...at },
       }));
     } finally {
+      this.#asked -= 1;
       this.#coming.splice(this.#coming.indexOf(avatarId), 1);
     }
   }
@@ -73,7 +89,10 @@ export class SessionScene {
   /** The avatar plays an action. Resolves when its first picture is made; rejects as WorkerStream.act. */
   async act(name: string, times: number): Promise<PlayingAction & { readonly at: HeardAt }> {
     const action = { id: `a${(this.#actionCount += 1)}`, name };
-    const { showId, fromIndex } = await this.#options.pictures.act(name, times);
+    this.#asked += 1;
+    const { showId, fromIndex } = await this.#options.pictures
+      .act(name, times)
+      .finally(() => (this.#asked -= 1));
     this.#actions.set(showId, action);
     this.#action = action;
     const data = { actionId: action.id, name };
@@ -96,6 +115,9 @@ export class SessionScene {
     this.#actions.delete(showId);
     if (action === undefined) return;
     if (this.#action === action) this.#action = undefined;
+    for (const idle of this.#idle)
+      if (idle.action.name === action.name)
+        idle.dueSamples = this.#nowSamples + idle.action.everyS * MEDIA_RATE;
     this.#announce(fromIndex, (at) => ({
       event: 'action.ended',
       data: { actionId: action.id, name: action.name, interrupted, ...at },
@@ -108,12 +130,39 @@ export class SessionScene {
       this.actOver(showId, { fromIndex: samplesToFrame(atSamples, this.#options.fps), interrupted: true });
   }
 
-  /** Called all the time with the media time that viewers are at. */
-  advance(seenSamples: number): void {
+  get idleActions(): readonly IdleAction[] {
+    return this.#idle.map(({ action }) => action);
+  }
+
+  /** Instead of those before. Another avatar begins without any. */
+  set idleActions(actions: readonly IdleAction[]) {
+    this.#idle = actions.map((action) => ({
+      action,
+      dueSamples: this.#nowSamples + action.everyS * MEDIA_RATE,
+    }));
+  }
+
+  /** Called all the time with the media time that viewers are at, and whether nobody speaks. */
+  advance(seenSamples: number, isIdle: boolean): void {
+    this.#nowSamples = seenSamples;
+    if (isIdle && this.#action === undefined && this.#asked === 0) this.#playIdle();
     for (let next = this.#news[0]; next && next.atSamples <= seenSamples; next = this.#news[0]) {
       this.#news.shift();
       this.#options.tell(next.event);
     }
+  }
+
+  /** The one that has waited longest, if one is due. */
+  #playIdle(): void {
+    const due = this.#idle.filter(({ dueSamples }) => dueSamples <= this.#nowSamples);
+    const next = due.sort((a, b) => a.dueSamples - b.dueSamples)[0];
+    if (next === undefined) return;
+    const { name, everyS } = next.action;
+    next.dueSamples = this.#nowSamples + everyS * MEDIA_RATE;
+    this.act(name, 1).catch((error: unknown) => {
+      // It was deleted. Anything else may be better the next time.
+      if (isAppError(error, 'action-not-found')) this.#idle = this.#idle.filter((one) => one !== next);
+    });
   }
 
   #announce(fromIndex: number, eventAt: (at: HeardAt) => SceneEvent): HeardAt {

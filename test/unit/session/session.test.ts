@@ -36,6 +36,7 @@ async function arrange(
     tunings: object[];
     shows: { avatarId: string; shown: Deferred<Shown> }[];
     stops: number;
+    rates: number[];
     dropped: number[];
   }[] = [];
   const session = await Session.create({
@@ -59,6 +60,7 @@ async function arrange(
         tunings: [],
         shows: [],
         stops: 0,
+        rates: [],
         dropped: [],
       };
       streams.push(stream);
@@ -89,6 +91,7 @@ async function arrange(
           stream.shows.push({ avatarId: name, shown });
           return shown.promise;
         },
+        setRate: (fps) => void stream.rates.push(fps),
         stopActing: () => void (stream.stops += 1),
         cut: (epoch, fromMs) => void stream.cuts.push([epoch, fromMs]),
         close: async () => void (stream.closed = true),
