@@ -24,6 +24,7 @@ import type {
 } from './session-types.js';
 import { SessionOutput, type OutputCut } from './playout/session-output.js';
 import { RenderAhead } from './playout/render-ahead.js';
+import { Recoding } from './playout/recoding.js';
 import { SessionScene } from './playout/session-scene.js';
 import { SessionRenditions } from './playout/session-renditions.js';
 import type { SessionFigures } from './viewers/figures.js';
@@ -93,11 +94,13 @@ export class Session {
   #skippedPictures = 0;
   readonly #metrics: SessionMetrics;
   readonly #ahead: RenderAhead;
+  readonly #recoding: Recoding;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SessionOptions) {
     this.#options = options;
     this.#metrics = new SessionMetrics(() => options.clock.now());
+    this.#recoding = new Recoding(() => options.clock.now());
     this.id = options.id;
     this.fps = options.fps;
     this.#rateFps = options.fps;
@@ -149,6 +152,7 @@ export class Session {
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
       onLost: () => this.scene.lost(this.#fedSamples),
+      onCodedAnew: () => this.#recoding.done(),
       onActOver: (showId, over) => this.scene.actOver(showId, over),
       onPicture: (picture) => {
         if (this.#output.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
@@ -378,9 +382,11 @@ export class Session {
     this.#serveDemand();
   }
 
-  /** When the settings of these names take hold, those that do. */
-  whenHeld(names: object): Record<string, TakesHold> {
-    return whenHeld(Object.keys(names), DRAW_MARGIN_MS + 1000 / this.fps);
+  /** When the settings of these names take hold, those that do; to be asked right behind `configure`. */
+  async whenHeld(names: object): Promise<Record<string, TakesHold>> {
+    const settings = Object.keys(names);
+    const codedAnewMs = settings.includes('maxBitrateBps') ? await this.#recoding.measure() : undefined;
+    return whenHeld(settings, { drawnAheadMs: DRAW_MARGIN_MS + 1000 / this.fps, codedAnewMs });
   }
 
   #configureAudience({ ladder, top }: SessionRenditions): void {
@@ -443,7 +449,10 @@ export class Session {
     if (this.#renditions === undefined) {
       this.#renditions = new SessionRenditions(
         { widthPx: stream.widthPx, heightPx: stream.heightPx, fps, bitrateBps, h264 },
-        (wanted) => this.#pictures.setRenditions(wanted),
+        (wanted) => {
+          this.#recoding.asked();
+          this.#pictures.setRenditions(wanted);
+        },
       );
       this.#configureAudience(this.#renditions);
     }

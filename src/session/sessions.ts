@@ -251,8 +251,9 @@ export class Sessions {
       this.#assertActs(id);
       for (const { name } of idleActions) await this.#options.action(avatar ?? session.avatarId, name);
     }
+    const { choice } = this.#sessions.get(id)!;
     const tunes = mouthStrength !== undefined || mouthSmoothing !== undefined;
-    if (tunes && this.#sessions.get(id)?.choice.engine !== 'cpu')
+    if (tunes && choice.engine !== 'cpu')
       throw new AppError(
         'not-supported',
         'only the cpu engine can change how far and how smoothly a mouth moves',
@@ -276,7 +277,8 @@ export class Sessions {
         ? {}
         : { playoutDelayMs: [playoutDelayMs.min, playoutDelayMs.max] as const }),
     });
-    return { ...this.get(id), takesHold: { ...takesHold, ...session.whenHeld(settings) } };
+    const others = await session.whenHeld(settings);
+    return { ...viewOf(session, choice), takesHold: { ...takesHold, ...others } };
   }
 
   /** Another avatar takes the present one's place. */

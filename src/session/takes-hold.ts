@@ -5,17 +5,21 @@ export interface TakesHold {
   why?: string;
 }
 
-const ENCODER: TakesHold = {
-  ms: null,
-  why: 'another encoder is warmed up beside the present one and takes over at a key picture, a quarter to half a second later',
-};
-
-/** @param drawnAheadMs how long before it leaves a picture is drawn */
-export function whenHeld(settings: readonly string[], drawnAheadMs: number): Record<string, TakesHold> {
-  const drawn = { ms: Math.round(drawnAheadMs) };
+/** @param times ms: how long before it leaves a picture is drawn; and until another encoder took over, if one did */
+export function whenHeld(
+  settings: readonly string[],
+  times: { drawnAheadMs: number; codedAnewMs: number | undefined },
+): Record<string, TakesHold> {
+  const drawn = { ms: Math.round(times.drawnAheadMs) };
   const all: Record<string, TakesHold> = {
-    maxBitrateBps: ENCODER,
-    quality: ENCODER,
+    maxBitrateBps: {
+      ms: times.codedAnewMs === undefined ? null : Math.round(times.codedAnewMs + times.drawnAheadMs),
+      why:
+        times.codedAnewMs === undefined
+          ? 'nothing that is watched is coded otherwise for it'
+          : 'another encoder was warmed up beside the one before, and took over at a key picture',
+    },
+    quality: { ms: null, why: 'each viewer moves with the next key picture of the rendition that it gets' },
     mouthStrength: drawn,
     mouthSmoothing: drawn,
     fps: drawn,

@@ -37,6 +37,8 @@ export interface WorkerStreamOptions {
   onStats(stats: WorkerStreamStats): void;
   /** The stream is gone (worker died, encoder failed); not called after close(). */
   onLost(reason: string): void;
+  /** The next picture of this rendition is the first of another encoder, as after setRenditions. */
+  onCodedAnew?(rendition: RenditionName): void;
   /** An action ends: what follows is first seen in picture `fromIndex`. */
   onActOver?(showId: number, over: { fromIndex: number; interrupted: boolean }): void;
 }
@@ -342,6 +344,9 @@ export class WorkerHost {
         return;
       case 'picture':
         if (!entry.closed) entry.options.onPicture(message);
+        return;
+      case 'coded-anew':
+        if (!entry.closed) entry.options.onCodedAnew?.(message.rendition);
         return;
       case 'jpeg':
         if (!entry.closed)

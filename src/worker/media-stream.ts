@@ -110,6 +110,7 @@ export class MediaStream {
         warmUp: () => ({ ...warmUp, data: warmUp.data.slice() }),
         onPicture: ({ rendition = 'high', index, key, data }) =>
           send({ type: 'picture', streamId, rendition, ...numbers.of(index), key, data }),
+        onTakeOver: (rendition) => send({ type: 'coded-anew', streamId, rendition }),
         onLost: (error) => send({ type: 'stream-failed', streamId, message: error.message }),
       };
       const { bitrateBps } = options;

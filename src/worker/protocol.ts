@@ -96,6 +96,8 @@ export type FromWorker =
       key: boolean;
       data: Uint8Array;
     }
+  /** The next picture of this rendition is the first that another encoder codes. */
+  | { type: 'coded-anew'; streamId: number; rendition: RenditionName }
   | { type: 'jpeg'; streamId: number; index: number; epoch: number; data: Uint8Array }
   /** Once a second while something was drawn. */
   | {

@@ -126,6 +126,19 @@ describe('another avatar in a session that runs', () => {
     assert.equal(Number(ended.data['mediaMs']) - startedMs, 6000);
   });
 
+  it('stays, at the same size, when the worker dies', async () => {
+    const { widthPx, heightPx } = await session();
+    // The log names the process of whatever a worker tells.
+    const pid = /"process":"worker","pid":(\d+)/.exec(server.log())?.[1];
+    process.kill(Number(pid ?? assert.fail('no worker')), 'SIGKILL');
+    await until('another worker', async () => (await session()).stats['workerRestarts'] === 1 || undefined);
+    const frames = viewer.frames;
+    await until('pictures of it', () => viewer.frames > frames + 25 || undefined);
+    const picture = viewer.lastPicture!;
+    assert.deepEqual([picture.widthPx, picture.heightPx], [widthPx, heightPx]);
+    assert.ok(edge(picture) > 150, 'it is still the avatar that it was');
+  });
+
   it('is refused with a reason, and nothing is changed then', async () => {
     const before = await session();
     const refused = async (settings: object, status: number, code: string): Promise<string> => {
@@ -155,5 +168,31 @@ describe('another avatar in a session that runs', () => {
     await patch({ avatar: 'demo' });
     assert.equal(await remove('blue'), 204);
     assert.equal((await patch({ avatar: 'blue' })).status, 404);
+  });
+
+  it('fps and bit rate take hold, and the answer says when, or why not', async (t) => {
+    const taken: Record<string, unknown> = {};
+    const countFor = async (ms: number): Promise<number> => {
+      const before = viewer.frames;
+      const fromMs = performance.now();
+      await until('some time', () => performance.now() - fromMs > ms || undefined);
+      return ((viewer.frames - before) * 1000) / (performance.now() - fromMs);
+    };
+    const slow = await patch({ fps: 10, maxBitrateBps: 300_000 });
+    assert.equal(slow.status, 200, JSON.stringify(slow.body));
+    Object.assign(taken, slow.body.takesHold);
+    assert.equal((slow.body as SessionBody & { fps: number }).fps, 10);
+    assert.ok(Number(slow.body.takesHold?.['maxBitrateBps']?.ms) > 0, JSON.stringify(slow.body.takesHold));
+    await countFor(300);
+    const rate = await countFor(1500);
+    assert.ok(rate > 7 && rate < 13, `${rate} pictures a second`);
+    const fast = await patch({ fps: 60 });
+    assert.deepEqual([fast.status, fast.body.code], [501, 'not-supported']);
+    assert.match(fast.body.detail ?? '', /25 pictures a second/);
+    await patch({ fps: 25 });
+    await countFor(300);
+    const again = await countFor(1000);
+    assert.ok(again > 18, `${again} pictures a second`);
+    t.diagnostic(JSON.stringify(taken));
   });
 });

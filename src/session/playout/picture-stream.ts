@@ -137,12 +137,13 @@ export class PictureStream {
 
   /** `firstIndex` is asked for when the worker is there, which may take minutes. */
   async #open(firstIndex: () => number): Promise<void> {
-    const { fps, onPicture, onJpeg, onStats, onActOver, id, log } = this.#options;
+    const { fps, onPicture, onJpeg, onStats, onActOver, onCodedAnew, id, log } = this.#options;
     const high = this.#renditions?.find(({ name }) => name === 'high');
     const bitrateBps = high?.bitrateBps ?? this.#options.bitrateBps;
     let epoch = 0;
     const stream = await this.#options.openStream({
       ...{ avatarId: this.#avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, firstIndex },
+      ...(onCodedAnew === undefined ? {} : { onCodedAnew }),
       ...(onActOver === undefined ? {} : { onActOver }),
       ...(this.#sizePx === undefined ? {} : { sizePx: this.#sizePx }),
       epoch: () => (epoch = this.#options.epoch()),
