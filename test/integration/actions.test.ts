@@ -224,6 +224,16 @@ describe('actions', () => {
     await until('the avatar itself', () => (seen.slice(-10).every(({ green }) => !green) ? true : undefined));
   });
 
+  it('play by themselves while nobody speaks, if a session is told so', async () => {
+    const patch = (idleActions: object[]) => call('PATCH', `/v1/sessions/${id}`, { idleActions });
+    assert.equal((await patch([{ name: 'jump', everyS: 1 }])).body.code, 'action-not-found');
+    assert.equal((await patch([{ name: 'wave', everyS: 1 }])).status, 200);
+    for (const expected of ['action.started', 'action.ended', 'action.started', 'action.ended'])
+      assert.equal((await events.next(expected)).data['name'], 'wave');
+    const { body } = await patch([]);
+    assert.equal((body as unknown as { settings: { idleActions?: object } }).settings.idleActions, undefined);
+  });
+
   it('end when another one or another avatar comes, and when they are deleted', async () => {
     await play({ name: 'wave', times: 1000 });
     await events.next('action.started');
