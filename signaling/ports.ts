@@ -141,6 +141,8 @@ export interface SessionMedia {
 export interface SessionSettings {
   /** The avatar that is seen; in `SessionInfo.settings` it is not told again. */
   readonly avatar?: string;
+  /** `#rrggbb` behind the person of a photo; null: its own. Another avatar begins with its own. */
+  readonly background?: string | null;
   /** Pictures a second, at most those that the session began with. */
   readonly fps?: number;
   /** Actions that the avatar plays now and then while nobody speaks; another avatar begins without. */

@@ -196,6 +196,14 @@ export const sessionSettingsSchema = z
       description:
         'Takes the place of the present one with a cross-fade of 200 ms; fitted into the picture size of the session.',
     }),
+    background: z
+      .string()
+      .regex(/^#[0-9a-f]{6}$/i, 'must be a colour such as #00b140')
+      .nullable()
+      .optional()
+      .openapi({
+        description: 'Behind the person of a photo; null: its own. Avatars of footage keep theirs.',
+      }),
     fps: fpsSchema
       .optional()
       .openapi({ description: 'At most what the session began with: pictures are left out.' }),

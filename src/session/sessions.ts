@@ -25,7 +25,7 @@ export interface SessionsOptions {
   engines: Engines;
   ffmpeg: Ffmpeg;
   /** @throws avatar-not-found, avatar-not-ready */
-  avatar(id: string): Promise<{ id: string; widthPx: number; heightPx: number }>;
+  avatar(id: string): Promise<{ id: string; widthPx: number; heightPx: number; still: boolean }>;
   /** @throws action-not-found, avatar-not-ready */
   action(avatarId: string, name: string): Promise<unknown>;
   avatarsDir: string;
@@ -51,6 +51,8 @@ export interface SessionsOptions {
 export interface SessionSettings {
   /** The avatar that is seen. */
   avatar?: string;
+  /** `#rrggbb` behind the person of a photo; null: its own. */
+  background?: string | null;
   /** Pictures a second, at most those that the session began with. */
   fps?: number;
   idleActions?: readonly IdleAction[];
@@ -240,7 +242,16 @@ export class Sessions {
     id: string,
     settings: Readonly<SessionSettings>,
   ): Promise<SessionView & { takesHold: Record<string, TakesHold> }> {
-    const { avatar, fps, idleActions, playoutDelayMs, mouthStrength, mouthSmoothing, ...picture } = settings;
+    const {
+      avatar,
+      background,
+      fps,
+      idleActions,
+      playoutDelayMs,
+      mouthStrength,
+      mouthSmoothing,
+      ...picture
+    } = settings;
     const session = this.#find(id);
     if (fps !== undefined && fps > session.fps)
       throw new AppError(
@@ -259,7 +270,8 @@ export class Sessions {
         'only the cpu engine can change how far and how smoothly a mouth moves',
       );
     session.keepAlive();
-    const takesHold: Record<string, TakesHold> = avatar === undefined ? {} : await this.#show(id, avatar);
+    const takesHold =
+      avatar === undefined && background === undefined ? {} : await this.#show(id, { avatar, background });
     const { mouth } = session.settings;
     if (idleActions !== undefined) session.scene.idleActions = idleActions;
     session.configure({
@@ -281,17 +293,33 @@ export class Sessions {
     return { ...viewOf(session, choice), takesHold: { ...takesHold, ...others } };
   }
 
-  /** Another avatar takes the present one's place. */
-  async #show(id: string, avatarId: string): Promise<{ avatar: TakesHold }> {
+  /** Another avatar takes the present one's place, or the same one before another background. */
+  async #show(
+    id: string,
+    look: { avatar: string | undefined; background: string | null | undefined },
+  ): Promise<Record<string, TakesHold>> {
+    const { avatar, background = null } = look;
     const session = this.#find(id);
     if (this.#sessions.get(id)?.choice.mode === 'prerendered')
       throw new AppError(
         'not-supported',
-        'a session that renders its speech before it plays keeps its avatar: what is rendered already shows that one',
+        'a session that renders its speech before it plays keeps its look: what is rendered already shows that',
       );
+    const avatarId = avatar ?? session.avatarId;
     const askedMs = session.mediaMs;
-    const { mediaMs } = await session.scene.show(avatarId, () => this.#options.avatar(avatarId));
-    return { avatar: { ms: Math.round(mediaMs - askedMs) } };
+    const { mediaMs } = await session.scene.show(avatarId, background ?? undefined, async () => {
+      const { still } = await this.#options.avatar(avatarId);
+      if (background !== null && !still)
+        throw new AppError(
+          'not-supported',
+          `avatar ${avatarId} is footage: only of a photo is it known what is person and what is behind`,
+        );
+    });
+    const hold = { ms: Math.round(mediaMs - askedMs) };
+    return {
+      ...(look.avatar === undefined ? {} : { avatar: hold }),
+      ...(look.background === undefined ? {} : { background: hold }),
+    };
   }
 
   /** The avatar plays one of its actions. @throws not-supported, and what SessionScene.act throws */
@@ -403,6 +431,7 @@ function settingsOf(session: Session): SessionSettings {
   return {
     ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
     quality: quality ?? 'auto',
+    ...(session.scene.background === undefined ? {} : { background: session.scene.background }),
     ...(rateFps === session.fps ? {} : { fps: rateFps }),
     ...(session.scene.idleActions.length === 0 ? {} : { idleActions: session.scene.idleActions }),
     playoutDelayMs: { min: playoutDelayMs[0], max: playoutDelayMs[1] },

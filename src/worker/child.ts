@@ -96,7 +96,7 @@ function handle(message: ToWorker): void {
       streams.get(message.streamId)?.tune(message.tuning);
       return;
     case 'show':
-      streams.get(message.streamId)?.director.show(message.showId, message.avatarId);
+      streams.get(message.streamId)?.director.show(message.showId, message.avatarId, message.background);
       return;
     case 'act':
       streams.get(message.streamId)?.director.act(message.showId, message.name, message.times);

@@ -5,6 +5,7 @@ import type { MouthTuning } from '../engine/engine.js';
 import type { CostMode } from '../engine/faces/cost-model.js';
 import type { Log } from '../lib/log.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
+import type { YuvColour } from '../media/colour.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { Rehearsals } from './rehearsals.js';
 import { Shows, type Shown } from './shows.js';
@@ -31,6 +32,8 @@ export interface WorkerStreamOptions {
   epoch?(): number;
   /** Of the pictures; the avatar's own if absent. */
   sizePx?: { widthPx: number; heightPx: number };
+  /** Behind the person of a photo; its own if absent. */
+  background?: YuvColour;
   /** Of all renditions; within each, indices rise and every picture before the next key picture needs the one before. */
   onPicture(picture: EncodedPicture & { readonly rendition: RenditionName }): void;
   onJpeg(picture: EncodedPicture): void;
@@ -85,10 +88,10 @@ export interface WorkerStream {
   /** How the mouth moves; without effect where the engine cannot. */
   tune(tuning: MouthTuning): void;
   /**
-   * Another avatar takes the place of the one that is seen. Rejects with avatar-not-found, avatar-not-ready, not-supported,
+   * Another avatar, or the same before another background, takes the place of what is seen. Rejects with avatar-not-found, avatar-not-ready, not-supported,
    * superseded (by a newer request), worker-died.
    */
-  show(avatarId: string): Promise<Shown>;
+  show(avatarId: string, background?: YuvColour): Promise<Shown>;
   /** The avatar plays an action, and onActOver is told when it ends. Rejects as `show`. */
   act(name: string, times: number): Promise<Shown>;
   stopActing(): void;
@@ -207,11 +210,14 @@ export class WorkerHost {
           rehearsals: new Rehearsals((message) => this.#send({ ...message, streamId })),
           shows: new Shows(),
         });
-        const { avatarId, fps, bitrateBps, sizePx } = options;
+        const { avatarId, fps, bitrateBps, sizePx, background } = options;
         const epoch = options.epoch?.() ?? 0;
         const firstIndex = options.firstIndex();
-        const size = sizePx === undefined ? {} : { sizePx };
-        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex, epoch, ...size });
+        const look = {
+          ...(sizePx === undefined ? {} : { sizePx }),
+          ...(background === undefined ? {} : { background }),
+        };
+        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex, epoch, ...look });
       },
     ).catch((error: unknown) => {
       this.#entries.delete(streamId);
@@ -238,7 +244,11 @@ export class WorkerHost {
       cue: (rehearsalId, atMs) => this.#send({ type: 'cue', streamId, rehearsalId, atMs }),
       drop: (rehearsalId) => this.#send({ type: 'drop-rehearsal', streamId, rehearsalId }),
       tune: (tuning) => this.#send({ type: 'tune', streamId, tuning }),
-      show: (avatarId) => ask((showId) => ({ type: 'show', streamId, showId, avatarId })),
+      show: (avatarId, background) =>
+        ask((showId) => ({
+          ...{ type: 'show', streamId, showId, avatarId },
+          ...(background === undefined ? {} : { background }),
+        })),
       act: (name, times) => ask((showId) => ({ type: 'act', streamId, showId, name, times })),
       setRate: (rate) => this.#send({ type: 'rate', streamId, fps: rate }),
       stopActing: () => this.#send({ type: 'stop-acting', streamId }),

@@ -7,6 +7,7 @@ import { toAppError } from '../errors.js';
 import type { Engine, MouthTuning, Take } from '../engine/engine.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
+import type { YuvColour } from '../media/colour.js';
 import type { I420Frame, RenditionName } from '../media/frame.js';
 import { ENGINE_RATE } from '../media/timeline.js';
 import { ExtraRendition } from './extra-rendition.js';
@@ -29,6 +30,7 @@ interface MediaStreamOptions {
   epoch?: number;
   /** Of the pictures; the avatar's own if absent. */
   sizePx?: { widthPx: number; heightPx: number };
+  background?: YuvColour;
   store: AvatarStore;
   engine: Engine;
   ffmpeg: Ffmpeg;
@@ -99,7 +101,8 @@ export class MediaStream {
     const scope = new Scope();
     try {
       const { streamId, fps, send } = options;
-      const opened = await openAvatar(options.store, options.avatarId, options.engine, { fps });
+      const look = options.background === undefined ? {} : { background: options.background };
+      const opened = await openAvatar(options.store, options.avatarId, options.engine, { fps, ...look });
       const engine = new Stage(opened, { fps, ...options.sizePx });
       scope.defer(() => engine.close());
       const { widthPx, heightPx } = engine;

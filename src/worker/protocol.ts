@@ -4,6 +4,7 @@ import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import type { CostDecision } from '../engine/faces/cost-model.js';
 import type { FaceBasis } from '../engine/face-basis.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
+import type { YuvColour } from '../media/colour.js';
 import type { RenditionName } from '../media/frame.js';
 
 /**
@@ -51,9 +52,11 @@ export type ToWorker =
       epoch: number;
       /** Of the pictures; the avatar's own if absent, as in a session that begins. */
       sizePx?: { widthPx: number; heightPx: number };
+      /** Behind the person of a photo; its own if absent. */
+      background?: YuvColour;
     }
   /** Another avatar takes the place of the one that is seen, with a cross-fade. Answered by shown or show-failed. */
-  | { type: 'show'; streamId: number; showId: number; avatarId: string }
+  | { type: 'show'; streamId: number; showId: number; avatarId: string; background?: YuvColour }
   /** The avatar plays one of its actions. Answered in the same way; later comes act-over. */
   | { type: 'act'; streamId: number; showId: number; name: string; times: number }
   | { type: 'stop-acting'; streamId: number }

@@ -6,6 +6,7 @@ import { soundContinuity } from '../helpers/continuity.js';
 import { EventFollower } from '../helpers/event-follower.js';
 import { makeMedia } from '../helpers/media.js';
 import { postJsonTo, startTestServer, until, type TestServer } from '../helpers/server.js';
+import { storeAvatar } from '../helpers/stored-avatar.js';
 import { toneWav } from '../helpers/tone.js';
 import { joinWhep } from '../helpers/whep-join.js';
 import { WrtcClient, type ReceivedPicture } from '../helpers/wrtc-client.js';
@@ -26,6 +27,7 @@ describe('another avatar in a session that runs', () => {
   let id: string;
   let viewer: WrtcClient;
   let events: EventFollower;
+  const pictures: { atMs: number; edge: number; size: string }[] = [];
 
   before(async () => {
     server = await startTestServer(['--workers', '1', '--session-linger', '60', '--engine', 'cpu']);
@@ -39,6 +41,11 @@ describe('another avatar in a session that runs', () => {
     id = String((await postJsonTo(server, '/v1/sessions', { avatar: 'demo' })).json['id']);
     events = new EventFollower(`${server.url}/v1/sessions/${id}`);
     viewer = new WrtcClient();
+    viewer.onPicture = (picture) =>
+      pictures.push({
+        ...{ atMs: picture.atMs, edge: edge(picture) },
+        size: `${picture.widthPx}x${picture.heightPx}`,
+      });
     await joinWhep(viewer, `${server.url}/whep/${id}`);
     await viewer.until('picture', ({ frames }) => frames > 5);
   });
@@ -72,6 +79,13 @@ describe('another avatar in a session that runs', () => {
     return data[plane + (heightPx >> 2) * (widthPx >> 1) + 4] ?? 0;
   }
 
+  /** Waits for a dozen pictures since number `from`, and for six that show the same. */
+  const faded = (from: number): Promise<unknown> =>
+    until('an end of the fade', () => {
+      const newest = pictures.slice(-6).map((picture) => picture.edge);
+      return (pictures.length > from + 12 && Math.max(...newest) - Math.min(...newest) < 4) || undefined;
+    });
+
   it('is seen within 200 ms, at the same size, while the sound goes on', async (t) => {
     const wav = path.join(server.dataDir, 'tone.wav');
     await writeFile(wav, toneWav(6));
@@ -82,12 +96,6 @@ describe('another avatar in a session that runs', () => {
     const loudness: number[] = [];
     viewer.onSound = (samples) =>
       loudness.push(Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length));
-    const pictures: { atMs: number; edge: number; size: string }[] = [];
-    viewer.onPicture = (picture) =>
-      pictures.push({
-        ...{ atMs: picture.atMs, edge: edge(picture) },
-        size: `${picture.widthPx}x${picture.heightPx}`,
-      });
     const { widthPx, heightPx } = await session();
     await until('pictures', () => pictures.length > 10 || undefined);
     const plain = Math.max(...pictures.map((picture) => picture.edge));
@@ -106,10 +114,7 @@ describe('another avatar in a session that runs', () => {
         pictures.slice(from).find((picture) => Math.abs(picture.edge - before) > 6),
       );
       seen.push(first.atMs - askedMs);
-      await until('an end of the fade', () => {
-        const newest = pictures.slice(-6).map((picture) => picture.edge);
-        return (pictures.length > from + 12 && Math.max(...newest) - Math.min(...newest) < 4) || undefined;
-      });
+      await faded(from);
       const only = pictures.at(-1)!.edge;
       assert.ok(avatar === 'blue' ? only > plain + 60 : only < plain + 6, `${avatar} alone is seen: ${only}`);
       const { data } = await events.next('session.avatar');
@@ -124,6 +129,42 @@ describe('another avatar in a session that runs', () => {
     const ended = await events.next('utterance.ended');
     assert.equal(ended.data['playedMs'], 6000);
     assert.equal(Number(ended.data['mediaMs']) - startedMs, 6000);
+  });
+
+  it('a photo gets another background, and its own back', async (t) => {
+    const from = pictures.length;
+    await patch({ avatar: 'demo' });
+    await faded(from);
+    // The sky beside the hat, and the nose: Cb.
+    const look = (): [number, number] => {
+      const { widthPx, heightPx, data } = viewer.lastPicture!;
+      const at = (x: number, y: number): number =>
+        data[
+          widthPx * heightPx + Math.round((y * heightPx) / 2) * (widthPx >> 1) + Math.round((x * widthPx) / 2)
+        ]!;
+      return [at(0.93, 0.1), at(0.5, 0.4)];
+    };
+    const becomes = (what: string, fits: (sky: number) => boolean): Promise<unknown> =>
+      until(what, () => fits(look()[0]) || undefined);
+    const [own, skin] = look();
+    assert.ok(own > 145, 'the sky is blue');
+    const { status, body } = await patch({ background: '#00b140' });
+    assert.equal(status, 200, JSON.stringify(body));
+    t.diagnostic(JSON.stringify(body.takesHold));
+    assert.equal(
+      (body as SessionBody & { settings: { background?: string } }).settings.background,
+      '#00b140',
+    );
+    await becomes('a green sky', (sky) => sky < 110);
+    assert.ok(Math.abs(look()[1] - skin) < 8, 'the face is what it was');
+    await patch({ background: null });
+    await becomes('the blue sky again', (sky) => sky > own - 5);
+    await patch({ avatar: 'blue' });
+    await storeAvatar(path.join(server.dataDir, 'avatars'), 'film');
+    const film = await patch({ avatar: 'film', background: '#000000' });
+    assert.deepEqual([film.status, film.body.code], [501, 'not-supported']);
+    assert.match(film.body.detail ?? '', /film is footage/);
+    assert.equal((await session()).avatar, 'blue');
   });
 
   it('stays, at the same size, when the worker dies', async () => {

@@ -3,6 +3,7 @@ import type { MouthTuning } from '../../engine/engine.js';
 import { AppError, toAppError } from '../../errors.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Log } from '../../lib/log.js';
+import type { YuvColour } from '../../media/colour.js';
 import {
   frameToSamples,
   MEDIA_RATE,
@@ -52,6 +53,7 @@ export class PictureStream {
   #tuning: MouthTuning | undefined;
   #rateFps: number | undefined;
   #avatarId: string;
+  #background: YuvColour | undefined;
   /** Of the first stream's pictures: those of all others have it, too, whichever avatar they begin with. */
   #sizePx: { widthPx: number; heightPx: number } | undefined;
   /** Streams that were lost. */
@@ -97,9 +99,10 @@ export class PictureStream {
   }
 
   /** As WorkerStream.show; a stream that is opened later begins with that avatar. */
-  async show(avatarId: string): Promise<Shown> {
-    const shown = await this.#running().show(avatarId);
+  async show(avatarId: string, background?: YuvColour): Promise<Shown> {
+    const shown = await this.#running().show(avatarId, background);
     this.#avatarId = avatarId;
+    this.#background = background;
     return shown;
   }
 
@@ -145,6 +148,7 @@ export class PictureStream {
       ...{ avatarId: this.#avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, firstIndex },
       ...(onCodedAnew === undefined ? {} : { onCodedAnew }),
       ...(onActOver === undefined ? {} : { onActOver }),
+      ...(this.#background === undefined ? {} : { background: this.#background }),
       ...(this.#sizePx === undefined ? {} : { sizePx: this.#sizePx }),
       epoch: () => (epoch = this.#options.epoch()),
       onLost: (reason) => {

@@ -1,3 +1,4 @@
+import { yuvOf } from '../../media/colour.js';
 import { frameToSamples, MEDIA_RATE, samplesToFrame } from '../../media/timeline.js';
 import { AppError, isAppError } from '../../errors.js';
 import type { HeardAt, SceneEvent } from '../events/session-events.js';
@@ -33,6 +34,7 @@ export class SessionScene {
   readonly #coming: string[] = [];
   /** Requests that are not answered: an idle action must not take their place. */
   #asked = 0;
+  #background: string | undefined;
   #action: PlayingAction | undefined;
   #actionCount = 0;
   /** By the worker's number of the request. */
@@ -56,26 +58,41 @@ export class SessionScene {
     return this.#action;
   }
 
+  /** `#rrggbb` behind the avatar; undefined: its own. */
+  get background(): string | undefined {
+    return this.#background;
+  }
+
   /** Whether it is seen, or about to be. */
   uses(avatarId: string): boolean {
     return this.#avatarId === avatarId || this.#coming.includes(avatarId);
   }
 
   /**
-   * Another avatar takes the present one's place. Resolves with the media time of the first picture that shows it.
+   * Another avatar, or the present one before another background, takes the place of what is seen. Resolves with the media
+   * time of the first picture that shows it.
    * @param check rejects where this avatar cannot be shown; from the call on it counts as used
    * @throws what `check` throws and WorkerStream.show rejects with
    */
-  async show(avatarId: string, check: () => Promise<unknown>): Promise<HeardAt> {
+  async show(
+    avatarId: string,
+    background: string | undefined,
+    check: () => Promise<unknown>,
+  ): Promise<HeardAt> {
     this.#coming.push(avatarId);
     this.#asked += 1;
     try {
       await check();
-      const { fromIndex } = await this.#options.pictures.show(avatarId);
+      const { fromIndex } = await this.#options.pictures.show(
+        avatarId,
+        background === undefined ? undefined : yuvOf(background),
+      );
       const before = this.#avatarId;
       this.#avatarId = avatarId;
+      this.#background = background;
+      if (before === avatarId) return this.#options.heardAt(frameToSamples(fromIndex, this.#options.fps));
       // They were the other one's.
-      if (before !== avatarId) this.idleActions = [];
+      this.idleActions = [];
       return this.#announce(fromIndex, (at) => ({
         event: 'session.avatar',
         data: { avatar: avatarId, before, ...at },

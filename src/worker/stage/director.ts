@@ -2,6 +2,7 @@ import type { AvatarStore } from '../../avatar/store.js';
 import type { Engine } from '../../engine/engine.js';
 import { AppError, isAppError, toAppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
+import type { YuvColour } from '../../media/colour.js';
 import type { FromWorker } from '../protocol.js';
 import { openAvatar } from './open-avatar.js';
 import { CROSS_FADE_MS, type Entrance, type Opened, type Stage } from './stage.js';
@@ -15,6 +16,7 @@ export interface DirectorOptions {
   streamId: number;
   stage: Stage;
   avatarId: string;
+  background?: YuvColour;
   /** The session's number of the stage's picture 0. */
   firstIndex: number;
   fps: number;
@@ -38,6 +40,8 @@ interface Playing {
 export class Director {
   readonly #options: DirectorOptions;
   #avatarId: string;
+  /** Behind the avatar, if it is a photo; not behind its actions, which are footage. */
+  #background: YuvColour | undefined;
   #playing: Playing | undefined;
   /** Counts what was asked for: only the newest gets on. */
   #asked = 0;
@@ -45,14 +49,16 @@ export class Director {
   constructor(options: DirectorOptions) {
     this.#options = options;
     this.#avatarId = options.avatarId;
+    this.#background = options.background;
     options.stage.onPicture = (picture) => this.#advance(picture);
   }
 
   /** Another avatar takes the present one's place. An action that plays ends with it. */
-  show(showId: number, avatarId: string): void {
+  show(showId: number, avatarId: string, background: YuvColour | undefined): void {
     void this.#answer(showId, async () => {
-      const entrance = await this.#enter((first) => this.#openAvatar(avatarId, first));
+      const entrance = await this.#enter((first) => this.#openAvatar(avatarId, background, first));
       this.#avatarId = avatarId;
+      this.#background = background;
       this.#over(entrance, true);
       return entrance;
     });
@@ -148,7 +154,10 @@ export class Director {
   async #return(playing: Playing, notBefore: number, interrupted: boolean): Promise<void> {
     const { log, streamId } = this.#options;
     try {
-      const entrance = await this.#enter((first) => this.#openAvatar(this.#avatarId, first), notBefore);
+      const entrance = await this.#enter(
+        (first) => this.#openAvatar(this.#avatarId, this.#background, first),
+        notBefore,
+      );
       if (this.#playing === playing) this.#over(entrance, interrupted);
     } catch (error) {
       const { code } = toAppError(error);
@@ -169,9 +178,10 @@ export class Director {
     send({ type: 'act-over', streamId, showId, fromIndex: firstIndex + fromPicture, interrupted });
   }
 
-  #openAvatar(avatarId: string, loopFrom: number): Promise<Opened> {
+  #openAvatar(avatarId: string, background: YuvColour | undefined, loopFrom: number): Promise<Opened> {
     const { store, engine, fps } = this.#options;
-    return openAvatar(store, avatarId, engine, { fps, loopFrom });
+    const look = background === undefined ? {} : { background };
+    return openAvatar(store, avatarId, engine, { fps, loopFrom, ...look });
   }
 
   /** So that its first picture is the stage's `startsAt`. */

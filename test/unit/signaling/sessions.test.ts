@@ -103,6 +103,7 @@ describe('/v1/sessions', () => {
       ...{ maxBitrateBps: 500_000, quality: 'mid', playoutDelayMs: { min: 0, max: 400 } },
       ...{ mouthStrength: 1.5, mouthSmoothing: 0.5, fps: 12, idleActions: [{ name: 'nod', everyS: 20 }] },
       avatar: 'other',
+      background: '#00B140',
     };
     for (const part of Object.entries(settings)) {
       const response = await server.app.request(...patch(Object.fromEntries([part])));
@@ -123,6 +124,8 @@ describe('/v1/sessions', () => {
       { bitrate: 1 },
       { avatar: '../other' },
       { fps: 61 },
+      { background: 'green' },
+      { background: '#0b1' },
       { idleActions: [{ name: 'nod', everyS: 0 }] },
       { idleActions: [{ name: 'nod' }] },
       [],
@@ -131,7 +134,7 @@ describe('/v1/sessions', () => {
     await refused(...patch({}, 'nobody'), 404, 'session-not-found');
     server.sessions.refusal = new AppError('not-supported', 'not yet');
     await refused(...patch({ quality: 'low' }), 501, 'not-supported');
-    assert.equal(server.sessions.configured.length, 8);
+    assert.equal(server.sessions.configured.length, 9);
   });
 
   it('says where ICE servers are told, if there are any', async () => {

@@ -35,7 +35,7 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 test('an avatar is told when it is seen, and counts as used before', async () => {
   const { scene, told, asked, at } = arrange();
   const checked = deferred<void>();
-  const shown = scene.show('bob', () => checked.promise);
+  const shown = scene.show('bob', undefined, () => checked.promise);
   assert.deepEqual([scene.uses('bob'), scene.uses('anna'), scene.avatarId], [true, true, 'anna']);
   checked.resolve();
   await settle();
@@ -49,9 +49,18 @@ test('an avatar is told when it is seen, and counts as used before', async () =>
     told.map(({ event, data }) => [event, data.mediaMs]),
     [['session.avatar', 2000]],
   );
-  const refused = scene.show('eve', () => Promise.reject(new AppError('avatar-not-found', 'none')));
+  const before = scene.show('bob', '#00ff00', () => Promise.resolve());
+  await settle();
+  assert.equal(asked.at(-1)?.what, 'show bob');
+  asked.at(-1)!.answer.resolve({ showId: 2, fromIndex: 60, toIndex: 65 });
+  assert.equal((await before).mediaMs, 2400);
+  at(3000);
+  assert.deepEqual([scene.background, told.length], ['#00ff00', 1], 'another background is no other avatar');
+  const refused = scene.show('eve', undefined, () =>
+    Promise.reject(new AppError('avatar-not-found', 'none')),
+  );
   await assert.rejects(refused, { code: 'avatar-not-found' });
-  assert.deepEqual([scene.avatarId, scene.uses('eve'), asked.length], ['bob', false, 1]);
+  assert.deepEqual([scene.avatarId, scene.uses('eve'), asked.length], ['bob', false, 2]);
 });
 
 test('an action is told from its beginning to its end, also when its worker is lost', async () => {
@@ -112,7 +121,7 @@ test('idle actions play while nobody speaks, after their pauses, and never in th
   assert.deepEqual(acts().slice(3), ['act nod 1'], 'a pause from its end on');
   asked[3]!.answer.reject(new AppError('worker-died', 'gone'));
   await settle();
-  const switched = scene.show('bob', () => Promise.resolve());
+  const switched = scene.show('bob', undefined, () => Promise.resolve());
   await settle();
   asked[4]!.answer.resolve({ showId: 4, fromIndex: 900, toIndex: 905 });
   await switched;
