@@ -210,10 +210,21 @@ describe('actions', () => {
     const twiceMs = performance.now();
     await play({ name: 'wave', times: 2 });
     const started = await events.next('action.started');
-    const ended = await events.next('action.ended');
-    assert.equal(Number(ended.data['mediaMs']) - Number(started.data['mediaMs']), 2000);
+    const { data } = await events.next('action.ended');
+    assert.equal(Number(data['mediaMs']) - Number(started.data['mediaMs']), 2000);
     await until('the avatar itself', () => (seen.slice(-10).every(({ green }) => !green) ? true : undefined));
     assert.ok(greenMs(twiceMs) > 1500);
+
+    // Whoever asks for what is not there does not keep it from ending.
+    await play({ name: 'wave' });
+    await events.next('action.started');
+    let ended = false;
+    const over = events.next('action.ended').then(() => (ended = true));
+    for (let asked = 0; !ended; asked += 1) {
+      if (asked < 12) assert.equal((await play({ name: 'jump' })).status, 404);
+      await new Promise((resolve) => setTimeout(resolve, 90));
+    }
+    await over;
 
     await play({ name: 'wave', times: 1000 });
     await events.next('action.started');

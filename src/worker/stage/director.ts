@@ -33,6 +33,8 @@ interface Playing {
   readonly timesLeft: number;
   readonly prepareAt: number;
   readonly endsAt: number;
+  /** It was told to end before its end. */
+  readonly stopped: boolean;
   preparing: boolean;
 }
 
@@ -45,6 +47,10 @@ export class Director {
   #playing: Playing | undefined;
   /** Counts what was asked for: only the newest gets on. */
   #asked = 0;
+  /** Requests of the server that are being worked on. */
+  #unanswered = 0;
+  /** Resolves when the one that is being opened is open. */
+  #opening: Promise<void> = Promise.resolve();
 
   constructor(options: DirectorOptions) {
     this.#options = options;
@@ -83,14 +89,14 @@ export class Director {
 
   /** Ends the action that plays, if one does. */
   stopActing(): void {
-    const playing = this.#playing;
-    if (playing === undefined) return;
-    playing.preparing = true;
-    void this.#return(playing, 0, true);
+    if (this.#playing === undefined) return;
+    const atOnce = { timesLeft: 0, prepareAt: 0, endsAt: 0, stopped: true, preparing: false };
+    this.#playing = { ...this.#playing, ...atOnce };
   }
 
   async #answer(showId: number, work: () => Promise<Entrance>): Promise<void> {
     const { streamId, firstIndex, send, log } = this.#options;
+    this.#unanswered += 1;
     try {
       const { fromPicture, toPicture } = await work();
       const fromIndex = firstIndex + fromPicture;
@@ -99,21 +105,36 @@ export class Director {
       const { code, message } = toAppError(error);
       if (code === 'internal') log.error({ err: error, streamId }, 'an avatar could not enter');
       send({ type: 'show-failed', streamId, showId, code, message });
+      // It may have pushed aside what was to follow an action.
+      if (this.#playing !== undefined) this.#playing.preparing = false;
+    } finally {
+      this.#unanswered -= 1;
     }
   }
 
-  /** Lets it enter unless something newer was asked for while it was opened. */
+  /** Lets it enter unless something newer was asked for meanwhile. One is opened at a time, however many are asked for. */
   async #enter(open: (firstPicture: number) => Promise<Opened>, notBefore = 0): Promise<Entrance> {
     const asked = (this.#asked += 1);
-    return this.#options.stage.enter(
-      async (first) => {
-        const opened = await open(first);
-        if (asked === this.#asked) return opened;
-        await opened.stream.close().finally(() => opened.avatar.close());
-        throw new AppError('superseded', 'a newer request took its place');
-      },
-      { notBefore },
-    );
+    const isNewest = (): boolean => asked === this.#asked;
+    const before = this.#opening;
+    let done = (): void => {};
+    this.#opening = new Promise((resolve) => (done = resolve));
+    try {
+      await before;
+      if (!isNewest()) throw superseded();
+      return await this.#options.stage.enter(
+        async (first) => {
+          const opened = await open(first);
+          done();
+          if (isNewest()) return opened;
+          await opened.stream.close().finally(() => opened.avatar.close());
+          throw superseded();
+        },
+        { notBefore },
+      );
+    } finally {
+      done();
+    }
   }
 
   #play(showId: number, name: string, times: number, { fromPicture }: Entrance, pictures: number): void {
@@ -122,15 +143,18 @@ export class Director {
     // The next one fades in over the last pictures of this.
     const endsAt = fromPicture + Math.max(fade, pictures - fade);
     const prepareAt = endsAt - Math.round((PREPARE_MS * fps) / 1000);
-    this.#playing = { showId, name, timesLeft: times - 1, prepareAt, endsAt, preparing: false };
+    const timesLeft = times - 1;
+    this.#playing = { showId, name, timesLeft, prepareAt, endsAt, stopped: false, preparing: false };
   }
 
   #advance(picture: number): void {
     const playing = this.#playing;
     if (playing === undefined || playing.preparing || picture < playing.prepareAt) return;
+    // What somebody asked for is not pushed aside, and ends the action itself.
+    if (this.#unanswered > 0) return;
     playing.preparing = true;
     if (playing.timesLeft > 0) void this.#again(playing);
-    else void this.#return(playing, playing.endsAt, false);
+    else void this.#return(playing, playing.endsAt, playing.stopped);
   }
 
   /** The action from its beginning, out of its own end. */
@@ -190,10 +214,20 @@ export class Director {
     const loopFrom = firstPicture - startsAt;
     const avatarId = this.#avatarId;
     try {
-      return await openAvatar(store.actionsOf(avatarId), name, engine, { fps, loopFrom });
+      const opened = await openAvatar(store.actionsOf(avatarId), name, engine, { fps, loopFrom });
+      if (!opened.avatar.still) return opened;
+      await opened.stream.close().finally(() => opened.avatar.close());
+      throw new AppError(
+        'not-supported',
+        `action ${name} of avatar ${avatarId} is a photo: nothing moves in it`,
+      );
     } catch (error) {
       if (!isAppError(error, 'avatar-not-found')) throw error;
       throw new AppError('action-not-found', `avatar ${avatarId} has no action ${name}`, { cause: error });
     }
   }
+}
+
+function superseded(): AppError {
+  return new AppError('superseded', 'a newer request took its place');
 }
