@@ -4,11 +4,19 @@ import type { Log } from '../src/lib/log.js';
 import { authorized, type AuthTokens } from './auth.js';
 import type { IceServers } from './ice-servers.js';
 import { cors, observed, rateLimited } from './middleware.js';
-import type { AvatarsPort, DiagnosisPort, MediaPathsPort, SessionsPort, TalkPort } from './ports.js';
+import type {
+  ActionsPort,
+  AvatarsPort,
+  DiagnosisPort,
+  MediaPathsPort,
+  SessionsPort,
+  TalkPort,
+} from './ports.js';
 import { HttpRefusal, refusalResponse, toRefusal } from './problem.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from './rate-limit.js';
 import { RequestCounts } from './request-counts.js';
 import { liveTalkingRoutes, type LiveTalkingOptions } from './livetalking/routes.js';
+import { actionRoutes } from './routes/actions.js';
 import { avatarRoutes } from './routes/avatars.js';
 import { diagnoseRoutes } from './routes/diagnose.js';
 import { docsRoutes } from './routes/docs.js';
@@ -21,6 +29,7 @@ import { whipRoutes } from './routes/whip.js';
 
 export interface AppPorts {
   readonly avatars: AvatarsPort;
+  readonly actions: ActionsPort;
   readonly sessions: SessionsPort;
   readonly talk: TalkPort;
   readonly diagnosis: DiagnosisPort;
@@ -70,6 +79,7 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
   legacyRoutes(app, ports);
   const keepAliveMs = options.keepAliveMs ?? 15_000;
   avatarRoutes(app, ports, { maxUploadBytes: info.maxUploadBytes, keepAliveMs });
+  actionRoutes(app, ports, { maxUploadBytes: info.maxUploadBytes });
   sessionRoutes(app, ports, { ...info, keepAliveMs, hasIceServers: iceServers !== undefined });
   whepRoutes(app, ports.sessions, {
     ...options.whep,

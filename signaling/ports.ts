@@ -6,11 +6,12 @@
 import type { Diagnosis } from '../src/session/viewers/diagnosis.js';
 import type { SessionFigures } from '../src/session/viewers/figures.js';
 import type { LiveRate } from '../src/media/upsample.js';
-import type { NumberedEvent } from '../src/session/events/session-events.js';
+import type { HeardAt, NumberedEvent } from '../src/session/events/session-events.js';
 import type { LiveListener } from '../src/session/speech/live-listener.js';
 import type { ListenerSettings, SpeakerSettings } from '../src/session/live-senders.js';
 import type { LiveReport, LiveSpeaker } from '../src/session/speech/live-speaker.js';
 import type { SessionMediaSummary, ViewerStats } from '../src/session/session-metrics.js';
+import type { TakesHold } from '../src/session/takes-hold.js';
 import type { InterruptedView } from '../src/session/talks.js';
 import type { SpokenText } from '../src/session/texts.js';
 import type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/speech/utterance-book.js';
@@ -81,6 +82,27 @@ export interface AvatarsPort {
   delete(id: string): Promise<void>;
 }
 
+/** A clip that an avatar can play. */
+export interface ActionInfo extends Omit<AvatarInfo, 'id' | 'faces'> {
+  readonly name: string;
+  /** Known once it is ready. */
+  readonly durationMs?: number;
+}
+
+/** Every method throws avatar-not-found, avatar-not-ready. */
+export interface ActionsPort {
+  /** As AvatarsPort.create. Throws avatar-exists if the name is taken, no-capacity. */
+  create(
+    avatarId: string,
+    action: { name: string; sourcePath: string; sourceIsUpload?: boolean },
+  ): Promise<ActionInfo>;
+  list(avatarId: string): Promise<ActionInfo[]>;
+  /** Throws action-not-found. */
+  get(avatarId: string, name: string): Promise<ActionInfo>;
+  /** Whoever plays it goes on to its end. Throws action-not-found. */
+  delete(avatarId: string, name: string): Promise<void>;
+}
+
 export interface SessionInfo {
   readonly id: string;
   /** Id of the avatar that speaks. */
@@ -91,6 +113,8 @@ export interface SessionInfo {
   /** Seconds since 1970, fractional. */
   readonly createdAtUnixS: number;
   readonly viewers: number;
+  /** The action that plays. */
+  readonly action?: { readonly id: string; readonly name: string };
   readonly widthPx: number;
   readonly heightPx: number;
   /** Which engine draws it, how, and one sentence that says why this one. */
@@ -116,6 +140,14 @@ export interface SessionMedia {
 
 /** What may change while a session runs. */
 export interface SessionSettings {
+  /** The avatar that is seen; in `SessionInfo.settings` it is not told again. */
+  readonly avatar?: string;
+  /** `#rrggbb` behind the person of a photo; null: its own. Another avatar begins with its own. */
+  readonly background?: string | null;
+  /** Pictures a second, at most those that the session began with. */
+  readonly fps?: number;
+  /** Actions that the avatar plays now and then while nobody speaks; another avatar begins without. */
+  readonly idleActions?: readonly { readonly name: string; readonly everyS: number }[];
   /** Ceiling of the picture's bitrate for each viewer. */
   readonly maxBitrateBps?: number;
   /** `auto` follows each viewer's line; the others are the best that a viewer is given. */
@@ -152,6 +184,14 @@ export interface SessionCreateOptions {
 export type { NumberedEvent, SessionEvent } from '../src/session/events/session-events.js';
 export type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/speech/utterance-book.js';
 
+/** An action that plays. */
+export interface ActionPlay {
+  readonly id: string;
+  readonly name: string;
+  /** When it is first seen. */
+  readonly at: HeardAt;
+}
+
 export interface SessionsPort {
   /** Throws avatar-not-found, avatar-not-ready, no-capacity, media-undecodable, not-supported, model-invalid. */
   create(options: SessionCreateOptions): Promise<SessionInfo>;
@@ -171,8 +211,21 @@ export interface SessionsPort {
   keepAlive(id: string): void;
   /** Ends the session. Throws session-not-found. */
   stop(id: string): Promise<void>;
-  /** Changes what is given and keeps the rest. Throws session-not-found, session-closed, not-supported. */
-  configure(id: string, settings: SessionSettings): Promise<SessionInfo>;
+  /**
+   * Changes what is given, all of it or nothing, and keeps the rest. Throws session-not-found, session-closed,
+   * not-supported; for another avatar avatar-not-found, avatar-not-ready, superseded, worker-died, timeout.
+   */
+  configure(
+    id: string,
+    settings: SessionSettings,
+  ): Promise<SessionInfo & { readonly takesHold: Readonly<Record<string, TakesHold>> }>;
+  /**
+   * The avatar plays one of its actions, from some 0.15 s later on. Throws session-not-found, action-not-found,
+   * avatar-not-ready, not-supported, superseded (by a newer request), worker-died.
+   */
+  act(id: string, action: { name: string; times: number }): Promise<ActionPlay>;
+  /** Throws session-not-found, action-not-found when none plays. */
+  stopActing(id: string): void;
   /**
    * Answers with every candidate in. `etag` is strong and quoted. Throws session-not-found, session-closed, sdp-invalid,
    * sdp-unsupported, no-capacity.

@@ -86,6 +86,17 @@ export const avatarSchema = z
   })
   .openapi('Avatar');
 
+/** A clip that an avatar can play. */
+export const actionSchema = avatarSchema
+  .omit({ id: true, faces: true })
+  .extend({ name: z.string(), durationMs: z.number().optional() })
+  .openapi('Action');
+
+export const actionFromPathSchema = z
+  .object({ name: avatarIdSchema, path: pathSchema })
+  .openapi('ActionFromPath');
+export const actionFormSchema = z.object({ name: avatarIdSchema });
+
 /**
  * Names and ranges of the MuseTalk script's own options; what is absent is the server's setting. Not the version: that
  * belongs to the weights, which all avatars share.
@@ -199,6 +210,26 @@ const playoutDelayMs = z.number().int().min(0).max(40_950);
 /** The delay's range is that of the playout-delay header extension: 12 bits of 10 ms. */
 export const sessionSettingsSchema = z
   .object({
+    avatar: avatarIdSchema.optional().openapi({
+      description:
+        'Takes the place of the present one with a cross-fade of 200 ms; fitted into the picture size of the session.',
+    }),
+    background: z
+      .string()
+      .regex(/^#[0-9a-f]{6}$/i, 'must be a colour such as #00b140')
+      .nullable()
+      .optional()
+      .openapi({
+        description: 'Behind the person of a photo; null: its own. Avatars of footage keep theirs.',
+      }),
+    fps: fpsSchema
+      .optional()
+      .openapi({ description: 'At most what the session began with: pictures are left out.' }),
+    idleActions: z
+      .array(z.object({ name: avatarIdSchema, everyS: z.number().min(1).max(3600) }).strict())
+      .max(8)
+      .optional()
+      .openapi({ description: 'Played while nobody speaks, each after a pause of everyS seconds.' }),
     maxBitrateBps: z.number().int().min(100_000).max(8_000_000).optional(),
     quality: z.enum(['auto', 'high', 'mid', 'low']).optional(),
     mouthStrength: z.number().min(0).max(2).optional(),
@@ -212,6 +243,17 @@ export const sessionSettingsSchema = z
   .strict()
   .openapi('SessionSettings');
 
+/** What a session's avatar shall play. */
+export const actionPlaySchema = z
+  .object({ name: avatarIdSchema, times: z.number().int().min(1).max(1000).default(1) })
+  .strict()
+  .openapi('ActionPlay');
+
+/** What it plays then. */
+export const actionPlayingSchema = z
+  .object({ id: z.string(), name: z.string(), at: heardAtSchema })
+  .openapi('ActionPlaying');
+
 export const sessionSchema = z
   .object({
     id: z.string(),
@@ -220,6 +262,10 @@ export const sessionSchema = z
     fps: z.number(),
     createdAtUnixS: z.number(),
     viewers: z.number().int(),
+    action: z
+      .object({ id: z.string(), name: z.string() })
+      .optional()
+      .openapi({ description: 'The action that plays.' }),
     widthPx: z.number().int(),
     heightPx: z.number().int(),
     engine: z.string(),
@@ -251,6 +297,18 @@ export const sessionSchema = z
     }),
   })
   .openapi('Session');
+
+/** The answer to a change of settings. */
+export const sessionChangedSchema = sessionSchema
+  .extend({
+    takesHold: z
+      .record(z.string(), z.object({ ms: z.number().nullable(), why: z.string().optional() }))
+      .openapi({
+        description:
+          'For each setting: how long after the request what leaves the server shows it; null where that cannot be said.',
+      }),
+  })
+  .openapi('SessionChanged');
 
 const spreadSchema = z
   .object({ count: z.number().int(), min: z.number(), p50: z.number(), p95: z.number(), max: z.number() })

@@ -111,6 +111,9 @@ function translate(event: SessionEvent): Told | undefined {
       return { name: 'inactive', data: {} };
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
+    case 'session.avatar':
+    case 'action.started':
+    case 'action.ended':
     case 'session.ending':
     case 'utterance.accepted':
     case 'utterance.started':

@@ -14,8 +14,10 @@ export type ErrorCode =
   | 'avatar-exists'
   | 'avatar-not-ready'
   | 'avatar-in-use'
+  | 'action-not-found' // an avatar has no such action, or a session plays none
   | 'session-not-found'
   | 'session-closed'
+  | 'superseded' // a newer request of the same kind took its place
   | 'peer-not-found'
   | 'sender-exists' // a session has one sender of live sound of each kind
   | 'utterance-not-found'

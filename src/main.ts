@@ -25,10 +25,12 @@ import type { SenderThread } from './session/viewers/sender-thread.js';
 import { Sessions, type SessionsOptions } from './session/sessions.js';
 import { createTransportHost } from './transport/create-transport-host.js';
 import type { TransportHost } from './transport/peer-transport.js';
-import { Avatars } from './worker/avatars.js';
+import { Actions } from './worker/actions.js';
+import { Avatars, PARALLEL } from './worker/avatars.js';
 import { Engines } from './worker/engines.js';
 import { WorkerHost } from './worker/host.js';
 import { WorkerPool } from './worker/pool.js';
+import { Turns } from './worker/turns.js';
 
 /** Composition root: builds everything from the configuration, downwards; `close` takes it down in reverse. */
 
@@ -79,17 +81,24 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
 
     const store = new AvatarStore(avatarsDir);
     await store.sweep();
-    const avatars: Avatars = new Avatars({
+    const preparing = {
       store,
-      avatarsDir,
       modelsDir,
       ffmpeg,
       fps: AVATAR_FPS,
       logLevel,
+      turns: new Turns(PARALLEL),
+      log,
+    };
+    const actions: Actions = new Actions({ ...preparing, avatar: (id) => avatars.ready(id) });
+    scope.defer(() => actions.close());
+    const avatars: Avatars = new Avatars({
+      ...preparing,
+      avatarsDir,
       ...('missing' in face ? {} : { face }),
       facesAlong: () => engines.preparesFaces,
       inUse: (id) => sessions.usesAvatar(id),
-      log,
+      beforeDelete: (id) => actions.forget(id),
     });
     scope.defer(() => avatars.close());
     const senders = await openSenders(config, scope, log);
@@ -108,6 +117,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       engines,
       ffmpeg,
       avatar: (id) => avatars.ready(id),
+      action: (avatarId, name) => actions.ready(avatarId, name),
       avatarsDir,
       modelsDir,
       resultsDir: config.resultDir,
@@ -139,6 +149,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     };
     const ports: AppPorts = {
       avatars,
+      actions,
       sessions,
       talk: sessions.talk,
       diagnosis: new Diagnoses({

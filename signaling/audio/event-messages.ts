@@ -31,6 +31,9 @@ export function eventMessages(
     case 'utterance.text':
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
+    case 'session.avatar':
+    case 'action.started':
+    case 'action.ended':
     case 'session.viewers':
     case 'session.ending':
     case 'session.ended':

@@ -6,6 +6,7 @@ import type { MediaPathsPort, NumberedEvent, SessionInfo, SessionsPort, TalkPort
 import { readJson } from '../request-body.js';
 import {
   sessionCreateSchema,
+  sessionChangedSchema,
   sessionDetailSchema,
   sessionSchema,
   sessionSettingsSchema,
@@ -107,25 +108,17 @@ export function sessionRoutes(
       summary: 'Change the settings that are given; a running picture does not break',
       body: { 'application/json': sessionSettingsSchema },
       status: 200,
-      answer: 'The session',
-      schema: sessionSchema,
-      refusals: [400, 404, 409, 415, 422, 501],
+      answer: 'The session, and when each setting takes hold',
+      schema: sessionChangedSchema,
+      refusals: [400, 404, 409, 415, 422, 501, 503, 504],
     },
     async function configure(c) {
       const id = pathParam(c, 'id');
       sessions.get(id);
-      const { maxBitrateBps, quality, playoutDelayMs, mouthStrength, mouthSmoothing } = await readJson(
-        c,
-        sessionSettingsSchema,
-      );
-      const info = await sessions.configure(id, {
-        ...(maxBitrateBps !== undefined ? { maxBitrateBps } : {}),
-        ...(quality !== undefined ? { quality } : {}),
-        ...(playoutDelayMs !== undefined ? { playoutDelayMs } : {}),
-        ...(mouthStrength !== undefined ? { mouthStrength } : {}),
-        ...(mouthSmoothing !== undefined ? { mouthSmoothing } : {}),
-      });
-      return c.json(withUrls(info));
+      const settings = await readJson(c, sessionSettingsSchema);
+      const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+      const info = await sessions.configure(id, Object.fromEntries(given));
+      return c.json({ ...withUrls(info), takesHold: info.takesHold });
     },
   );
 

@@ -50,6 +50,8 @@ export const FRAMES_FILE = 'frames.i420';
 /** 1404 little-endian 32-bit floats a picture (media/frame.ts Landmarks). */
 export const LANDMARKS_FILE = 'landmarks.f32';
 export const PREVIEW_FILE = 'preview.jpg';
+/** Holds the avatar's actions, a folder each. */
+export const ACTIONS_FOLDER = 'actions';
 
 /** A folder of this name is in the making, or on its way out; `<prefix><process id>-<random>`. */
 export const HIDDEN_PREFIX = '.making-';

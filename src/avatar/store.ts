@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError, isAppError } from '../errors.js';
 import { i420SizeBytes, LANDMARK_COUNT } from '../media/frame.js';
 import { assertAvatarId } from './avatar-id.js';
 import {
+  ACTIONS_FOLDER,
   FRAMES_FILE,
   HIDDEN_PREFIX,
   LANDMARKS_FILE,
@@ -85,6 +86,19 @@ export class AvatarStore {
     return new StoredAvatar(manifest, folder, openSync(path.join(folder, FRAMES_FILE), 'r'), landmarks);
   }
 
+  /**
+   * The avatar's actions: clips that it can play, prepared and stored like avatars, by their names. They lie in its folder,
+   * so that they go with it; the avatar need not exist.
+   */
+  actionsOf(id: string): AvatarStore {
+    return new AvatarStore(this.actionsDir(id));
+  }
+
+  actionsDir(id: string): string {
+    assertAvatarId(id);
+    return path.join(this.#avatarsDir, id, ACTIONS_FOLDER);
+  }
+
   /** Where its picture lies (a JPEG); the avatar need not exist. */
   previewPath(id: string): string {
     assertAvatarId(id);
@@ -106,6 +120,8 @@ export class AvatarStore {
     await mkdir(this.#avatarsDir, { recursive: true });
     for (const name of await readdir(this.#avatarsDir)) {
       const folder = path.join(this.#avatarsDir, name);
+      if (!name.startsWith('.') && existsSync(path.join(folder, ACTIONS_FOLDER)))
+        await new AvatarStore(path.join(folder, ACTIONS_FOLDER)).sweep();
       if (!name.startsWith(HIDDEN_PREFIX) || foldersInTheMaking.has(folder) || belongsToOther(name)) continue;
       await rm(folder, { recursive: true, force: true });
     }

@@ -1,3 +1,4 @@
+import type { YuvColour } from '../media/colour.js';
 import type { I420Frame, RgbImage } from '../media/frame.js';
 
 /** A prepared avatar, opened for reading by one worker. Frames are read on demand, never all held in memory. */
@@ -67,6 +68,10 @@ export interface EngineStream {
 
 export interface EngineStreamOptions {
   fps: number;
+  /** Where the idle loop stands at the stream's first picture, in pictures of `fps` since its beginning; 0 if absent. */
+  loopFrom?: number;
+  /** Behind the person of a photo, instead of what is there. */
+  background?: YuvColour;
 }
 
 /** An utterance whose faces were made before it plays: picture k for step k of the footage's loop. */

@@ -35,6 +35,8 @@ export interface SessionSettings extends PictureSettings {
   readonly playoutDelayMs: readonly [number, number];
   /** How the mouth moves. */
   readonly mouth: MouthTuning;
+  /** Pictures a second, at most those that the session counts in. */
+  readonly rateFps: number;
 }
 
 export type SessionState = SpokenState | 'ended';

@@ -24,6 +24,8 @@ import type {
 } from './session-types.js';
 import { SessionOutput, type OutputCut } from './playout/session-output.js';
 import { RenderAhead } from './playout/render-ahead.js';
+import { Recoding } from './playout/recoding.js';
+import { SessionScene } from './playout/session-scene.js';
 import { SessionRenditions } from './playout/session-renditions.js';
 import type { SessionFigures } from './viewers/figures.js';
 import {
@@ -35,6 +37,7 @@ import {
 import { EventLog } from './events/event-log.js';
 import { heardAtOf } from './events/heard-at.js';
 import type { InterruptReason } from './events/session-events.js';
+import { whenHeld, type TakesHold } from './takes-hold.js';
 import { SessionLife } from './session-life.js';
 import { SessionSound } from './playout/session-sound.js';
 import { SessionSpeech } from './speech/session-speech.js';
@@ -59,7 +62,6 @@ const MAX_VIEWER_STATS = 100;
  */
 export class Session {
   readonly id: string;
-  readonly avatarId: string;
   readonly fps: number;
   readonly createdAtMs: number;
   readonly events = new EventLog();
@@ -72,6 +74,8 @@ export class Session {
   readonly #output: SessionOutput;
   readonly #downsampler = new Downsampler48To16();
   readonly #pictures: PictureStream;
+  /** Who is seen. */
+  readonly scene: SessionScene;
   readonly #mediaClock: MediaClock;
   readonly #sound: SessionSound;
   #fedSamples = 0;
@@ -85,18 +89,21 @@ export class Session {
   #lastDemandMs = -Infinity;
   #playoutDelayMs: readonly [number, number] = [0, 0];
   #mouth: MouthTuning = { strength: 1, smoothing: 0 };
+  #rateFps: number;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #metrics: SessionMetrics;
   readonly #ahead: RenderAhead;
+  readonly #recoding: Recoding;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SessionOptions) {
     this.#options = options;
     this.#metrics = new SessionMetrics(() => options.clock.now());
+    this.#recoding = new Recoding(() => options.clock.now());
     this.id = options.id;
-    this.avatarId = options.avatarId;
     this.fps = options.fps;
+    this.#rateFps = options.fps;
     this.createdAtMs = options.clock.wall();
     this.#mediaClock = new MediaClock(options.clock);
     this.#sound = new SessionSound(options.opus);
@@ -144,6 +151,9 @@ export class Session {
       epoch: () => this.#output.epoch,
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
+      onLost: () => this.scene.lost(this.#fedSamples),
+      onCodedAnew: () => this.#recoding.done(),
+      onActOver: (showId, over) => this.scene.actOver(showId, over),
       onPicture: (picture) => {
         if (this.#output.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
         this.#output.advance(this.#mediaClock.nowSamples);
@@ -154,6 +164,12 @@ export class Session {
         this.#metrics.workerReported(stats);
         this.#skippedPictures += stats.skipped;
       },
+    });
+    this.scene = new SessionScene({
+      ...options,
+      pictures: this.#pictures,
+      tell: (event) => this.events.add(event),
+      heardAt: this.#heardAt,
     });
     this.#output = new SessionOutput({
       fps: options.fps,
@@ -182,6 +198,16 @@ export class Session {
     return session;
   }
 
+  /** The avatar that is seen. */
+  get avatarId(): string {
+    return this.scene.avatarId;
+  }
+
+  /** ms since the session began. */
+  get mediaMs(): number {
+    return samplesToMs(this.#mediaClock.nowSamples);
+  }
+
   get widthPx(): number {
     return this.#pictures.current?.widthPx ?? 0;
   }
@@ -201,7 +227,7 @@ export class Session {
 
   get stats(): Record<string, number> {
     return {
-      mediaMs: Math.round(samplesToMs(this.#mediaClock.nowSamples)),
+      mediaMs: Math.round(this.mediaMs),
       ...this.#output.counts,
       skippedPictures: this.#skippedPictures,
       soundUnderflows: this.#speech.underflows,
@@ -335,19 +361,32 @@ export class Session {
   }
 
   get settings(): SessionSettings {
-    return { ...this.#renditions?.settings, playoutDelayMs: this.#playoutDelayMs, mouth: this.#mouth };
+    return {
+      ...this.#renditions?.settings,
+      playoutDelayMs: this.#playoutDelayMs,
+      mouth: this.#mouth,
+      rateFps: this.#rateFps,
+    };
   }
 
   /** Takes hold without a visible break; viewers who join later get the play-out delay. */
   configure(settings: Partial<SessionSettings>): void {
     const renditions = this.#renditions;
-    const { playoutDelayMs, mouth, ...picture } = settings;
+    const { playoutDelayMs, mouth, rateFps, ...picture } = settings;
+    if (rateFps !== undefined) this.#pictures.setRate((this.#rateFps = rateFps));
     if (mouth !== undefined) this.#pictures.tune((this.#mouth = mouth));
     this.#playoutDelayMs = playoutDelayMs ?? this.#playoutDelayMs;
     if (renditions === undefined) return;
     renditions.configure(picture);
     this.#configureAudience(renditions);
     this.#serveDemand();
+  }
+
+  /** When the settings of these names take hold, those that do; to be asked right behind `configure`. */
+  async whenHeld(names: object): Promise<Record<string, TakesHold>> {
+    const settings = Object.keys(names);
+    const codedAnewMs = settings.includes('maxBitrateBps') ? await this.#recoding.measure() : undefined;
+    return whenHeld(settings, { drawnAheadMs: DRAW_MARGIN_MS + 1000 / this.fps, codedAnewMs });
   }
 
   #configureAudience({ ladder, top }: SessionRenditions): void {
@@ -382,6 +421,7 @@ export class Session {
     while (this.#fedSamples < now + this.#leadSamples) this.#feed(nowMs);
     this.#output.advance(now);
     this.#speech.advance(now - HEARD_AFTER_SAMPLES);
+    this.scene.advance(now - HEARD_AFTER_SAMPLES, this.state === 'idle');
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
       this.#audience.sendSenderReports(now, this.#options.clock.wall());
@@ -409,7 +449,10 @@ export class Session {
     if (this.#renditions === undefined) {
       this.#renditions = new SessionRenditions(
         { widthPx: stream.widthPx, heightPx: stream.heightPx, fps, bitrateBps, h264 },
-        (wanted) => this.#pictures.setRenditions(wanted),
+        (wanted) => {
+          this.#recoding.asked();
+          this.#pictures.setRenditions(wanted);
+        },
       );
       this.#configureAudience(this.#renditions);
     }

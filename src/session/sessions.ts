@@ -12,10 +12,12 @@ import type { RenderInput } from '../worker/render-job.js';
 import type { SessionFigures } from './viewers/figures.js';
 import type { Audience, AudienceEvents } from './viewers/audience.js';
 import { newSessionId, Session } from './session.js';
+import type { IdleAction, PlayingAction, SessionScene } from './playout/session-scene.js';
 import type { SessionState } from './session-types.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import type { LiveReport } from './speech/live-speaker.js';
 import type { NumberedEvent } from './events/session-events.js';
+import type { TakesHold } from './takes-hold.js';
 import { Talks, type TalksOptions } from './talks.js';
 import type { Utterance } from './speech/utterance.js';
 
@@ -23,7 +25,9 @@ export interface SessionsOptions {
   engines: Engines;
   ffmpeg: Ffmpeg;
   /** @throws avatar-not-found, avatar-not-ready */
-  avatar(id: string): Promise<{ id: string; widthPx: number; heightPx: number }>;
+  avatar(id: string): Promise<{ id: string; widthPx: number; heightPx: number; still: boolean }>;
+  /** @throws action-not-found, avatar-not-ready */
+  action(avatarId: string, name: string): Promise<unknown>;
   avatarsDir: string;
   modelsDir: string;
   resultsDir: string;
@@ -47,6 +51,13 @@ export interface SessionsOptions {
 }
 
 export interface SessionSettings {
+  /** The avatar that is seen. */
+  avatar?: string;
+  /** `#rrggbb` behind the person of a photo; null: its own. */
+  background?: string | null;
+  /** Pictures a second, at most those that the session began with. */
+  fps?: number;
+  idleActions?: readonly IdleAction[];
   maxBitrateBps?: number;
   quality?: 'auto' | 'high' | 'mid' | 'low';
   playoutDelayMs?: { min: number; max: number };
@@ -61,6 +72,7 @@ interface SessionView {
   fps: number;
   createdAtUnixS: number;
   viewers: number;
+  action?: PlayingAction;
   widthPx: number;
   heightPx: number;
   engine: string;
@@ -153,7 +165,7 @@ export class Sessions {
         this.talk.forget(session);
         chosen.release();
         if (options.saveImages && options.audioPath !== undefined)
-          this.#save(session, chosen, options.audioPath);
+          this.#save(session, avatar.id, chosen, options.audioPath);
       });
       return this.get(id);
     } catch (error) {
@@ -201,7 +213,7 @@ export class Sessions {
   }
 
   usesAvatar(avatarId: string): boolean {
-    return [...this.#sessions.values()].some(({ session }) => session.avatarId === avatarId);
+    return [...this.#sessions.values()].some(({ session }) => session.scene.uses(avatarId));
   }
 
   keepAlive(id: string): void {
@@ -225,20 +237,49 @@ export class Sessions {
     return { peerId: id, answerSdp, etag };
   }
 
-  /** Takes hold without a visible break. @throws session-not-found */
-  configure(id: string, settings: Readonly<SessionSettings>): Promise<SessionView> {
-    const { playoutDelayMs, mouthStrength, mouthSmoothing, ...picture } = settings;
+  /**
+   * Takes hold without a visible break: all of it, or what is thrown says why none of it does.
+   * @throws session-not-found, not-supported, and for another avatar what SessionScene.show throws
+   */
+  async configure(
+    id: string,
+    settings: Readonly<SessionSettings>,
+  ): Promise<SessionView & { takesHold: Record<string, TakesHold> }> {
+    const {
+      avatar,
+      background,
+      fps,
+      idleActions,
+      playoutDelayMs,
+      mouthStrength,
+      mouthSmoothing,
+      ...picture
+    } = settings;
     const session = this.#find(id);
-    const { mouth } = session.settings;
+    if (fps !== undefined && fps > session.fps)
+      throw new AppError(
+        'not-supported',
+        `the session counts its time in ${session.fps} pictures a second and can show fewer, not more; open one with "fps": ${fps}`,
+      );
+    if (idleActions !== undefined && idleActions.length > 0) {
+      this.#assertActs(id);
+      for (const { name } of idleActions) await this.#options.action(avatar ?? session.avatarId, name);
+    }
+    const { choice } = this.#sessions.get(id)!;
     const tunes = mouthStrength !== undefined || mouthSmoothing !== undefined;
-    if (tunes && this.#sessions.get(id)?.choice.engine !== 'cpu')
+    if (tunes && choice.engine !== 'cpu')
       throw new AppError(
         'not-supported',
         'only the cpu engine can change how far and how smoothly a mouth moves',
       );
     session.keepAlive();
+    const takesHold =
+      avatar === undefined && background === undefined ? {} : await this.#show(id, { avatar, background });
+    const { mouth } = session.settings;
+    if (idleActions !== undefined) session.scene.idleActions = idleActions;
     session.configure({
       ...picture,
+      ...(fps === undefined ? {} : { rateFps: fps }),
       ...(tunes
         ? {
             mouth: {
@@ -251,7 +292,58 @@ export class Sessions {
         ? {}
         : { playoutDelayMs: [playoutDelayMs.min, playoutDelayMs.max] as const }),
     });
-    return Promise.resolve(this.get(id));
+    const others = await session.whenHeld(settings);
+    return { ...viewOf(session, choice), takesHold: { ...takesHold, ...others } };
+  }
+
+  /** Another avatar takes the present one's place, or the same one before another background. */
+  async #show(
+    id: string,
+    look: { avatar: string | undefined; background: string | null | undefined },
+  ): Promise<Record<string, TakesHold>> {
+    const { avatar, background = null } = look;
+    const session = this.#find(id);
+    if (this.#sessions.get(id)?.choice.mode === 'prerendered')
+      throw new AppError(
+        'not-supported',
+        'a session that renders its speech before it plays keeps its look: what is rendered already shows that',
+      );
+    const avatarId = avatar ?? session.avatarId;
+    const askedMs = session.mediaMs;
+    const { mediaMs } = await session.scene.show(avatarId, background ?? undefined, async () => {
+      const { still } = await this.#options.avatar(avatarId);
+      if (background !== null && !still)
+        throw new AppError(
+          'not-supported',
+          `avatar ${avatarId} is footage: only of a photo is it known what is person and what is behind`,
+        );
+    });
+    const hold = { ms: Math.round(mediaMs - askedMs) };
+    return {
+      ...(look.avatar === undefined ? {} : { avatar: hold }),
+      ...(look.background === undefined ? {} : { background: hold }),
+    };
+  }
+
+  /** The avatar plays one of its actions. @throws not-supported, and what SessionScene.act throws */
+  act(id: string, { name, times }: { name: string; times: number }): ReturnType<SessionScene['act']> {
+    const session = this.#find(id);
+    if (this.#sessions.get(id)?.choice.engine !== 'cpu')
+      throw new AppError(
+        'not-supported',
+        'only the cpu engine plays actions: no faces are generated for them',
+      );
+    session.keepAlive();
+    return session.scene.act(name, times);
+  }
+
+  #assertActs(id: string): void {
+    if (this.#sessions.get(id)?.choice.engine === 'cpu') return;
+    throw new AppError('not-supported', 'only the cpu engine plays actions: no faces are generated for them');
+  }
+
+  stopActing(id: string): void {
+    this.#find(id).scene.stopActing();
   }
 
   /** ETag of the viewer's ICE session; undefined if there is no such viewer. */
@@ -304,12 +396,12 @@ export class Sessions {
   }
 
   /** `skip_save_images: false`: drawn once more at low priority after the session, so that no live picture waits for a disk. */
-  #save(session: Session, choice: EngineChoice, audioPath: string): void {
+  #save(session: Session, avatarId: string, choice: EngineChoice, audioPath: string): void {
     const { resultsDir, avatarsDir, modelsDir, ffmpeg, logLevel, log } = this.#options;
     if (this.#abort.signal.aborted) return;
     const folder = path.join(resultsDir, session.id);
     const input: RenderInput = {
-      avatarId: session.avatarId,
+      avatarId,
       avatarsDir,
       modelsDir,
       audioPath,
@@ -338,10 +430,13 @@ function shorter(mostMs: number | undefined, askedS: number | undefined): number
 }
 
 function settingsOf(session: Session): SessionSettings {
-  const { maxBitrateBps, quality, playoutDelayMs, mouth } = session.settings;
+  const { maxBitrateBps, quality, playoutDelayMs, mouth, rateFps } = session.settings;
   return {
     ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
     quality: quality ?? 'auto',
+    ...(session.scene.background === undefined ? {} : { background: session.scene.background }),
+    ...(rateFps === session.fps ? {} : { fps: rateFps }),
+    ...(session.scene.idleActions.length === 0 ? {} : { idleActions: session.scene.idleActions }),
     playoutDelayMs: { min: playoutDelayMs[0], max: playoutDelayMs[1] },
     mouthStrength: mouth.strength,
     mouthSmoothing: mouth.smoothing,
@@ -349,14 +444,15 @@ function settingsOf(session: Session): SessionSettings {
 }
 
 function viewOf(session: Session, choice: EngineChoice): SessionView {
-  const { id, avatarId, state, fps, viewers, widthPx, heightPx, rendering, stats } = session;
+  const { id, avatarId, state, viewers, widthPx, heightPx, rendering, stats } = session;
   return {
     id,
     avatar: avatarId,
     state,
-    fps,
+    fps: session.settings.rateFps,
     createdAtUnixS: session.createdAtMs / 1000,
     viewers,
+    ...(session.scene.action === undefined ? {} : { action: session.scene.action }),
     widthPx,
     heightPx,
     engine: choice.engine,

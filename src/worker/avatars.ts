@@ -29,6 +29,10 @@ export interface AvatarsOptions {
   /** Whether every new avatar is prepared for it, too. */
   facesAlong(): boolean;
   inUse(avatarId: string): boolean;
+  /** Ends what else is made inside an avatar's folder. */
+  beforeDelete?(avatarId: string): Promise<void>;
+  /** In which preparations wait; those of other avatars wait there, too. One of its own if left out. */
+  turns?: Turns;
   log: Log;
   /** Runs the jobs; in processes of their own if left out. */
   run?: typeof runJob;
@@ -49,7 +53,7 @@ interface Preparation {
 }
 
 /** How many preparations run at once; the others wait their turn. */
-const PARALLEL = 1;
+export const PARALLEL = 1;
 
 /** The avatars that clients see: those on disk, and those being prepared now or failed since the start. */
 export class Avatars {
@@ -59,12 +63,13 @@ export class Avatars {
   /** Ids between their check and their preparation, so that two requests at once cannot both pass the check. */
   readonly #claimed = new Set<string>();
   readonly #deleting = new Map<string, Promise<void>>();
-  readonly #turns = new Turns(PARALLEL);
+  readonly #turns: Turns;
   readonly #faces: FacePreparations;
 
   constructor(options: AvatarsOptions) {
     this.#options = options;
     const { store, avatarsDir, modelsDir, logLevel, face, run = runJob } = options;
+    this.#turns = options.turns ?? new Turns(PARALLEL);
     this.#faces = new FacePreparations({
       ...{ store, avatarsDir, modelsDir, logLevel, face, run },
       turns: this.#turns,
@@ -201,7 +206,7 @@ export class Avatars {
     const preparation = this.#preparations.get(id);
     preparation?.abort.abort(reason);
     await preparation?.done.catch(() => {});
-    await this.#faces.stop(id, reason);
+    await Promise.all([this.#faces.stop(id, reason), this.#options.beforeDelete?.(id)]);
     await this.#options.store.delete(id).catch((error: unknown) => {
       // A preparation may have ended before there was anything on disk.
       if (preparation === undefined || !isAppError(error, 'avatar-not-found')) throw error;

@@ -98,6 +98,18 @@ function handle(message: ToWorker): void {
     case 'tune':
       streams.get(message.streamId)?.tune(message.tuning);
       return;
+    case 'show':
+      streams.get(message.streamId)?.director.show(message.showId, message.avatarId, message.background);
+      return;
+    case 'act':
+      streams.get(message.streamId)?.director.act(message.showId, message.name, message.times);
+      return;
+    case 'stop-acting':
+      streams.get(message.streamId)?.director.stopActing();
+      return;
+    case 'rate':
+      streams.get(message.streamId)?.setRate(message.fps);
+      return;
     case 'rehearse':
       streams.get(message.streamId)?.rehearse(message.rehearsalId, message.audioPath);
       return;

@@ -5,9 +5,11 @@ import type { MouthTuning } from '../engine/engine.js';
 import type { CostMode } from '../engine/faces/cost-model.js';
 import type { Log } from '../lib/log.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
+import type { YuvColour } from '../media/colour.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
 import { HostEars, type EarEvents, type WorkerEar } from './host-ears.js';
 import { Rehearsals } from './rehearsals.js';
+import { Shows, type Shown } from './shows.js';
 import type { FaceReadiness, FromWorker, ToWorker, WorkerSettings } from './protocol.js';
 
 const READY_LIMIT_MS = 20_000;
@@ -29,12 +31,20 @@ export interface WorkerStreamOptions {
   firstIndex(): number;
   /** The epoch that it begins in; 0 if absent. Asked for when the worker is there. */
   epoch?(): number;
+  /** Of the pictures; the avatar's own if absent. */
+  sizePx?: { widthPx: number; heightPx: number };
+  /** Behind the person of a photo; its own if absent. */
+  background?: YuvColour;
   /** Of all renditions; within each, indices rise and every picture before the next key picture needs the one before. */
   onPicture(picture: EncodedPicture & { readonly rendition: RenditionName }): void;
   onJpeg(picture: EncodedPicture): void;
   onStats(stats: WorkerStreamStats): void;
   /** The stream is gone (worker died, encoder failed); not called after close(). */
   onLost(reason: string): void;
+  /** The next picture of this rendition is the first of another encoder, as after setRenditions. */
+  onCodedAnew?(rendition: RenditionName): void;
+  /** An action ends: what follows is first seen in picture `fromIndex`. */
+  onActOver?(showId: number, over: { fromIndex: number; interrupted: boolean }): void;
 }
 
 /** Of about the last second. */
@@ -78,6 +88,16 @@ export interface WorkerStream {
   drop(rehearsalId: number): void;
   /** How the mouth moves; without effect where the engine cannot. */
   tune(tuning: MouthTuning): void;
+  /**
+   * Another avatar, or the same before another background, takes the place of what is seen. Rejects with avatar-not-found, avatar-not-ready, not-supported,
+   * superseded (by a newer request), worker-died.
+   */
+  show(avatarId: string, background?: YuvColour): Promise<Shown>;
+  /** The avatar plays an action, and onActOver is told when it ends. Rejects as `show`. */
+  act(name: string, times: number): Promise<Shown>;
+  stopActing(): void;
+  /** Draws so many pictures a second from now on, evenly, and leaves the others out; at most the stream's `fps`. */
+  setRate(fps: number): void;
   /** The speech was interrupted: from `fromMs` (since the stream's own first sample) on it is not to be seen. */
   cut(epoch: number, fromMs: number): void;
   close(): Promise<void>;
@@ -91,9 +111,16 @@ interface Entry {
   };
   closed: (() => void) | undefined;
   rehearsals: Rehearsals;
+  shows: Shows;
 }
 
 let nextStreamId = 1;
+
+/** Whoever waits for something of this stream is told that it will not come. */
+function giveUp({ rehearsals, shows }: Entry, reason: AppError): void {
+  rehearsals.close(reason);
+  shows.close(reason);
+}
 
 /** One media worker process: started, supervised, restarted with back-off when it dies. */
 export class WorkerHost {
@@ -183,11 +210,16 @@ export class WorkerHost {
           opened: { resolve: settle(resolve), reject: settle(reject) },
           closed: undefined,
           rehearsals: new Rehearsals((message) => this.#send({ ...message, streamId })),
+          shows: new Shows(),
         });
-        const { avatarId, fps, bitrateBps } = options;
+        const { avatarId, fps, bitrateBps, sizePx, background } = options;
         const epoch = options.epoch?.() ?? 0;
         const firstIndex = options.firstIndex();
-        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex, epoch });
+        const look = {
+          ...(sizePx === undefined ? {} : { sizePx }),
+          ...(background === undefined ? {} : { background }),
+        };
+        this.#send({ type: 'open', streamId, avatarId, fps, bitrateBps, firstIndex, epoch, ...look });
       },
     ).catch((error: unknown) => {
       this.#entries.delete(streamId);
@@ -195,6 +227,12 @@ export class WorkerHost {
       throw error;
     });
     let closing: Promise<void> | undefined;
+    const ask = (request: (showId: number) => ToWorker): Promise<Shown> => {
+      const shows = this.#entries.get(streamId)?.shows;
+      if (shows === undefined)
+        return Promise.reject(new AppError('worker-died', 'the picture stream is gone'));
+      return shows.ask((showId) => this.#send(request(showId)));
+    };
     return {
       ...size,
       pushSound: (pcm) => this.#send({ type: 'sound', streamId, pcm }),
@@ -208,6 +246,14 @@ export class WorkerHost {
       cue: (rehearsalId, atMs) => this.#send({ type: 'cue', streamId, rehearsalId, atMs }),
       drop: (rehearsalId) => this.#send({ type: 'drop-rehearsal', streamId, rehearsalId }),
       tune: (tuning) => this.#send({ type: 'tune', streamId, tuning }),
+      show: (avatarId, background) =>
+        ask((showId) => ({
+          ...{ type: 'show', streamId, showId, avatarId },
+          ...(background === undefined ? {} : { background }),
+        })),
+      act: (name, times) => ask((showId) => ({ type: 'act', streamId, showId, name, times })),
+      setRate: (rate) => this.#send({ type: 'rate', streamId, fps: rate }),
+      stopActing: () => this.#send({ type: 'stop-acting', streamId }),
       cut: (epoch, fromMs) => this.#send({ type: 'cut', streamId, epoch, fromMs }),
       close: () => (closing ??= this.#closeStream(streamId)),
     };
@@ -296,7 +342,7 @@ export class WorkerHost {
       this.#respawnMs = Math.min(this.#respawnMs * 2, MAX_RESPAWN_MS);
     }
     for (const entry of lost) {
-      entry.rehearsals.close(new AppError('worker-died', `the media worker ended (${how})`));
+      giveUp(entry, new AppError('worker-died', `the media worker ended (${how})`));
       entry.opened.reject(new AppError('worker-died', `the media worker ended (${how})`));
       if (entry.closed) entry.closed();
       else entry.options.onLost(`the media worker ended (${how})`);
@@ -321,12 +367,22 @@ export class WorkerHost {
       case 'picture':
         if (!entry.closed) entry.options.onPicture(message);
         return;
+      case 'coded-anew':
+        if (!entry.closed) entry.options.onCodedAnew?.(message.rendition);
+        return;
       case 'jpeg':
         if (!entry.closed)
           entry.options.onJpeg({ index: message.index, epoch: message.epoch, key: true, data: message.data });
         return;
       case 'stats':
         entry.options.onStats(message);
+        return;
+      case 'shown':
+      case 'show-failed':
+        entry.shows.receive(message);
+        return;
+      case 'act-over':
+        if (!entry.closed) entry.options.onActOver?.(message.showId, message);
         return;
       case 'rehearsing':
       case 'rehearsed':
@@ -335,7 +391,7 @@ export class WorkerHost {
       case 'stream-failed':
         if (entry.closed) return;
         this.#entries.delete(message.streamId);
-        entry.rehearsals.close(new AppError('worker-died', message.message));
+        giveUp(entry, new AppError('worker-died', message.message));
         this.#send({ type: 'close', streamId: message.streamId });
         entry.options.onLost(message.message);
         return;
@@ -351,7 +407,7 @@ export class WorkerHost {
   async #closeStream(streamId: number): Promise<void> {
     const entry = this.#entries.get(streamId);
     if (entry === undefined) return;
-    entry.rehearsals.close(new AppError('session-closed', 'the session ended'));
+    giveUp(entry, new AppError('session-closed', 'the session ended'));
     await new Promise<void>((resolve) => {
       const limit = setTimeout(resolve, CLOSE_LIMIT_MS);
       entry.closed = () => {

@@ -4,16 +4,20 @@ import type { AvatarStore } from '../avatar/store.js';
 import { JpegEncoder } from '../encoder/jpeg-encoder.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
 import { toAppError } from '../errors.js';
-import type { AvatarSource, Engine, EngineStream, MouthTuning, Take } from '../engine/engine.js';
+import type { Engine, MouthTuning, Take } from '../engine/engine.js';
 import type { Log } from '../lib/log.js';
 import { Scope } from '../lib/scope.js';
-import { i420SizeBytes, type I420Frame, type RenditionName } from '../media/frame.js';
+import type { YuvColour } from '../media/colour.js';
+import type { I420Frame, RenditionName } from '../media/frame.js';
 import { ENGINE_RATE } from '../media/timeline.js';
 import { ExtraRendition } from './extra-rendition.js';
 import { readSpeech } from './read-speech.js';
 import type { FromWorker } from './protocol.js';
 import { PictureNumbers } from './picture-numbers.js';
 import { RenditionEncoder, type RenditionEncoderOptions } from './rendition-encoder.js';
+import { Director } from './stage/director.js';
+import { openAvatar } from './stage/open-avatar.js';
+import { Stage } from './stage/stage.js';
 
 interface MediaStreamOptions {
   streamId: number;
@@ -24,6 +28,9 @@ interface MediaStreamOptions {
   firstIndex: number;
   /** The epoch that its first pictures belong to; default 0. */
   epoch?: number;
+  /** Of the pictures; the avatar's own if absent. */
+  sizePx?: { widthPx: number; heightPx: number };
+  background?: YuvColour;
   store: AvatarStore;
   engine: Engine;
   ffmpeg: Ffmpeg;
@@ -38,15 +45,16 @@ const MAX_WAITING_PICTURES = 3;
 export class MediaStream {
   readonly widthPx: number;
   readonly heightPx: number;
+  /** Says which avatar is seen. */
+  readonly director: Director;
   readonly #options: MediaStreamOptions;
-  readonly #engine: EngineStream;
+  readonly #engine: Stage;
   readonly #encoding: RenditionEncoderOptions;
   /** `high` sets the pace of the drawing, and the stream ends with it; the others must not disturb either. */
   #high: RenditionEncoder | undefined;
   readonly #extras = new Map<RenditionName, ExtraRendition>();
   readonly #leaving = new Set<Promise<void>>();
   readonly #scope: Scope;
-  readonly #avatar: AvatarSource;
   readonly #rehearsals = new Map<number, { abort: AbortController; take: Promise<Take> }>();
   readonly #cues: Promise<void>[] = [];
   #pending: Float32Array[] = [];
@@ -61,16 +69,17 @@ export class MediaStream {
   readonly #numbers: PictureNumbers;
   /** Pictures that are drawn once more after a cut, and are no sign of falling behind. */
   #again = 0;
+  /** How many of the session's pictures a second are drawn. */
+  #rateFps: number;
   #jpeg: JpegEncoder | undefined;
   #jpegWanted = false;
   #stats = newStats();
 
   private constructor(
     options: MediaStreamOptions,
-    engine: EngineStream,
+    engine: Stage,
     encoding: RenditionEncoderOptions,
     high: RenditionEncoder,
-    avatar: AvatarSource,
     numbers: PictureNumbers,
     scope: Scope,
   ) {
@@ -82,31 +91,34 @@ export class MediaStream {
     this.#nextIndex = options.firstIndex;
     this.#serial = options.firstIndex;
     this.#numbers = numbers;
-    this.#avatar = avatar;
-    this.widthPx = avatar.widthPx;
-    this.heightPx = avatar.heightPx;
+    this.#rateFps = options.fps;
+    this.widthPx = engine.widthPx;
+    this.heightPx = engine.heightPx;
+    this.director = new Director({ ...options, stage: engine });
   }
 
   static async create(options: MediaStreamOptions): Promise<MediaStream> {
     const scope = new Scope();
     try {
       const { streamId, fps, send } = options;
-      const avatar = await options.store.open(options.avatarId);
-      scope.defer(() => avatar.close());
-      const engine = await options.engine.open(avatar, { fps });
+      const look = options.background === undefined ? {} : { background: options.background };
+      const opened = await openAvatar(options.store, options.avatarId, options.engine, { fps, ...look });
+      const engine = new Stage(opened, { fps, ...options.sizePx });
       scope.defer(() => engine.close());
-      const { widthPx, heightPx } = avatar;
+      const { widthPx, heightPx } = engine;
+      const warmUp = engine.still();
       const numbers = new PictureNumbers(options.epoch ?? 0);
       const encoding: RenditionEncoderOptions = {
         ...{ ffmpeg: options.ffmpeg, widthPx, heightPx, fps, log: options.log },
-        warmUp: () => firstPicture(avatar),
+        warmUp: () => ({ ...warmUp, data: warmUp.data.slice() }),
         onPicture: ({ rendition = 'high', index, key, data }) =>
           send({ type: 'picture', streamId, rendition, ...numbers.of(index), key, data }),
+        onTakeOver: (rendition) => send({ type: 'coded-anew', streamId, rendition }),
         onLost: (error) => send({ type: 'stream-failed', streamId, message: error.message }),
       };
       const { bitrateBps } = options;
       const high = await RenditionEncoder.open(encoding, { name: 'high', widthPx, heightPx, bitrateBps });
-      return new MediaStream(options, engine, encoding, high, avatar, numbers, scope);
+      return new MediaStream(options, engine, encoding, high, numbers, scope);
     } catch (error) {
       await scope.close();
       throw error;
@@ -160,6 +172,11 @@ export class MediaStream {
     this.#jpegWanted = wanted;
   }
 
+  /** See WorkerStream.setRate. */
+  setRate(fps: number): void {
+    this.#rateFps = fps;
+  }
+
   tune(tuning: MouthTuning): void {
     this.#engine.tune?.(tuning);
   }
@@ -172,7 +189,7 @@ export class MediaStream {
       if (engine.rehearse === undefined) throw new Error(`the ${engine.name} engine does not rehearse`);
       const pcm = await readSpeech(ffmpeg, audioPath, abort.signal);
       let told = 0;
-      return engine.rehearse(this.#avatar, pcm, {
+      return engine.rehearse(this.#engine.avatar, pcm, {
         fps,
         folder: tmpdir(),
         signal: abort.signal,
@@ -263,6 +280,7 @@ export class MediaStream {
           for (const extra of this.#extras.values()) extra.push(frame, serial);
           await Promise.all([this.#high?.push(frame, serial), this.#pushJpeg(frame, serial)]);
           this.#count(drawn - mark, performance.now() - drawn);
+          this.#leaveOut();
           mark = performance.now();
         }
       }
@@ -296,6 +314,19 @@ export class MediaStream {
     this.#nextIndex += behind;
     this.#serial += behind;
     this.#stats.skipped += behind;
+  }
+
+  /** Pictures that the session's present rate has no place for. */
+  #leaveOut(): void {
+    const { fps } = this.#options;
+    if (this.#rateFps >= fps) return;
+    const place = (index: number): number => Math.floor((index * this.#rateFps) / fps + 1e-9);
+    let count = 0;
+    while (place(this.#nextIndex + count) === place(this.#nextIndex + count - 1)) count += 1;
+    if (count === 0) return;
+    this.#engine.skip(count);
+    this.#nextIndex += count;
+    this.#serial += count;
   }
 
   async #pushJpeg(frame: I420Frame, index: number): Promise<void> {
@@ -374,11 +405,4 @@ export class MediaStream {
 
 function newStats() {
   return { frames: 0, skipped: 0, renderMs: 0, encodeMs: 0, since: performance.now() };
-}
-
-function firstPicture(avatar: AvatarSource): I420Frame {
-  const { widthPx, heightPx } = avatar;
-  const data = new Uint8Array(i420SizeBytes(widthPx, heightPx));
-  avatar.readFrame(0, data);
-  return { widthPx, heightPx, data };
 }

@@ -4,6 +4,7 @@ import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import type { CostDecision } from '../engine/faces/cost-model.js';
 import type { FaceBasis } from '../engine/face-basis.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
+import type { YuvColour } from '../media/colour.js';
 import type { RenditionName } from '../media/frame.js';
 
 /**
@@ -49,7 +50,18 @@ export type ToWorker =
       bitrateBps: number;
       firstIndex: number;
       epoch: number;
+      /** Of the pictures; the avatar's own if absent, as in a session that begins. */
+      sizePx?: { widthPx: number; heightPx: number };
+      /** Behind the person of a photo; its own if absent. */
+      background?: YuvColour;
     }
+  /** Another avatar takes the place of the one that is seen, with a cross-fade. Answered by shown or show-failed. */
+  | { type: 'show'; streamId: number; showId: number; avatarId: string; background?: YuvColour }
+  /** The avatar plays one of its actions. Answered in the same way; later comes act-over. */
+  | { type: 'act'; streamId: number; showId: number; name: string; times: number }
+  | { type: 'stop-acting'; streamId: number }
+  /** So many of the session's pictures a second are drawn from now on; the others are left out. */
+  | { type: 'rate'; streamId: number; fps: number }
   /** 16 kHz mono, -1..1, contiguous media time. */
   | { type: 'sound'; streamId: number; pcm: Float32Array }
   /** The renditions to be encoded from now on, at most one of each name. */
@@ -90,6 +102,8 @@ export type FromWorker =
       key: boolean;
       data: Uint8Array;
     }
+  /** The next picture of this rendition is the first that another encoder codes. */
+  | { type: 'coded-anew'; streamId: number; rendition: RenditionName }
   | { type: 'jpeg'; streamId: number; index: number; epoch: number; data: Uint8Array }
   /** Once a second while something was drawn. */
   | {
@@ -104,6 +118,11 @@ export type FromWorker =
       renditionDrops: number;
       renditionRestarts: number;
     }
+  /** What was asked for is first seen in picture `fromIndex` of the session, and nothing else from `toIndex` on. */
+  | { type: 'shown'; streamId: number; showId: number; fromIndex: number; toIndex: number }
+  | { type: 'show-failed'; streamId: number; showId: number; code: string; message: string }
+  /** From picture `fromIndex` on the action makes room for what follows. */
+  | { type: 'act-over'; streamId: number; showId: number; fromIndex: number; interrupted: boolean }
   | { type: 'rehearsing'; streamId: number; rehearsalId: number; fraction: number }
   | { type: 'rehearsed'; streamId: number; rehearsalId: number; code?: string; message?: string }
   | { type: 'stream-failed'; streamId: number; message: string }

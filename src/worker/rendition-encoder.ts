@@ -6,7 +6,7 @@ import type { RenditionRequest } from '../encoder/renditions.js';
 import { VP8 } from '../encoder/vp8-encoder.js';
 import { AppError, toAppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
-import type { EncodedPicture, I420Frame } from '../media/frame.js';
+import type { EncodedPicture, I420Frame, RenditionName } from '../media/frame.js';
 
 /** An encoder that died is started again after this, doubling to the longest. */
 const FIRST_PAUSE_MS = 200;
@@ -25,6 +25,8 @@ export interface RenditionEncoderOptions {
   warmUp(): I420Frame;
   /** Indices rise, whichever encoder made the picture; the first of each encoder is a key picture. */
   onPicture(picture: EncodedPicture): void;
+  /** Another encoder codes from the next picture pushed on. */
+  onTakeOver?(rendition: RenditionName): void;
   /** The encoder at work died. What was inside is lost; pictures are ignored until `restart` has another one ready. */
   onLost(error: Error): void;
   /** Default 500: how long the pictures of a new encoder wait for the last ones of the old. */
@@ -147,6 +149,7 @@ export class RenditionEncoder {
     const old = this.#atWork;
     this.#ready = undefined;
     this.#line.push(next);
+    this.#options.onTakeOver?.(this.#wanted.name);
     if (old?.encoder === undefined) return;
     old.retired = true;
     const limitMs = this.#options.takeOverLimitMs ?? TAKE_OVER_LIMIT_MS;

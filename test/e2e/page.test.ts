@@ -34,8 +34,12 @@ const state = (page: Page, ...wanted: string[]) =>
     timeout: 20_000,
   });
 
-const sessions = async (): Promise<{ id: string }[]> =>
-  ((await (await fetch(`${server.url}/v1/sessions`)).json()) as { sessions: { id: string }[] }).sessions;
+const sessions = async (): Promise<{ id: string; avatar: string }[]> =>
+  (
+    (await (await fetch(`${server.url}/v1/sessions`)).json()) as {
+      sessions: { id: string; avatar: string }[];
+    }
+  ).sessions;
 
 describe('the pages', { skip }, () => {
   before(async () => {
@@ -120,6 +124,25 @@ describe('the pages', { skip }, () => {
     assert.equal(await page.locator('#avatars li[data-avatar-id="broken"][data-state="ready"]').count(), 0);
     assert.deepEqual(faults, []);
     await page.close();
+  });
+
+  test('another avatar takes the place of one that speaks, in the same session', async () => {
+    const { page, faults } = await open('/');
+    await page.waitForFunction(() => document.body.dataset['transport'] === 'webrtc', null, {
+      timeout: 20_000,
+    });
+    await page.click('#speak');
+    await state(page, 'speaking');
+    const [before] = await sessions();
+    await page.click('#avatars li[data-avatar-id="grace"] button');
+    const after = await until('the change', async () =>
+      (await sessions()).find(({ avatar }) => avatar === 'grace'),
+    );
+    assert.equal(after.id, before?.id);
+    assert.equal(await page.evaluate(() => document.body.dataset['state']), 'speaking');
+    assert.deepEqual(faults, []);
+    await page.close();
+    await until('the session to end', async () => ((await sessions()).length === 0 ? true : undefined));
   });
 
   test('a film that is too long is converted in the browser before it is sent', async () => {

@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createApp, type AppOptions } from '../../signaling/app.js';
 import type {
+  ActionInfo,
+  ActionPlay,
+  ActionsPort,
   AvatarInfo,
   AvatarsPort,
   DiagnosisPort,
@@ -78,6 +81,46 @@ const fragment = (ufrag: string): string =>
   ].join('\r\n');
 export const FRAGMENT = fragment('abcd');
 export const RESTART_FRAGMENT = fragment('efgh');
+
+/** The actions of avatars that exist, ready at once. */
+export class FakeActions implements ActionsPort {
+  readonly #avatars: FakeAvatars;
+  readonly created: { avatarId: string; name: string; sourcePath: string; sourceIsUpload?: boolean }[] = [];
+
+  constructor(avatars: FakeAvatars) {
+    this.#avatars = avatars;
+  }
+
+  async create(
+    avatarId: string,
+    action: { name: string; sourcePath: string; sourceIsUpload?: boolean },
+  ): Promise<ActionInfo> {
+    await this.#avatars.get(avatarId);
+    this.created.push({ avatarId, ...action });
+    return this.#info(action.name);
+  }
+
+  async list(avatarId: string): Promise<ActionInfo[]> {
+    await this.#avatars.get(avatarId);
+    return this.created.filter((one) => one.avatarId === avatarId).map(({ name }) => this.#info(name));
+  }
+
+  async get(avatarId: string, name: string): Promise<ActionInfo> {
+    const found = (await this.list(avatarId)).find((one) => one.name === name);
+    if (found === undefined)
+      throw new AppError('action-not-found', `avatar ${avatarId} has no action ${name}`);
+    return found;
+  }
+
+  async delete(avatarId: string, name: string): Promise<void> {
+    await this.get(avatarId, name);
+    this.created.splice(0, this.created.length, ...this.created.filter((one) => one.name !== name));
+  }
+
+  #info(name: string): ActionInfo {
+    return { name, state: 'ready', progress: 1, createdAtUnixS: CREATED_AT_UNIX_S, durationMs: 2000 };
+  }
+}
 
 /** Avatars in memory. A preparation goes on until the test calls `finish` or `fail`. */
 export class FakeAvatars implements AvatarsPort {
@@ -261,13 +304,35 @@ export class FakeSessions implements SessionsPort, TalkPort {
     this.events.add(event);
   }
 
-  async configure(id: string, settings: SessionSettings): Promise<SessionInfo> {
+  async configure(
+    id: string,
+    settings: SessionSettings,
+  ): Promise<SessionInfo & { takesHold: Record<string, { ms: number | null }> }> {
     const info = this.get(id);
     if (this.refusal) throw this.refusal;
     this.configured.push(settings);
     const changed = { ...info, settings: { ...info.settings, ...settings } };
     this.infos.set(id, changed);
-    return changed;
+    return {
+      ...changed,
+      takesHold: Object.fromEntries(Object.keys(settings).map((name) => [name, { ms: 1 }])),
+    };
+  }
+
+  /** What they were told to play; undefined where it was told to end. */
+  readonly acted: ({ name: string; times: number } | undefined)[] = [];
+
+  async act(id: string, action: { name: string; times: number }): Promise<ActionPlay> {
+    this.get(id);
+    if (this.refusal) throw this.refusal;
+    this.acted.push(action);
+    return { id: 'a1', name: action.name, at: { mediaMs: 40, rtp: { audio: 1, video: 2 } } };
+  }
+
+  stopActing(id: string): void {
+    this.get(id);
+    if (this.refusal) throw this.refusal;
+    this.acted.push(undefined);
   }
 
   async say(
@@ -514,6 +579,7 @@ class FakePaths implements MediaPathsPort {
 export interface FakeServer {
   readonly app: ReturnType<typeof createApp>;
   readonly avatars: FakeAvatars;
+  actions: FakeActions;
   readonly sessions: FakeSessions;
   readonly diagnosis: FakeDiagnosis;
   readonly dir: string;
@@ -537,11 +603,13 @@ export async function fakeServer(
   await writeFile(path.join(webDir, 'assets', 'main-abc123.js'), 'export {};');
   await writeFile(path.join(dir, 'secret.txt'), 'secret');
   const avatars = new FakeAvatars();
+  const actions = new FakeActions(avatars);
   const sessions = new FakeSessions(avatars);
   const diagnosis = new FakeDiagnosis();
   const app = createApp(
     {
       avatars,
+      actions,
       sessions,
       talk: sessions,
       diagnosis,
@@ -560,6 +628,7 @@ export async function fakeServer(
   return {
     app,
     avatars,
+    actions,
     sessions,
     diagnosis,
     dir,

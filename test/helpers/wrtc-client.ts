@@ -57,6 +57,9 @@ export class WrtcClient {
   audioPeak = 0;
   lastPicture: ReceivedPicture | undefined;
   firstPictureAtMs: number | undefined;
+  /** Called with every picture, and with every 10 ms of sound (interleaved). */
+  onPicture: (picture: ReceivedPicture) => void = () => {};
+  onSound: (samples: Int16Array, channels: number) => void = () => {};
   #sinks: { stop(): void }[] = [];
   #waiters = new Set<() => void>();
   #offered = false;
@@ -77,6 +80,7 @@ export class WrtcClient {
             data: new Uint8Array(frame.data),
             atMs: performance.now(),
           };
+          this.onPicture(this.lastPicture);
           this.#wake();
         };
         this.#sinks.push(sink);
@@ -84,6 +88,7 @@ export class WrtcClient {
         const sink = new wrtc.nonstandard.RTCAudioSink(track);
         sink.ondata = ({ samples, channelCount }) => {
           this.audioSamples += samples.length / channelCount;
+          this.onSound(samples, channelCount);
           for (const sample of samples) this.audioPeak = Math.max(this.audioPeak, Math.abs(sample));
           this.#wake();
         };

@@ -150,3 +150,24 @@ test('after a cut pictures are drawn again, from a key picture on, and belong to
   );
   assert.deepEqual(stream.cuts, [400], 'all sound that had come');
 });
+
+test('at a lower rate pictures are left out evenly, and the others keep their places', async (t) => {
+  const { media, sent } = await open(new PlainStream());
+  t.after(() => media.close());
+  const places = () => sent.filter((message) => message.type === 'picture').map(({ index }) => index);
+  const hear = async (from: number, expected: readonly number[]): Promise<void> => {
+    for (let index = from; index <= expected.at(-1)!; index += 1) {
+      media.pushSound(new Float32Array(640));
+      if (expected.includes(index))
+        await until(`picture ${index}`, () => places().includes(index) || undefined);
+    }
+    assert.deepEqual(
+      places().filter((index) => index >= from),
+      expected,
+    );
+  };
+  media.setRate(10);
+  await hear(0, [0, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25]);
+  media.setRate(25);
+  await hear(26, [28, 29, 30, 31]);
+});

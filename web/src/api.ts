@@ -242,3 +242,8 @@ function utterance(sound: Exclude<Sound, { kind: 'file' }>): object {
 export async function interrupt(session: Session): Promise<void> {
   await request(at('sessions', session.id, '/interrupt'), { method: 'POST' });
 }
+
+/** Another avatar in a session that runs; the speech goes on. */
+export async function changeAvatar(session: Session, avatar: string): Promise<void> {
+  await request(at('sessions', session.id), { ...json({ avatar }), method: 'PATCH' });
+}

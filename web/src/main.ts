@@ -134,13 +134,25 @@ class Studio {
     this.#poster.src = api.previewUrl(avatar);
     this.#poster.hidden = false;
     this.#stage.setAttribute('aria-label', `Live picture of ${avatar.id}`);
-    if (avatar.widthPx && avatar.heightPx)
-      this.#stage.style.setProperty('--ratio', `${avatar.widthPx} / ${avatar.heightPx}`);
-    this.#connect(avatar);
+    const session = this.#link?.session;
+    // What is being said is not broken off for another face; that one is fitted into the running picture.
+    if (session && (this.#speaking || this.#microphone)) void this.#change(session, avatar);
+    else this.#connect(avatar);
+  }
+
+  async #change(session: api.Session, avatar: api.Avatar): Promise<void> {
+    try {
+      await api.changeAvatar(session, avatar.id);
+    } catch {
+      // A session that keeps its avatar (it renders before it plays), or is gone.
+      if (this.#selected?.id === avatar.id) this.#connect(avatar);
+    }
   }
 
   /** Opens the session and the picture before anybody asks for it, so that Speak is one short request. */
   #connect(avatar: api.Avatar): void {
+    if (avatar.widthPx && avatar.heightPx)
+      this.#stage.style.setProperty('--ratio', `${avatar.widthPx} / ${avatar.heightPx}`);
     void this.#endMicrophone();
     void this.#link?.close();
     this.#ownSound.pause();
@@ -150,7 +162,10 @@ class Studio {
     this.#link = SessionLink.start({
       video: this.#video,
       mjpeg: this.#mjpeg,
-      open: async (signal) => ({ session: await api.createSession(avatar.id, signal), owned: true }),
+      open: async (signal) => ({
+        session: await api.createSession((this.#selected ?? avatar).id, signal),
+        owned: true,
+      }),
       onState: (state) => this.#linkChanged(state),
       onSession: (session) => this.#sessionChanged(session),
       onFigures: (figures) => (this.#figures.textContent = `${figuresLine(figures)} · WebRTC`),

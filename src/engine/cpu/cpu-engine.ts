@@ -36,10 +36,10 @@ export class CpuEngine implements Engine {
   }
 
   async open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream> {
-    const still = avatar.still ? await LivingStill.open(avatar, this.#log) : undefined;
+    const still = avatar.still ? await LivingStill.open(avatar, this.#log, options.background) : undefined;
     if (this.#closing !== undefined) throw new AppError('session-closed', 'the cpu engine is closed');
     const ear = this.#model.open(this.#lipTiming);
-    return new CpuEngineStream({ avatar, still, basis: this.#basis, ear, fps: options.fps });
+    return new CpuEngineStream({ avatar, still, basis: this.#basis, ear, ...options });
   }
 
   listen(): Ear {

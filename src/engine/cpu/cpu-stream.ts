@@ -29,6 +29,7 @@ export class CpuEngineStream implements EngineStream {
   readonly lookaheadMs: number;
   #avatar: AvatarSource;
   #fps: number;
+  #loopFrom: number;
   #ear: MouthStream;
   #timeline: MouthTimeline;
   #renderer: FaceRenderer;
@@ -53,13 +54,14 @@ export class CpuEngineStream implements EngineStream {
       basis: MouthBasis;
     } & EngineStreamOptions,
   ) {
-    const { avatar, still, ear, basis, fps } = options;
+    const { avatar, still, ear, basis, fps, loopFrom = 0 } = options;
     if (!(fps > 0 && fps <= 100))
       throw new AppError('invalid-argument', `fps must be above 0 and at most 100, got ${fps}`);
     if (avatar.frameCount < 1) throw new AppError('avatar-not-ready', `avatar ${avatar.id} holds no picture`);
     const { widthPx, heightPx } = avatar;
     this.#avatar = avatar;
     this.#fps = fps;
+    this.#loopFrom = loopFrom;
     this.#ear = ear;
     this.#timeline = new MouthTimeline({ instant: ear.lookaheadMs === 0 });
     this.lookaheadMs = ear.lookaheadMs + this.#timeline.lookaheadMs;
@@ -109,7 +111,8 @@ export class CpuEngineStream implements EngineStream {
     shut(mouth, this.#shutShare(timeMs));
     if (this.#still === undefined) {
       // Footage runs at its own speed whatever the session's frame rate is.
-      const index = idleIndex(Math.floor((this.#next * avatar.fps) / this.#fps + 1e-6), avatar.frameCount);
+      const step = Math.floor(((this.#loopFrom + this.#next) * avatar.fps) / this.#fps + 1e-6);
+      const index = idleIndex(step, avatar.frameCount);
       avatar.readFrame(index, this.#picture);
       this.#renderer.render(this.#picture, avatar.landmarks(index), { mouth, speaking });
     } else {

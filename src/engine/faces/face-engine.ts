@@ -63,7 +63,9 @@ export class FaceEngine implements Engine {
     const blender = new FaceBlender({ widthPx: avatar.widthPx, heightPx: avatar.heightPx });
     const ear = live ? family.openEar(plan.hopMs) : DEAF;
     try {
-      const life = avatar.still ? await LivingStill.open(avatar, this.#options.log) : undefined;
+      const life = avatar.still
+        ? await LivingStill.open(avatar, this.#options.log, options.background)
+        : undefined;
       return new FaceStream({
         avatar,
         material,
@@ -74,7 +76,7 @@ export class FaceEngine implements Engine {
         generate: submit,
         paste: (picture, face, box, mask, strength) => blender.blend(picture, face, box, mask, strength),
         onFault: (error) => this.#fault(avatar.id, error),
-        footage: new Footage(avatar, options.fps, life),
+        footage: new Footage(avatar, options.fps, life, options.loopFrom),
       });
     } catch (error) {
       ear.close();

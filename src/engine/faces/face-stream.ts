@@ -1,4 +1,5 @@
 import { AppError } from '../../errors.js';
+import { dissolve } from '../../media/dissolve.js';
 import { i420SizeBytes } from '../../media/frame.js';
 import type { AlphaMask, Box, I420Frame, RgbImage } from '../../media/frame.js';
 import { ENGINE_RATE } from '../../media/timeline.js';
@@ -220,8 +221,6 @@ export class FaceStream implements EngineStream {
 
   /** A take was made at a place of the footage of its own: its pictures emerge from what was shown before it. */
   #dissolve(portion: number): void {
-    const share = Math.round(portion * 256);
-    for (let i = 0; i < this.#picture.length; i += 1)
-      this.#picture[i] = (this.#picture[i]! * share + this.#other[i]! * (256 - share) + 128) >> 8;
+    dissolve(this.#picture, this.#other, this.#picture, portion);
   }
 }

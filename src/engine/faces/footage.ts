@@ -18,17 +18,22 @@ export class Footage {
   readonly #avatar: AvatarSource;
   readonly #fps: number;
   readonly #life: LivingStill | undefined;
+  readonly #loopFrom: number;
 
-  /** @param life brings the avatar to life if it is a photo; undefined for footage */
-  constructor(avatar: AvatarSource, fps: number, life: LivingStill | undefined) {
+  /**
+   * @param life brings the avatar to life if it is a photo; undefined for footage
+   * @param loopFrom the loop's step that is step 0 here
+   */
+  constructor(avatar: AvatarSource, fps: number, life: LivingStill | undefined, loopFrom = 0) {
     this.#avatar = avatar;
+    this.#loopFrom = loopFrom;
     this.#fps = fps;
     this.still = avatar.still;
     this.#life = life;
   }
 
   indexAt(step: number): number {
-    return footageIndex(this.#avatar, this.#fps, step);
+    return footageIndex(this.#avatar, this.#fps, this.#loopFrom + step);
   }
 
   /** Draws picture `index` into `target` (I420), lets `paint` change it, and then moves a photo's head. */

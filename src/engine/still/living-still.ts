@@ -3,10 +3,12 @@ import type { FacePhoto } from '../../compositor/face-photo.js';
 import { HeadTurnWarp } from '../../compositor/head-turn.js';
 import type { Log } from '../../lib/log.js';
 import { interOcularPx } from '../../media/face-topology.js';
+import type { YuvColour } from '../../media/colour.js';
 import type { AvatarSource } from '../engine.js';
 import { seedOf } from './seeded-random.js';
 import { facePhotoOf, stillMaterialOf } from './still-material.js';
 import type { StillMaterial } from './still-material.js';
+import { beforeColour } from './still-background.js';
 import { StillMotion } from './still-motion.js';
 import { openStillMaterial } from './still-store.js';
 
@@ -30,10 +32,16 @@ export class LivingStill {
     };
   }
 
-  /** With what was prepared of the photo. An older avatar's is made, which blocks for a while, and kept. */
-  static async open(avatar: AvatarSource, log: Log): Promise<LivingStill> {
-    const face = facePhotoOf(avatar);
-    return new LivingStill(avatar.id, face, await openStillMaterial(avatar, face, log));
+  /**
+   * With what was prepared of the photo. An older avatar's is made, which blocks for a while, and kept.
+   * @param background instead of the photo's own; without effect where the landmarks are no face
+   */
+  static async open(avatar: AvatarSource, log: Log, background?: YuvColour): Promise<LivingStill> {
+    const own = facePhotoOf(avatar);
+    const found = await openStillMaterial(avatar, own, log);
+    if (found === undefined || background === undefined) return new LivingStill(avatar.id, own, found);
+    const { face, material } = beforeColour(own, found, background);
+    return new LivingStill(avatar.id, face, material);
   }
 
   /** With all of it made on the spot. */

@@ -31,8 +31,16 @@ export type SpeechEvent =
   | EventOf<'utterance.failed', { utteranceId: string; playedMs: number; message: string } & HeardAt>
   | EventOf<'session.state', { state: SpokenState } & HeardAt>;
 
+/** What viewers see, told when they do: the moment is that of the first picture that shows something of it. */
+export type SceneEvent =
+  | EventOf<'session.avatar', { avatar: string; before: string } & HeardAt>
+  | EventOf<'action.started', { actionId: string; name: string } & HeardAt>
+  /** The avatar itself comes back; `interrupted` where the action was not played to its end. */
+  | EventOf<'action.ended', { actionId: string; name: string; interrupted: boolean } & HeardAt>;
+
 export type SessionEvent =
   | SpeechEvent
+  | SceneEvent
   | EventOf<'utterance.rendering', { utteranceId: string; progress: number }>
   /** It plays all the same, over the footage's own face. */
   | EventOf<'utterance.rendering-failed', { utteranceId: string; message: string }>

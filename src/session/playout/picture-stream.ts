@@ -1,8 +1,9 @@
 import type { RenditionRequest } from '../../encoder/renditions.js';
 import type { MouthTuning } from '../../engine/engine.js';
-import { toAppError } from '../../errors.js';
+import { AppError, toAppError } from '../../errors.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Log } from '../../lib/log.js';
+import type { YuvColour } from '../../media/colour.js';
 import {
   frameToSamples,
   MEDIA_RATE,
@@ -12,6 +13,7 @@ import {
   samplesToMs,
 } from '../../media/timeline.js';
 import type { WorkerStream, WorkerStreamOptions } from '../../worker/host.js';
+import type { Shown } from '../../worker/shows.js';
 
 /** A new stream takes over this far ahead of what is fed, so that it has time to open. */
 const TAKE_OVER_AHEAD_MS = 500;
@@ -29,6 +31,8 @@ export interface PictureStreamOptions extends Omit<WorkerStreamOptions, 'firstIn
   fedSamples(): number;
   /** A stream is there, the first or another one. */
   onOpened(stream: WorkerStream): void;
+  /** The present one is gone, and another is being opened. */
+  onLost?(): void;
   clock: Clock;
   log: Log;
 }
@@ -47,11 +51,17 @@ export class PictureStream {
   #closed = false;
   #renditions: readonly RenditionRequest[] | undefined;
   #tuning: MouthTuning | undefined;
+  #rateFps: number | undefined;
+  #avatarId: string;
+  #background: YuvColour | undefined;
+  /** Of the first stream's pictures: those of all others have it, too, whichever avatar they begin with. */
+  #sizePx: { widthPx: number; heightPx: number } | undefined;
   /** Streams that were lost. */
   lost = 0;
 
   constructor(options: PictureStreamOptions) {
     this.#options = options;
+    this.#avatarId = options.avatarId;
   }
 
   /** The worker's stream; undefined while a new one is being opened. */
@@ -88,6 +98,34 @@ export class PictureStream {
     this.#current?.tune(tuning);
   }
 
+  /** As WorkerStream.show; a stream that is opened later begins with that avatar. */
+  async show(avatarId: string, background?: YuvColour): Promise<Shown> {
+    const shown = await this.#running().show(avatarId, background);
+    this.#avatarId = avatarId;
+    this.#background = background;
+    return shown;
+  }
+
+  /** As WorkerStream.act; a stream that is opened later does not go on with it. */
+  act(name: string, times: number): Promise<Shown> {
+    return this.#running().act(name, times);
+  }
+
+  stopActing(): void {
+    this.#current?.stopActing();
+  }
+
+  #running(): WorkerStream {
+    if (this.#current !== undefined) return this.#current;
+    throw new AppError('worker-died', 'the picture is being brought back; try again in a moment');
+  }
+
+  /** As WorkerStream.setRate; a stream that is opened later has it, too. */
+  setRate(fps: number): void {
+    this.#rateFps = fps;
+    this.#current?.setRate(fps);
+  }
+
   /** As WorkerStream.setRenditions; a stream that is opened later gets them, too. */
   setRenditions(wanted: readonly RenditionRequest[]): void {
     this.#renditions = wanted;
@@ -102,17 +140,22 @@ export class PictureStream {
 
   /** `firstIndex` is asked for when the worker is there, which may take minutes. */
   async #open(firstIndex: () => number): Promise<void> {
-    const { avatarId, fps, onPicture, onJpeg, onStats, id, log } = this.#options;
+    const { fps, onPicture, onJpeg, onStats, onActOver, onCodedAnew, id, log } = this.#options;
     const high = this.#renditions?.find(({ name }) => name === 'high');
     const bitrateBps = high?.bitrateBps ?? this.#options.bitrateBps;
     let epoch = 0;
     const stream = await this.#options.openStream({
-      ...{ avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, firstIndex },
+      ...{ avatarId: this.#avatarId, fps, bitrateBps, onPicture, onJpeg, onStats, firstIndex },
+      ...(onCodedAnew === undefined ? {} : { onCodedAnew }),
+      ...(onActOver === undefined ? {} : { onActOver }),
+      ...(this.#background === undefined ? {} : { background: this.#background }),
+      ...(this.#sizePx === undefined ? {} : { sizePx: this.#sizePx }),
       epoch: () => (epoch = this.#options.epoch()),
       onLost: (reason) => {
         log.warn({ session: id, reason }, 'picture stream lost, opening another');
         this.#current = undefined;
         this.lost += 1;
+        this.#options.onLost?.();
         void this.#reopen();
       },
     });
@@ -121,10 +164,12 @@ export class PictureStream {
       return;
     }
     this.#current = stream;
+    this.#sizePx ??= { widthPx: stream.widthPx, heightPx: stream.heightPx };
     // There was a cut while it was being opened.
     if (epoch !== this.#options.epoch()) this.cut(this.#options.epoch(), this.#options.fedSamples());
     if (this.#renditions !== undefined) stream.setRenditions(this.#renditions);
     if (this.#tuning !== undefined) stream.tune(this.#tuning);
+    if (this.#rateFps !== undefined) stream.setRate(this.#rateFps);
     this.#options.onOpened(stream);
   }
 

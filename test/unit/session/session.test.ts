@@ -12,6 +12,7 @@ import { Session } from '../../../src/session/session.js';
 import { ViewerMetrics } from '../../../src/session/viewers/viewer-metrics.js';
 import { Utterance } from '../../../src/session/speech/utterance.js';
 import type { WorkerStreamOptions } from '../../../src/worker/host.js';
+import type { Shown } from '../../../src/worker/shows.js';
 import { deferred, type Deferred } from '../../helpers/deferred.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
 
@@ -33,6 +34,9 @@ async function arrange(
     cues: [number, number][];
     cuts: [number, number][];
     tunings: object[];
+    shows: { avatarId: string; shown: Deferred<Shown> }[];
+    stops: number;
+    rates: number[];
     dropped: number[];
   }[] = [];
   const session = await Session.create({
@@ -54,6 +58,9 @@ async function arrange(
         cues: [],
         cuts: [],
         tunings: [],
+        shows: [],
+        stops: 0,
+        rates: [],
         dropped: [],
       };
       streams.push(stream);
@@ -74,6 +81,18 @@ async function arrange(
         cue: (id, atMs) => void stream.cues.push([id, atMs]),
         drop: (id) => void stream.dropped.push(id),
         tune: (tuning) => void stream.tunings.push(tuning),
+        show: (avatarId) => {
+          const shown = deferred<Shown>();
+          stream.shows.push({ avatarId, shown });
+          return shown.promise;
+        },
+        act: (name) => {
+          const shown = deferred<Shown>();
+          stream.shows.push({ avatarId: name, shown });
+          return shown.promise;
+        },
+        setRate: (fps) => void stream.rates.push(fps),
+        stopActing: () => void (stream.stops += 1),
         cut: (epoch, fromMs) => void stream.cuts.push([epoch, fromMs]),
         close: async () => void (stream.closed = true),
       };

@@ -101,11 +101,15 @@ describe('/v1/sessions', () => {
       [`/v1/sessions/${at}`, { ...postJson(body), method: 'PATCH' }] as const;
     const settings = {
       ...{ maxBitrateBps: 500_000, quality: 'mid', playoutDelayMs: { min: 0, max: 400 } },
-      ...{ mouthStrength: 1.5, mouthSmoothing: 0.5 },
+      ...{ mouthStrength: 1.5, mouthSmoothing: 0.5, fps: 12, idleActions: [{ name: 'nod', everyS: 20 }] },
+      avatar: 'other',
+      background: '#00B140',
     };
     for (const part of Object.entries(settings)) {
       const response = await server.app.request(...patch(Object.fromEntries([part])));
       assert.equal(response.status, 200, part[0]);
+      const { takesHold } = (await response.json()) as { takesHold: object };
+      assert.deepEqual(takesHold, { [part[0]]: { ms: 1 } });
     }
     const body = (await (await server.app.request('/v1/sessions/s1')).json()) as { settings: unknown };
     assert.deepEqual(body.settings, settings);
@@ -118,13 +122,19 @@ describe('/v1/sessions', () => {
       { playoutDelayMs: { min: 20, max: 10 } },
       { playoutDelayMs: { min: 0, max: 40_951 } },
       { bitrate: 1 },
+      { avatar: '../other' },
+      { fps: 61 },
+      { background: 'green' },
+      { background: '#0b1' },
+      { idleActions: [{ name: 'nod', everyS: 0 }] },
+      { idleActions: [{ name: 'nod' }] },
       [],
     ])
       await refused(...patch(wrong), 422, 'invalid-argument');
     await refused(...patch({}, 'nobody'), 404, 'session-not-found');
     server.sessions.refusal = new AppError('not-supported', 'not yet');
     await refused(...patch({ quality: 'low' }), 501, 'not-supported');
-    assert.equal(server.sessions.configured.length, 5);
+    assert.equal(server.sessions.configured.length, 9);
   });
 
   it('says where ICE servers are told, if there are any', async () => {
