@@ -4,7 +4,14 @@ import type { Log } from '../src/lib/log.js';
 import { authorized, type AuthTokens } from './auth.js';
 import type { IceServers } from './ice-servers.js';
 import { cors, observed, rateLimited } from './middleware.js';
-import type { AvatarsPort, DiagnosisPort, MediaPathsPort, SessionsPort, TalkPort } from './ports.js';
+import type {
+  AvatarsPort,
+  DiagnosisPort,
+  MediaPathsPort,
+  RecordingsPort,
+  SessionsPort,
+  TalkPort,
+} from './ports.js';
 import { HttpRefusal, refusalResponse, toRefusal } from './problem.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from './rate-limit.js';
 import { RequestCounts } from './request-counts.js';
@@ -14,6 +21,7 @@ import { docsRoutes } from './routes/docs.js';
 import { legacyRoutes } from './routes/legacy.js';
 import { opsRoutes } from './routes/ops.js';
 import { pageRoutes, webFile } from './routes/pages.js';
+import { recordingRoutes } from './routes/recordings.js';
 import { sessionRoutes } from './routes/sessions.js';
 import { whepRoutes } from './routes/whep.js';
 import { whipRoutes } from './routes/whip.js';
@@ -22,6 +30,7 @@ export interface AppPorts {
   readonly avatars: AvatarsPort;
   readonly sessions: SessionsPort;
   readonly talk: TalkPort;
+  readonly recordings: RecordingsPort;
   readonly diagnosis: DiagnosisPort;
   readonly paths: MediaPathsPort;
   readonly log: Log;
@@ -68,6 +77,7 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
   const keepAliveMs = options.keepAliveMs ?? 15_000;
   avatarRoutes(app, ports, { maxUploadBytes: info.maxUploadBytes, keepAliveMs });
   sessionRoutes(app, ports, { ...info, keepAliveMs, hasIceServers: iceServers !== undefined });
+  recordingRoutes(app, ports.recordings);
   whepRoutes(app, ports.sessions, {
     ...options.whep,
     ...(iceServers === undefined ? {} : { iceServers }),

@@ -30,6 +30,8 @@ export function eventMessages(
     case 'utterance.accepted':
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
+    case 'recording.started':
+    case 'recording.ended':
     case 'session.viewers':
     case 'session.ending':
     case 'session.ended':

@@ -25,6 +25,7 @@ import type { SessionFigures } from '../../src/session/viewers/figures.js';
 import type { InterruptedView } from '../../src/session/talks.js';
 import type { InletReport } from '../../src/session/speech/utterance-inlets.js';
 import { deferred } from './deferred.js';
+import { FakeRecordings } from './fake-recordings.js';
 import { silentLog } from '../../src/lib/log.js';
 
 const CREATED_AT_UNIX_S = 1_234_567_890.123;
@@ -495,6 +496,7 @@ export interface FakeServer {
   readonly app: ReturnType<typeof createApp>;
   readonly avatars: FakeAvatars;
   readonly sessions: FakeSessions;
+  readonly recordings: FakeRecordings;
   readonly diagnosis: FakeDiagnosis;
   readonly dir: string;
   readonly uploadsDir: string;
@@ -519,11 +521,13 @@ export async function fakeServer(
   const avatars = new FakeAvatars();
   const sessions = new FakeSessions(avatars);
   const diagnosis = new FakeDiagnosis();
+  const recordings = new FakeRecordings();
   const app = createApp(
     {
       avatars,
       sessions,
       talk: sessions,
+      recordings,
       diagnosis,
       paths: new FakePaths(uploadsDir),
       log: silentLog,
@@ -541,6 +545,7 @@ export async function fakeServer(
     app,
     avatars,
     sessions,
+    recordings,
     diagnosis,
     dir,
     uploadsDir,
