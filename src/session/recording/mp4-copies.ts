@@ -123,11 +123,15 @@ export class Mp4Copies {
     const part = store.partPath(id);
     const maxBytes = Math.max(0, Math.floor(roomBytes()));
     const startedMs = performance.now();
-    const run = runFfmpeg(ffmpeg, mp4Args(store.webmPath(id), part, { widthPx, heightPx, maxBytes }), {
-      signal: making.abort.signal,
-      niceness: LOWEST_PRIORITY,
-      timeLimitMs: TIME_LIMIT_MS + TIME_LIMIT_FACTOR * durationMs,
-    });
+    const run = runFfmpeg(
+      ffmpeg,
+      [...mp4Args(store.webmPath(id), { widthPx, heightPx, maxBytes }), ...ffmpeg.vsyncArgs, `file:${part}`],
+      {
+        signal: making.abort.signal,
+        niceness: LOWEST_PRIORITY,
+        timeLimitMs: TIME_LIMIT_MS + TIME_LIMIT_FACTOR * durationMs,
+      },
+    );
     run.stdin.end();
     run.stdout.setEncoding('utf8').on('data', (told: string) => {
       const [, us] = /out_time_ms=(\d+)/.exec(told) ?? []; // microseconds, whatever its name says
@@ -150,16 +154,16 @@ export class Mp4Copies {
 /** A picture may change its size where the avatar or the rendition did: all get the size of the first. */
 function mp4Args(
   from: string,
-  to: string,
   { widthPx, heightPx, maxBytes }: { widthPx: number; heightPx: number; maxBytes: number },
 ): string[] {
   return [
-    ...['-y', '-protocol_whitelist', 'file,pipe', '-f', 'matroska', '-i', `file:${from}`],
+    // Its times as they are: sound before time 0, which is not played, would move all else.
+    ...['-y', '-copyts', '-protocol_whitelist', 'file,pipe', '-f', 'matroska', '-i', `file:${from}`],
     ...['-map', '0:v:0', '-map', '0:a:0?', '-vf', `scale=${widthPx}:${heightPx}`],
     ...['-c:v', 'libx264', '-preset', 'veryfast', '-crf', '20', '-pix_fmt', 'yuv420p', '-threads', '2'],
     // Ours is BT.601, also where a player would guess otherwise from the size.
     ...['-colorspace', 'smpte170m', '-color_primaries', 'smpte170m', '-color_trc', 'smpte170m'],
     ...['-color_range', 'tv', '-c:a', 'aac', '-b:a', '128k', '-fs', String(maxBytes)],
-    ...['-movflags', '+faststart', '-progress', 'pipe:1', '-f', 'mp4', `file:${to}`],
+    ...['-movflags', '+faststart', '-progress', 'pipe:1', '-f', 'mp4'],
   ];
 }

@@ -51,7 +51,7 @@ export class Recorder {
   #wanted: RenditionName = 'high';
   #lastIndex = -1;
   #lastKeyMs = 0;
-  #askedMs = -Infinity;
+  #askedMs: number | undefined;
   #soundEndMs = 0;
   #over = false;
 
@@ -72,7 +72,10 @@ export class Recorder {
   /** The rendition that it writes, and the one that it waits for a key picture of. */
   demand(top: RenditionName): readonly RenditionName[] {
     this.#wanted = top;
-    return this.#started === undefined ? [top] : [this.#rendition, top];
+    if (this.#started === undefined) return [top];
+    // One that others get already does not begin anew by itself.
+    if (top !== this.#rendition) this.#askForKey(this.#mediaMs(this.#lastIndex));
+    return [this.#rendition, top];
   }
 
   sound({ full }: SoundPacket, mediaSamples: number): void {
@@ -85,6 +88,8 @@ export class Recorder {
     }
     this.#early.push({ data: full, mediaSamples });
     if (this.#early.length > MAX_EARLY_PACKETS) this.#early.shift();
+    // The one that was asked for at first may have been lost with its worker.
+    this.#askForKey(samplesToMs(mediaSamples));
   }
 
   picture(renditions: readonly EncodedPicture[]): void {
@@ -94,7 +99,7 @@ export class Recorder {
     if (!this.#fits(this.#atMs(picture.index + 1), picture.data.length)) return;
     const atMs = this.#atMs(picture.index);
     if (picture.key) this.#lastKeyMs = atMs;
-    else if (atMs - this.#lastKeyMs >= KEY_EVERY_MS) this.#askForKey(atMs);
+    else if (atMs - this.#lastKeyMs >= KEY_EVERY_MS) this.#askForKey(this.#mediaMs(picture.index));
     this.#lastIndex = picture.index;
     this.#started!.writer.picture(atMs, picture.key, picture.data);
   }
@@ -123,11 +128,18 @@ export class Recorder {
   #pick(renditions: readonly EncodedPicture[]): EncodedPicture | undefined {
     const of = (name: RenditionName) => renditions.find(({ rendition = 'high' }) => rendition === name);
     const wanted = of(this.#wanted);
-    if (wanted?.key) {
+    if (wanted?.key && (this.#started !== undefined || this.#hasSoundOf(wanted))) {
       this.#rendition = this.#wanted;
       return wanted;
     }
     return this.#started === undefined ? undefined : of(this.#rendition);
+  }
+
+  /** One that was on its way already has its sound behind it: then the next key picture is the first. */
+  #hasSoundOf({ index }: EncodedPicture): boolean {
+    const first = this.#early[0]?.mediaSamples;
+    if (first === undefined) return false;
+    return first === 0 || first <= frameToSamples(index, this.#options.fps) - PRE_ROLL_SAMPLES;
   }
 
   #begin({ index, data }: EncodedPicture): void {
@@ -154,15 +166,20 @@ export class Recorder {
     this.#soundEndMs = samplesToMs(endSamples);
   }
 
-  #askForKey(atMs: number): void {
-    if (atMs - this.#askedMs < ASK_AGAIN_MS) return;
-    this.#askedMs = atMs;
+  /** Not at the first call, when one was asked for already. */
+  #askForKey(nowMs: number): void {
+    const askedMs = (this.#askedMs ??= nowMs);
+    if (nowMs - askedMs < ASK_AGAIN_MS) return;
+    this.#askedMs = nowMs;
     this.#options.onKeyframeNeeded(this.#wanted);
+  }
+
+  #mediaMs(index: number): number {
+    return samplesToMs(frameToSamples(index, this.#options.fps));
   }
 
   /** Since the first picture. */
   #atMs(index: number): number {
-    const { fps } = this.#options;
-    return samplesToMs(frameToSamples(index, fps) - (this.#started?.mediaSamples ?? 0));
+    return this.#mediaMs(index) - samplesToMs(this.#started?.mediaSamples ?? 0);
   }
 }
