@@ -48,7 +48,7 @@ export class RecordingStore {
 
   /** Newest first. */
   list(): StoredRecording[] {
-    return [...this.#known.values()].sort((a, b) => b.createdAtUnixS - a.createdAtUnixS);
+    return [...this.#known.values()].reverse().sort((a, b) => b.createdAtUnixS - a.createdAtUnixS);
   }
 
   /** @throws recording-not-found */

@@ -121,8 +121,8 @@ export class Recordings {
   /** Resolves when the file is whole. Of one that is over it is told how it ended. @throws recording-not-found */
   async stop(sessionId: string): Promise<RecordingView> {
     const running = this.#running.get(sessionId);
-    if (running instanceof RunningRecording) await running.stop('stopped');
-    return this.ofSession(sessionId);
+    if (!(running instanceof RunningRecording)) return this.ofSession(sessionId);
+    return this.get((await running.stop('stopped')).id);
   }
 
   /** Newest first. */
