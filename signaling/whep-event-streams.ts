@@ -111,6 +111,8 @@ function translate(event: SessionEvent): Told | undefined {
       return { name: 'inactive', data: {} };
     case 'utterance.rendering':
     case 'utterance.rendering-failed':
+    case 'recording.started':
+    case 'recording.ended':
     case 'session.ending':
     case 'utterance.accepted':
     case 'utterance.started':

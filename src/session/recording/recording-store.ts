@@ -121,9 +121,9 @@ export class RecordingStore {
     const writing = before
       .catch(() => {})
       .then(async () => {
-        const { mp4Bytes: _, ...manifest } = this.#known.get(id) ?? { mp4Bytes: 0 };
-        if (!('id' in manifest)) return;
-        await writeFile(fresh, `${JSON.stringify(manifest, null, 2)}\n`);
+        const known = this.#known.get(id);
+        if (known === undefined) return;
+        await writeFile(fresh, `${JSON.stringify(manifestSchema.parse(known), null, 2)}\n`);
         await rename(fresh, file);
       });
     this.#writing.set(id, writing);

@@ -226,6 +226,8 @@ function nameOf(session: string, id: string): string {
 }
 
 function viewOf(stored: StoredRecording, mp4: Mp4State | undefined): RecordingView {
-  const { version: _v, pid: _p, mp4Bytes: _m, ...view } = stored;
-  return { ...view, ...(mp4 === undefined ? {} : { mp4 }) };
+  const { id, session, avatar, state, reason, createdAtUnixS, startMediaMs, fps } = stored;
+  const { widthPx, heightPx, durationMs, sizeBytes } = stored;
+  const known = { id, session, avatar, state, reason, createdAtUnixS, startMediaMs, fps };
+  return { ...known, widthPx, heightPx, durationMs, sizeBytes, ...(mp4 === undefined ? {} : { mp4 }) };
 }
