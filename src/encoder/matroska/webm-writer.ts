@@ -14,7 +14,7 @@ import {
 
 /** A cluster is written when it is so long, so that less than a second waits in memory. */
 const CLUSTER_MS = 900;
-/** Sound comes some 120 ms before its picture; without any picture a cluster waits so long for one. */
+/** Sound comes some 40 ms before its picture; without any picture a cluster waits so long for one. */
 const LATE_MS = 600;
 const SOUND_MS = 20;
 const NS_PER_MS = 1_000_000;

@@ -9,8 +9,6 @@ import type { SoundPacket } from '../viewers/fan-out.js';
 const KEY_EVERY_MS = 5000;
 /** One that was asked for and did not come is asked for again. */
 const ASK_AGAIN_MS = 1000;
-/** Sound before the first picture, from which a decoder settles (RFC 7845 section 4.2: 80 ms). */
-const PRE_ROLL_SAMPLES = 4 * OPUS_FRAME_SAMPLES;
 /** Two seconds of packets, of which the few before the first picture are used. */
 const MAX_EARLY_PACKETS = 100;
 /** Sound leaves 40 ms before its picture: so much of it that is over at the end belongs to pictures that never came. */
@@ -139,22 +137,25 @@ export class Recorder {
   #hasSoundOf({ index }: EncodedPicture): boolean {
     const first = this.#early[0]?.mediaSamples;
     if (first === undefined) return false;
-    return first === 0 || first <= frameToSamples(index, this.#options.fps) - PRE_ROLL_SAMPLES;
+    return first === 0 || first - OPUS_LOOKAHEAD_SAMPLES <= frameToSamples(index, this.#options.fps);
   }
 
   #begin({ index, data }: EncodedPicture): void {
     const { fps, createdAtMs, onBegan, onBytes } = this.#options;
     const mediaSamples = frameToSamples(index, fps);
     const early = this.#early.splice(0);
-    const from = early.findLastIndex((packet) => packet.mediaSamples <= mediaSamples - PRE_ROLL_SAMPLES);
+    // Decoded, a packet begins with what was heard a lookahead earlier. The first is the one that is heard at the first
+    // picture: players skip a part of one packet at the start, but Chromium not several.
+    const from = early.findLastIndex(
+      (packet) => packet.mediaSamples - OPUS_LOOKAHEAD_SAMPLES <= mediaSamples,
+    );
     const used = early.slice(Math.max(0, from));
-    const soundSamples = used[0]?.mediaSamples ?? mediaSamples;
-    // Decoded, a packet begins with what was heard a lookahead earlier.
-    const delaySamples = Math.max(0, mediaSamples - soundSamples) + OPUS_LOOKAHEAD_SAMPLES;
+    const soundSamples = Math.min(used[0]?.mediaSamples ?? Infinity, mediaSamples + OPUS_LOOKAHEAD_SAMPLES);
+    const delaySamples = mediaSamples + OPUS_LOOKAHEAD_SAMPLES - soundSamples;
     const size = vp8Size(data) ?? { widthPx: 0, heightPx: 0 };
     const writer = new WebmWriter({ ...size, fps, delaySamples, createdAtMs }, onBytes);
     this.#lastIndex = index - 1;
-    this.#started = { writer, mediaSamples, soundSamples: Math.min(soundSamples, mediaSamples) };
+    this.#started = { writer, mediaSamples, soundSamples };
     for (const packet of used) this.#writeSound(packet.data, packet.mediaSamples);
     onBegan({ mediaSamples, ...size });
   }
