@@ -9,6 +9,7 @@ import type {
   AvatarsPort,
   DiagnosisPort,
   MediaPathsPort,
+  RecordingsPort,
   SessionsPort,
   TalkPort,
 } from './ports.js';
@@ -23,6 +24,7 @@ import { docsRoutes } from './routes/docs.js';
 import { legacyRoutes } from './routes/legacy.js';
 import { opsRoutes } from './routes/ops.js';
 import { pageRoutes, webFile } from './routes/pages.js';
+import { recordingRoutes } from './routes/recordings.js';
 import { sessionRoutes } from './routes/sessions.js';
 import { whepRoutes } from './routes/whep.js';
 import { whipRoutes } from './routes/whip.js';
@@ -32,6 +34,7 @@ export interface AppPorts {
   readonly actions: ActionsPort;
   readonly sessions: SessionsPort;
   readonly talk: TalkPort;
+  readonly recordings: RecordingsPort;
   readonly diagnosis: DiagnosisPort;
   readonly paths: MediaPathsPort;
   readonly log: Log;
@@ -81,6 +84,7 @@ export function createApp(ports: AppPorts, options: AppOptions = {}): OpenAPIHon
   avatarRoutes(app, ports, { maxUploadBytes: info.maxUploadBytes, keepAliveMs });
   actionRoutes(app, ports, { maxUploadBytes: info.maxUploadBytes });
   sessionRoutes(app, ports, { ...info, keepAliveMs, hasIceServers: iceServers !== undefined });
+  recordingRoutes(app, ports.recordings);
   whepRoutes(app, ports.sessions, {
     ...options.whep,
     ...(iceServers === undefined ? {} : { iceServers }),

@@ -8,7 +8,8 @@ export interface RouteText {
   readonly method: Method;
   /** With parameters in braces, as OpenAPI writes them. */
   readonly path: string;
-  readonly tag: 'legacy' | 'avatars' | 'sessions' | 'whep' | 'whip' | 'livetalking' | 'operations';
+  readonly tag:
+    'legacy' | 'avatars' | 'sessions' | 'recordings' | 'whep' | 'whip' | 'livetalking' | 'operations';
   readonly summary: string;
   /** Media type -> schema of the request's body. */
   readonly body?: Readonly<Record<string, z.ZodType>>;
@@ -69,9 +70,11 @@ const REFUSAL_TEXT: Readonly<Record<number, string>> = {
   412: 'If-Match is stale',
   413: 'The body is too large',
   415: 'Not a media type that is accepted here, or not decodable',
+  416: 'No byte of that range is there',
   422: 'A value does not validate',
   428: 'If-Match is required',
   429: 'Too many requests; Retry-After says when',
   501: 'Not configured on this server',
   503: 'No capacity; Retry-After says when',
+  507: 'No room for it',
 };

@@ -17,7 +17,8 @@ export const cors: MiddlewareHandler = async function cors(c, next) {
     return c.body(null, whep === undefined ? 204 : 200, {
       ...CORS_HEADERS,
       'Access-Control-Allow-Methods': METHODS,
-      'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Match, Last-Event-ID, Idempotency-Key',
+      'Access-Control-Allow-Headers':
+        'Authorization, Content-Type, If-Match, If-Range, Range, Last-Event-ID, Idempotency-Key',
       'Access-Control-Max-Age': '86400',
       ...whep,
     });
@@ -30,7 +31,7 @@ export const cors: MiddlewareHandler = async function cors(c, next) {
 const CORS_HEADERS: Readonly<Record<string, string>> = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Expose-Headers':
-    'Link, Location, ETag, Accept-Patch, Accept-Post, Retry-After, ID, X-Session-ID',
+    'Link, Location, ETag, Accept-Patch, Accept-Post, Accept-Ranges, Content-Range, Retry-After, ID, X-Session-ID',
   // Pages that isolate themselves may still show our pictures.
   'Cross-Origin-Resource-Policy': 'cross-origin',
 };

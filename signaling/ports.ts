@@ -7,6 +7,10 @@ import type { Diagnosis } from '../src/session/viewers/diagnosis.js';
 import type { SessionFigures } from '../src/session/viewers/figures.js';
 import type { LiveRate } from '../src/media/upsample.js';
 import type { HeardAt, NumberedEvent } from '../src/session/events/session-events.js';
+import type {
+  RecordingFileView,
+  RecordingView as RecordingInfo,
+} from '../src/session/recording/recordings.js';
 import type { LiveListener } from '../src/session/speech/live-listener.js';
 import type { ListenerSettings, SpeakerSettings } from '../src/session/live-senders.js';
 import type { LiveReport, LiveSpeaker } from '../src/session/speech/live-speaker.js';
@@ -182,6 +186,10 @@ export interface SessionCreateOptions {
 }
 
 export type { NumberedEvent, SessionEvent } from '../src/session/events/session-events.js';
+export type {
+  RecordingFileView,
+  RecordingView as RecordingInfo,
+} from '../src/session/recording/recordings.js';
 export type { SpeechMode, UtteranceView as UtteranceInfo } from '../src/session/speech/utterance-book.js';
 
 /** An action that plays. */
@@ -311,6 +319,29 @@ export interface TalkPort {
   closeListener(id: string, listener: LiveListener): void;
   /** Goes on with what was interrupted. Throws session-not-found, utterance-closed if there is nothing. */
   resume(id: string): { resumed: string[] };
+}
+
+/** Recordings of sessions, those that run and those that are over. */
+export interface RecordingsPort {
+  /** Throws session-not-found, session-closed, recording-exists, storage-full. */
+  start(sessionId: string, asked: { maxLengthS?: number; maxBytes?: number }): Promise<RecordingInfo>;
+  /** The one that runs, or the newest. Throws recording-not-found. */
+  ofSession(sessionId: string): RecordingInfo;
+  /** Resolves when the file is whole; of one that is over, at once. Throws recording-not-found. */
+  stop(sessionId: string): Promise<RecordingInfo>;
+  /** Newest first. */
+  list(sessionId?: string): RecordingInfo[];
+  /** Throws recording-not-found. */
+  get(id: string): RecordingInfo;
+  /** Throws recording-not-found, file-not-found. */
+  webm(id: string): RecordingFileView;
+  /**
+   * Undefined while it is being made, which the first call begins. Throws recording-not-found, recording-running,
+   * file-not-found, not-supported, storage-full, no-capacity, ffmpeg-failed, timeout.
+   */
+  mp4(id: string): RecordingFileView | undefined;
+  /** Throws recording-not-found, recording-running. */
+  delete(id: string): Promise<void>;
 }
 
 /** The server's test of its own connections. */

@@ -23,6 +23,10 @@ export const STATUS_OF: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   'sender-exists': 409,
   'utterance-not-found': 404,
   'utterance-closed': 409,
+  'recording-not-found': 404,
+  'recording-exists': 409,
+  'recording-running': 409,
+  'storage-full': 507,
   'sdp-invalid': 400,
   'sdp-unsupported': 422,
   'no-capacity': 503,
@@ -47,6 +51,7 @@ const TITLE_OF: Readonly<Record<number, string>> = {
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
   422: 'Unprocessable Content',
   428: 'Precondition Required',
   429: 'Too Many Requests',
@@ -55,6 +60,7 @@ const TITLE_OF: Readonly<Record<number, string>> = {
   502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
+  507: 'Insufficient Storage',
 };
 
 /** One value of a request that does not validate. `loc` starts with where it was: body, path, query. */

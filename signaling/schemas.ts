@@ -293,6 +293,7 @@ export const sessionSchema = z
       utterances: z.string(),
       audio: z.string(),
       events: z.string(),
+      recording: z.string(),
       iceServers: z.string().optional(),
     }),
   })

@@ -114,6 +114,8 @@ function translate(event: SessionEvent): Told | undefined {
     case 'session.avatar':
     case 'action.started':
     case 'action.ended':
+    case 'recording.started':
+    case 'recording.ended':
     case 'session.ending':
     case 'utterance.accepted':
     case 'utterance.started':

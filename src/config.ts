@@ -67,6 +67,10 @@ const schema = z
       })
       .default('info'),
     maxUploadMb: integer(1, 65_536).default(512),
+    recordingsDir: text.optional(),
+    recordingMaxLengthS: integer(1, 604_800).default(3600),
+    recordingMaxMb: integer(1, 1_048_576).default(2048),
+    recordingsBudgetMb: integer(1, 1_073_741_824).default(10_240),
     ffmpegBin: z.string().optional(),
     publicHosts: z.array(z.string().min(1, 'must not be empty')).default([]),
     icePortRange: z
@@ -216,13 +220,14 @@ const schema = z
 type Parsed = z.infer<typeof schema>;
 export type Config = Omit<
   Parsed,
-  'workers' | 'musetalkDir' | 'wav2lipModel' | 'onnxThreads' | 'resultDir'
+  'workers' | 'musetalkDir' | 'wav2lipModel' | 'onnxThreads' | 'resultDir' | 'recordingsDir'
 > & {
   workers: number;
   musetalkDir: string;
   wav2lipModel: string;
   onnxThreads: number;
   resultDir: string;
+  recordingsDir: string;
 };
 
 /** Thrown for a wrong command line; `problems` holds one line each. main prints them and exits with status 2. */
@@ -273,6 +278,7 @@ export function readConfig(
     wav2lipModel: path.resolve(parsed.data.wav2lipModel ?? path.join(modelsDir, 'wav2lip', 'wav2lip.onnx')),
     onnxThreads: parsed.data.onnxThreads ?? availableParallelism(),
     resultDir: path.resolve(parsed.data.resultDir ?? path.join(dataDir, 'results')),
+    recordingsDir: path.resolve(parsed.data.recordingsDir ?? path.join(dataDir, 'recordings')),
     mediaRoots: roots.map((root) => path.resolve(root)),
     workers: parsed.data.workers ?? Math.max(1, Math.floor(availableParallelism() / 2)),
   };

@@ -22,6 +22,10 @@ export type ErrorCode =
   | 'sender-exists' // a session has one sender of live sound of each kind
   | 'utterance-not-found'
   | 'utterance-closed' // it takes no more sound, or cannot go on
+  | 'recording-not-found'
+  | 'recording-exists' // a session has one recording at a time
+  | 'recording-running' // it has to be stopped first
+  | 'storage-full' // no room on the disk, or in what recordings may take of it
   | 'sdp-invalid'
   | 'sdp-unsupported'
   | 'no-capacity' // worth a retry later

@@ -22,6 +22,8 @@ import { Diagnoses, type DiagnosedTransport } from './session/viewers/diagnosis.
 import { localAudiences } from './session/viewers/local-audience.js';
 import { SenderPool } from './session/viewers/sender-pool.js';
 import type { SenderThread } from './session/viewers/sender-thread.js';
+import { RecordingStore } from './session/recording/recording-store.js';
+import { Recordings } from './session/recording/recordings.js';
 import { Sessions, type SessionsOptions } from './session/sessions.js';
 import { createTransportHost } from './transport/create-transport-host.js';
 import type { TransportHost } from './transport/peer-transport.js';
@@ -113,6 +115,17 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     scope.defer(() => engines.close());
     // Asked for by name, it is there or the server does not start; else it loads while the CPU engine serves.
     if (config.engine !== 'auto' && config.engine !== 'cpu') await engines.whenFacesReady();
+    const recordings = new Recordings({
+      store: await RecordingStore.open(config.recordingsDir, log),
+      session: (id) => sessions.recorded(id),
+      ffmpeg,
+      maxMs: config.recordingMaxLengthS * 1000,
+      maxBytes: config.recordingMaxMb * 2 ** 20,
+      budgetBytes: config.recordingsBudgetMb * 2 ** 20,
+      clock: systemClock,
+      log,
+    });
+    scope.defer(() => recordings.close());
     const sessions: Sessions = new Sessions({
       engines,
       ffmpeg,
@@ -152,6 +165,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       actions,
       sessions,
       talk: sessions.talk,
+      recordings,
       diagnosis: new Diagnoses({
         sessions,
         transport: senders.transport,

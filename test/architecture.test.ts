@@ -57,6 +57,7 @@ const SESSION_FOLDERS: Record<string, readonly string[]> = {
   viewers: ['events'],
   speech: ['events', 'viewers'],
   playout: ['events', 'viewers', 'speech'],
+  recording: ['events', 'viewers', 'playout'],
 };
 
 /** Each outside library or global has one door. */

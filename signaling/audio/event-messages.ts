@@ -34,6 +34,8 @@ export function eventMessages(
     case 'session.avatar':
     case 'action.started':
     case 'action.ended':
+    case 'recording.started':
+    case 'recording.ended':
     case 'session.viewers':
     case 'session.ending':
     case 'session.ended':

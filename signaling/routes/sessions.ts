@@ -198,6 +198,7 @@ export function sessionRoutes(
       /** A WebSocket. */
       audio: `/v1/sessions/${info.id}/audio`,
       events: `/v1/sessions/${info.id}/events`,
+      recording: `/v1/sessions/${info.id}/recording`,
       // A HEAD there names them in its Links, before an offer is made.
       ...(options.hasIceServers ? { iceServers: `/whep/${info.id}` } : {}),
     };

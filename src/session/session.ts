@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { MouthTuning } from '../engine/engine.js';
 import { AppError, toAppError } from '../errors.js';
 import { Downsampler48To16 } from '../media/resample.js';
+import type { RenditionName } from '../media/frame.js';
 import {
   frameToSamples,
   msToSamples,
@@ -23,6 +24,7 @@ import type {
   SessionState,
 } from './session-types.js';
 import { SessionOutput, type OutputCut } from './playout/session-output.js';
+import { OutputTaps, type OutputTap } from './playout/output-tap.js';
 import { RenderAhead } from './playout/render-ahead.js';
 import { Recoding } from './playout/recoding.js';
 import { SessionScene } from './playout/session-scene.js';
@@ -72,6 +74,7 @@ export class Session {
   readonly #audience: Audience;
   readonly #watchers: JpegWatchers;
   readonly #output: SessionOutput;
+  readonly #taps: OutputTaps;
   readonly #downsampler = new Downsampler48To16();
   readonly #pictures: PictureStream;
   /** Who is seen. */
@@ -142,6 +145,7 @@ export class Session {
       onJoined: () => this.#tellViewers(),
       onGone: () => this.#tellViewers(),
     });
+    this.#taps = new OutputTaps(options.log);
     this.#watchers = new JpegWatchers((count) => {
       this.#pictures.current?.setJpeg(count > 0);
       this.#tellViewers();
@@ -175,8 +179,14 @@ export class Session {
       fps: options.fps,
       sound: this.#sound,
       sinks: {
-        sound: (sound, mediaSamples) => this.#audience.sendSound(sound, mediaSamples),
-        picture: (renditions) => this.#audience.sendPicture(renditions, options.fps),
+        sound: (sound, mediaSamples) => {
+          this.#audience.sendSound(sound, mediaSamples);
+          this.#taps.sound(sound, mediaSamples);
+        },
+        picture: (renditions) => {
+          this.#audience.sendPicture(renditions, options.fps);
+          this.#taps.picture(renditions);
+        },
         jpeg: (picture) => this.#watchers.push(picture.data),
       },
       meter: this.#metrics,
@@ -395,7 +405,11 @@ export class Session {
 
   #serveDemand(): AudienceDemand {
     const { demand } = this.#audience;
-    this.#renditions?.serve(demand.renditions, this.#options.clock.now());
+    const renditions = this.#renditions;
+    if (renditions !== undefined) {
+      const tapped = this.#taps.demand(renditions.top);
+      renditions.serve(new Set([...demand.renditions, ...tapped]), this.#options.clock.now());
+    }
     this.#sound.serve(demand);
     return demand;
   }
@@ -403,6 +417,19 @@ export class Session {
   /** WebRTC viewers, by their ids: how they are told apart and spoken with. */
   get audience(): Pick<Audience, 'size' | 'etagOf' | 'trickle' | 'restartIce' | 'remove'> {
     return this.#audience;
+  }
+
+  /**
+   * One more receiver of what leaves, until it is taken off or the session ends. It begins to get pictures with a key
+   * picture. @throws session-closed
+   */
+  tap(tap: OutputTap): { requestKeyframe(rendition: RenditionName): void; remove(): void } {
+    if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
+    this.#taps.add(tap);
+    this.#serveDemand();
+    const requestKeyframe = (rendition: RenditionName) => this.#audience.requestKeyframe(rendition);
+    if (this.#renditions !== undefined) requestKeyframe(this.#renditions.top);
+    return { requestKeyframe, remove: () => this.#taps.remove(tap) };
   }
 
   /** JPEG pictures from now on; encoded only while somebody asks for them. */
@@ -438,7 +465,7 @@ export class Session {
   /** Takes the next 20 ms of sound, and gives it to the engine at once. */
   #feed(nowMs: number): void {
     const pcm = new Int16Array(PIECE_VALUES);
-    this.#speech.feed(pcm, this.#fedSamples, this.viewers > 0, nowMs);
+    this.#speech.feed(pcm, this.#fedSamples, this.viewers + this.#taps.size > 0, nowMs);
     this.#pictures.pushSound(this.#downsampler.push(pcm));
     this.#output.pushSound(pcm, this.#fedSamples);
     this.#fedSamples += OPUS_FRAME_SAMPLES;
@@ -477,7 +504,7 @@ export class Session {
     this.#stopTimer();
     this.#watchers.close();
     this.#audience.close();
-    await Promise.allSettled([this.#pictures.close(), this.#speech.close()]);
+    await Promise.allSettled([this.#pictures.close(), this.#speech.close(), this.#taps.close()]);
     this.#output.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
     this.events.add({ event: 'session.ended', data: { reason } });

@@ -13,6 +13,7 @@ import type { SessionFigures } from './viewers/figures.js';
 import type { Audience, AudienceEvents } from './viewers/audience.js';
 import { newSessionId, Session } from './session.js';
 import type { IdleAction, PlayingAction, SessionScene } from './playout/session-scene.js';
+import type { RecordedSession } from './recording/running-recording.js';
 import type { SessionState } from './session-types.js';
 import type { TransportHost } from '../transport/peer-transport.js';
 import type { LiveReport } from './speech/live-speaker.js';
@@ -210,6 +211,11 @@ export class Sessions {
    */
   subscribe(id: string, listener: (event: NumberedEvent) => void, afterId?: number): () => void {
     return this.#find(id).events.follow(listener, afterId);
+  }
+
+  /** For who records it. @throws session-not-found */
+  recorded(id: string): RecordedSession {
+    return this.#find(id);
   }
 
   usesAvatar(avatarId: string): boolean {

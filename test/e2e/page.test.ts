@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
@@ -98,6 +99,36 @@ describe('the pages', { skip }, () => {
     await page.reload();
     await state(page, 'live');
     for (const id of ['#offer-text', '#offer-chat']) assert.equal(await page.isVisible(id), false);
+    await page.close();
+  });
+
+  test('a visitor records, stops, and saves what was seen and heard', async () => {
+    const { page, faults } = await open('/');
+    await page.waitForFunction(() => document.body.dataset['transport'] === 'webrtc', null, {
+      timeout: 20_000,
+    });
+    await page.click('#record');
+    await page.waitForFunction(
+      () => /^Stop recording \(0:0[2-9]\)$/.test(document.querySelector('#record')?.textContent ?? ''),
+      null,
+      { timeout: 20_000 },
+    );
+    assert.equal(await page.getAttribute('#record', 'aria-pressed'), 'true');
+    await page.click('#record');
+    await page.waitForSelector('#recording-webm');
+    assert.match((await page.textContent('#recording-webm')) ?? '', /^Save 0:0\d as WebM \(\d\.\d MB\)$/);
+    const saving = page.waitForEvent('download');
+    await page.click('#recording-webm');
+    const saved = await saving;
+    assert.match(saved.suggestedFilename(), /\.webm$/);
+    assert.equal((await readFile(await saved.path())).subarray(0, 4).toString('hex'), '1a45dfa3');
+    if ((await findFfmpeg({ log: silentLog })).codesH264) {
+      const making = page.waitForEvent('download', { timeout: 60_000 });
+      await page.click('#recording-mp4');
+      assert.match((await making).suggestedFilename(), /\.mp4$/);
+    }
+    assert.equal(await page.textContent('#record'), 'Record');
+    assert.deepEqual(faults, []);
     await page.close();
   });
 

@@ -29,6 +29,7 @@ import type { SpokenText } from '../../src/session/texts.js';
 import type { InterruptedView } from '../../src/session/talks.js';
 import type { InletReport } from '../../src/session/speech/utterance-inlets.js';
 import { deferred } from './deferred.js';
+import { FakeRecordings } from './fake-recordings.js';
 import { silentLog } from '../../src/lib/log.js';
 
 const CREATED_AT_UNIX_S = 1_234_567_890.123;
@@ -581,6 +582,7 @@ export interface FakeServer {
   readonly avatars: FakeAvatars;
   actions: FakeActions;
   readonly sessions: FakeSessions;
+  readonly recordings: FakeRecordings;
   readonly diagnosis: FakeDiagnosis;
   readonly dir: string;
   readonly uploadsDir: string;
@@ -606,12 +608,14 @@ export async function fakeServer(
   const actions = new FakeActions(avatars);
   const sessions = new FakeSessions(avatars);
   const diagnosis = new FakeDiagnosis();
+  const recordings = new FakeRecordings();
   const app = createApp(
     {
       avatars,
       actions,
       sessions,
       talk: sessions,
+      recordings,
       diagnosis,
       paths: new FakePaths(uploadsDir),
       log: silentLog,
@@ -630,6 +634,7 @@ export async function fakeServer(
     avatars,
     actions,
     sessions,
+    recordings,
     diagnosis,
     dir,
     uploadsDir,

@@ -247,3 +247,40 @@ export async function interrupt(session: Session): Promise<void> {
 export async function changeAvatar(session: Session, avatar: string): Promise<void> {
   await request(at('sessions', session.id), { ...json({ avatar }), method: 'PATCH' });
 }
+
+export interface Recording {
+  id: string;
+  state: 'recording' | 'finished' | 'recovered';
+  durationMs: number;
+  sizeBytes: number;
+  mp4?: { state: 'making' | 'ready' | 'failed'; progress: number };
+}
+
+const recordingAt = (session: Session): string => at('sessions', session.id, '/recording');
+
+/** Where a recording's file lies, for a link. */
+export function recordingUrl(recording: Recording, format: 'webm' | 'mp4' = 'webm'): string {
+  return withToken(`/v1/recordings/${encodeURIComponent(recording.id)}/file?format=${format}`);
+}
+
+export async function startRecording(session: Session): Promise<void> {
+  await request(recordingAt(session), { method: 'POST' });
+}
+
+/** The one that runs, or the newest of the session, which may be gone. */
+export async function getRecording(session: Session): Promise<Recording> {
+  return (await (await request(recordingAt(session))).json()) as Recording;
+}
+
+export async function stopRecording(session: Session): Promise<Recording> {
+  return (await (await request(recordingAt(session), { method: 'DELETE' })).json()) as Recording;
+}
+
+/** How far it is (0..1); undefined when it is there. */
+export async function askForMp4(recording: Recording): Promise<number | undefined> {
+  const url = `/v1/recordings/${encodeURIComponent(recording.id)}/file?format=mp4`;
+  // Of a file that is there one byte will do.
+  const response = await request(url, { headers: { range: 'bytes=0-0' } });
+  if (response.status !== 202) return undefined;
+  return ((await response.json()) as Recording).mp4?.progress ?? 0;
+}

@@ -6,6 +6,7 @@ import { CreateForm } from './create-form.js';
 import { byId, sentence } from './dom.js';
 import { figuresLine } from './figures.js';
 import { Microphone } from './microphone.js';
+import { RecordingPanel } from './recording.js';
 import { SessionLink, type LinkState } from './session-link.js';
 import { SpeakForm } from './speak-form.js';
 
@@ -66,6 +67,13 @@ class Studio {
       isTaken: (id) => this.#avatars.has(id),
       onChange: (avatar) => this.#keep(avatar),
       onReady: (avatar) => this.#select(avatar),
+    });
+    new RecordingPanel({
+      session: async () => {
+        if (!this.#link) throw new Error('Please choose or create an avatar first.');
+        return this.#link.whenLive(8000);
+      },
+      onError: (text) => (this.#message.textContent = text),
     });
     this.#stopButton.onclick = () => void this.#stop();
     this.#muteButton.onclick = () => this.#mute(!this.#video.muted);

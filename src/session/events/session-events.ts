@@ -46,6 +46,10 @@ export type SessionEvent =
   | EventOf<'utterance.rendering-failed', { utteranceId: string; message: string }>
   /** After the count changed; a viewer that left is unknown by then. */
   | EventOf<'session.viewers', { viewers: number }>
+  /** The file begins at this media time: what happens at `mediaMs` of an event is at the difference in the file. */
+  | EventOf<'recording.started', { recordingId: string; mediaMs: number }>
+  /** It can be fetched whole. */
+  | EventOf<'recording.ended', { recordingId: string; reason: string; durationMs: number; sizeBytes: number }>
   /** It ends in so long, unless somebody uses it. */
   | EventOf<'session.ending', { reason: string; inMs: number }>
   | EventOf<'session.ended', { reason: string }>;

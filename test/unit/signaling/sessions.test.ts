@@ -32,6 +32,7 @@ describe('/v1/sessions', () => {
       audio: '/v1/sessions/s1/audio',
       whip: '/whip/s1',
       events: '/v1/sessions/s1/events',
+      recording: '/v1/sessions/s1/recording',
     });
     assert.deepEqual(server.sessions.created, [{ avatarId: 'anna', fps: 30 }]);
   });
