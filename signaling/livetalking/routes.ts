@@ -1,16 +1,19 @@
 import { z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { AppError, isAppError } from '../../src/errors.js';
 import type { Log } from '../../src/lib/log.js';
 import { route, type RouteText } from '../describe.js';
-import type { AvatarsPort, MediaPathsPort, SessionsPort, TalkPort } from '../ports.js';
+import type { AvatarsPort, MediaPathsPort, RecordingsPort, SessionsPort, TalkPort } from '../ports.js';
 import { validate } from '../request-body.js';
 import { readOfferBody, SDP } from '../sdp-http.js';
 import { sseResponse } from '../sse.js';
+import { AVATAR_ID } from '../schemas.js';
 import { discard, receiveForm } from '../uploads.js';
 import { avatarTaskRoutes } from './avatar-task-routes.js';
 import { enveloped, jsonBody, ok } from './envelope.js';
 import { Guests } from './guests.js';
-import { audioTypeSchema, humanSchema, offerSchema, recordSchema, sessionSchema } from './schemas.js';
+import { recordRoutes } from './record-routes.js';
+import { audioTypeSchema, humanSchema, offerSchema, sessionSchema } from './schemas.js';
 import { followSpeech, type SpeechStatus } from './speech-events.js';
 
 export interface LiveTalkingOptions {
@@ -24,10 +27,17 @@ export interface LiveTalkingOptions {
 /** The HTTP API of LiveTalking over our sessions: see livetalking.md. */
 export function liveTalkingRoutes(
   app: OpenAPIHono,
-  ports: { avatars: AvatarsPort; sessions: SessionsPort; talk: TalkPort; paths: MediaPathsPort; log: Log },
+  ports: {
+    avatars: AvatarsPort;
+    sessions: SessionsPort;
+    talk: TalkPort;
+    recordings: RecordingsPort;
+    paths: MediaPathsPort;
+    log: Log;
+  },
   options: LiveTalkingOptions & { maxUploadBytes: number; keepAliveMs: number; nowMs: () => number },
 ): void {
-  const { sessions, talk, paths, log } = ports;
+  const { sessions, talk, recordings, paths, log } = ports;
   const limits = { uploadsDir: paths.uploadsDir, maxUploadBytes: options.maxUploadBytes };
   const guests = new Guests(sessions, options);
 
@@ -171,6 +181,24 @@ export function liveTalkingRoutes(
     }),
   );
 
+  post(
+    '/set_audiotype',
+    {
+      summary: 'Play an action of the avatar; 0 ends it',
+      body: { 'application/json': audioTypeSchema },
+    },
+    async (c) => {
+      const { sessionid: id, audiotype } = await jsonBody(c, audioTypeSchema);
+      sessions.get(id);
+      await act(id, audiotype).catch((error: unknown) => {
+        // What has ended already need not be ended.
+        if (audiotype !== 0 || !isAppError(error, 'action-not-found')) throw error;
+      });
+      return ok(c);
+    },
+  );
+
+  recordRoutes(app, ports);
   avatarTaskRoutes(app, ports, options);
 
   route(
@@ -201,7 +229,7 @@ export function liveTalkingRoutes(
         sessions: sessions.list().map(({ id, state, engine, avatar }) => ({
           sessionid: id,
           speaking: state === 'speaking',
-          recording: false,
+          recording: isRecording(id),
           model: engine,
           avatar_id: avatar,
           REF_FILE: guests.get(id)?.voice ?? options.config['REF_FILE'] ?? '',
@@ -212,8 +240,26 @@ export function liveTalkingRoutes(
       }),
     ),
   );
-  void audioTypeSchema;
-  void recordSchema;
+
+  /** By the offer's custom_config, or by an action whose name is the number. */
+  async function act(id: string, audiotype: number): Promise<void> {
+    if (audiotype === 0) {
+      sessions.stopActing(id);
+      return;
+    }
+    const custom = guests.get(id)?.customs.find((one) => one.audiotype === audiotype);
+    // A clip is a folder of pictures there.
+    const name = custom?.imgpath?.split(/[\\/]/).findLast((part) => part !== '') ?? String(audiotype);
+    if (!AVATAR_ID.test(name))
+      throw new AppError('action-not-found', `there is no action "${name.slice(0, 80)}"`);
+    const audioPath = custom?.audiopath ? await paths.resolve(custom.audiopath) : undefined;
+    await sessions.act(id, { name, times: 1 });
+    if (audioPath !== undefined) await talk.say(id, { audioPath });
+  }
+
+  function isRecording(id: string): boolean {
+    return recordings.list(id).some(({ state }) => state === 'recording');
+  }
 }
 
 const whepQuery = offerSchema.pick({ avatar: true, refaudio: true, custom_config: true });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { findFfmpeg } from '../../src/adapters/ffmpeg.js';
+import { silentLog } from '../../src/lib/log.js';
 import { LiveTalkingClient, type Envelope } from '../helpers/livetalking-client.js';
 import { startTestServer, until, type TestServer } from '../helpers/server.js';
 import { startStandIn, type StandIn } from '../helpers/speech-stand-in.js';
@@ -189,6 +191,71 @@ describe("LiveTalking's API", () => {
     assert.doesNotMatch(JSON.stringify(config), /secret-key-1|127\.0\.0\.1|\/tmp/);
   });
 
+  it('records what is seen, and hands it out as an MP4', async (t) => {
+    const one = await joined();
+    await one.viewer.until('a picture', ({ frames }) => frames > 0);
+    const record = (type: string): Promise<Envelope> =>
+      one.post('/record', { sessionid: one.sessionid, type });
+    assert.equal((await fetch(`${server.url}/record/${one.sessionid}`)).status, 404);
+    assert.deepEqual(await record('end_record'), OK, 'what does not run need not be ended');
+    assert.deepEqual(await record('start_record'), OK);
+    assert.deepEqual(await record('start_record'), OK, 'once is enough');
+    assert.equal((await sessionsOf())[0]!['recording'], true);
+    assert.equal((await fetch(`${server.url}/record/${one.sessionid}`)).status, 404, 'it still runs');
+    await one.human('This is kept for later.');
+    await until('it to be spoken', async () => ((await one.isSpeaking()) ? true : undefined));
+    await until('it to be over', async () => ((await one.isSpeaking()) ? undefined : true));
+    assert.deepEqual(await record('end_record'), OK);
+    failed(await record('pause_record'), /type/);
+    failed(await one.post('/record', { sessionid: 'nobody', type: 'start_record' }), 'session not found');
+    const { codesH264 } = await findFfmpeg({ log: silentLog });
+    if (!codesH264) {
+      t.diagnostic('this ffmpeg codes no H.264: no MP4');
+      return;
+    }
+    const response = await fetch(`${server.url}/record/${one.sessionid}`);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('content-type'), 'video/mp4');
+    const film = Buffer.from(await response.arrayBuffer());
+    assert.equal(film.toString('latin1', 4, 8), 'ftyp');
+    assert.equal((await fetch(`${server.url}/record/${encodeURIComponent('../x')}`)).status, 404);
+  });
+
+  it('set_audiotype plays an action, by the custom_config of the offer or by its number', async () => {
+    const photo = await readFile('web/public/demo/portrait.jpg');
+    for (const name of ['wave', '3']) {
+      const body = new FormData();
+      body.append('name', name);
+      body.append('file', new Blob([photo]), 'wave.jpg');
+      const made = await fetch(`${server.url}/v1/avatars/demo/actions`, { method: 'POST', body });
+      assert.equal(made.status, 202, await made.text());
+      await until('the action', async () => {
+        const info = await (await fetch(`${server.url}/v1/avatars/demo/actions/${name}`)).json();
+        return (info as { state: string }).state === 'ready' || undefined;
+      });
+    }
+    const one = await joined({
+      custom_config: '[{"audiotype":2,"imgpath":"data/customvideo/wave/","audiopath":""}]',
+    });
+    const action = async (): Promise<string | undefined> => {
+      const info = (await (await fetch(`${server.url}/v1/sessions/${one.sessionid}`)).json()) as Acting;
+      return info.action?.name;
+    };
+    const set = (audiotype: number): Promise<Envelope> =>
+      one.post('/set_audiotype', { sessionid: one.sessionid, audiotype });
+    assert.deepEqual(await set(2), OK);
+    assert.equal(await action(), 'wave');
+    assert.deepEqual(await set(3), OK);
+    assert.equal(await action(), '3');
+    assert.deepEqual(await set(0), OK);
+    await until('the action to end', async () => ((await action()) === undefined ? true : undefined));
+    assert.deepEqual(await set(0), OK);
+    failed(await set(4), /action/);
+    failed(await one.post('/set_audiotype', { sessionid: 'nobody', audiotype: 2 }), 'session not found');
+    const { customopt } = (await sessionsOf())[0]!;
+    assert.equal((customopt as object[]).length, 1);
+  });
+
   it('avatars are made as tasks', async () => {
     const one = client();
     const made = await one.form('/api/avatar/task', {
@@ -239,6 +306,10 @@ describe("LiveTalking's API", () => {
     await other.viewer.until('a picture of the new one', ({ frames }) => frames > 0);
   });
 });
+
+interface Acting {
+  readonly action?: { readonly name: string };
+}
 
 it("LiveTalking's API is not there unless it is switched on, and needs the token where there is one", async (t) => {
   const off = await startTestServer();
