@@ -8,7 +8,7 @@ export interface Envelope {
 
 /** Speaks to a server exactly as the pages and scripts of LiveTalking do. */
 export class LiveTalkingClient {
-  readonly viewer = new WrtcClient(['video', 'audio']);
+  #viewer: WrtcClient | undefined;
   readonly #url: string;
   sessionid = '';
   /** Data of the unnamed events, once `listen` was called. */
@@ -17,6 +17,15 @@ export class LiveTalkingClient {
 
   constructor(url: string) {
     this.#url = url;
+  }
+
+  /** Made when it is first asked for, and to be closed: an open one keeps the process alive. */
+  get viewer(): WrtcClient {
+    return (this.#viewer ??= new WrtcClient(['video', 'audio']));
+  }
+
+  close(): void {
+    this.#viewer?.close();
   }
 
   /** Gathers every candidate, then offers. Returns the answer's JSON where it is a refusal. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { findFfmpeg } from '../../src/adapters/ffmpeg.js';
-import { silentLog } from '../../src/lib/log.js';
 import { LiveTalkingClient, type Envelope } from '../helpers/livetalking-client.js';
-import { startTestServer, until, type TestServer } from '../helpers/server.js';
+import { makeMedia, testFfmpeg } from '../helpers/media.js';
+import { postJsonTo, startTestServer, until, type TestServer } from '../helpers/server.js';
 import { startStandIn, type StandIn } from '../helpers/speech-stand-in.js';
 import { toneWav } from '../helpers/tone.js';
 
@@ -30,7 +30,7 @@ describe("LiveTalking's API", () => {
     await service.close();
   });
   afterEach(async () => {
-    for (const { viewer } of clients.splice(0)) viewer.close();
+    for (const one of clients.splice(0)) one.close();
     await until('every session to be gone with its viewer', async () =>
       (await sessionsOf()).length === 0 ? true : undefined,
     );
@@ -68,7 +68,7 @@ describe("LiveTalking's API", () => {
         ...{ REF_FILE: 'anna', transport: 'webrtc', batch_size: 1, customopt: [] },
       },
     ]);
-    one.viewer.close();
+    one.close();
     await until('the session to be gone', async () => ((await sessionsOf()).length === 0 ? true : undefined));
     failed(await one.human('Hello?'), 'session not found');
   });
@@ -91,7 +91,7 @@ describe("LiveTalking's API", () => {
     assert.equal(service.requests[0]!.body.voice, 'zh-CN-YunxiaNeural', 'the voice of the offer');
     assert.deepEqual(await one.human('Other voice.', { tts: { voice: 'bella', emotion: 'glad' } }), OK);
     await until('the request', () => service.requests.at(-1)!.body.voice === 'bella' || undefined);
-    one.viewer.close();
+    one.close();
     await ended;
   });
 
@@ -149,7 +149,7 @@ describe("LiveTalking's API", () => {
     // Who leaves before it is connected is missed only after half a minute.
     const accepted = many.filter(({ sessionid }) => sessionid !== '');
     await Promise.all(accepted.map(({ viewer }) => viewer.until('a picture', ({ frames }) => frames > 0)));
-    for (const one of many) one.viewer.close();
+    for (const one of many) one.close();
     await until('room', async () => ((await sessionsOf()).length === 0 ? true : undefined));
     failed(await client().post('/offer', { sdp: 'no sdp', type: 'offer' }), /./);
     failed(await client().offer({ avatar: 'nobody' }), /nobody/);
@@ -208,7 +208,7 @@ describe("LiveTalking's API", () => {
     assert.deepEqual(await record('end_record'), OK);
     failed(await record('pause_record'), /type/);
     failed(await one.post('/record', { sessionid: 'nobody', type: 'start_record' }), 'session not found');
-    const { codesH264 } = await findFfmpeg({ log: silentLog });
+    const { codesH264 } = await testFfmpeg();
     if (!codesH264) {
       t.diagnostic('this ffmpeg codes no H.264: no MP4');
       return;
@@ -222,13 +222,13 @@ describe("LiveTalking's API", () => {
   });
 
   it('set_audiotype plays an action, by the custom_config of the offer or by its number', async () => {
-    const photo = await readFile('web/public/demo/portrait.jpg');
+    await makeMedia([
+      ...['-loop', '1', '-i', 'web/public/demo/portrait.jpg', '-t', '3', '-r', '25', '-pix_fmt', 'yuv420p'],
+      ...['-c:v', 'mpeg4', '-q:v', '2', path.join(server.dataDir, 'clip.mp4')],
+    ]);
     for (const name of ['wave', '3']) {
-      const body = new FormData();
-      body.append('name', name);
-      body.append('file', new Blob([photo]), 'wave.jpg');
-      const made = await fetch(`${server.url}/v1/avatars/demo/actions`, { method: 'POST', body });
-      assert.equal(made.status, 202, await made.text());
+      const made = await postJsonTo(server, '/v1/avatars/demo/actions', { name, path: 'clip.mp4' });
+      assert.equal(made.status, 202, JSON.stringify(made.json));
       await until('the action', async () => {
         const info = await (await fetch(`${server.url}/v1/avatars/demo/actions/${name}`)).json();
         return (info as { state: string }).state === 'ready' || undefined;
