@@ -17,6 +17,8 @@ import { Utterance } from './speech/utterance.js';
 /** Sound that waits before text begins to be heard, and before it goes on where the service was too slow. */
 const FIRST_HOLD_MS = 100;
 const NEXT_HOLD_MS = 250;
+/** Texts of a session whose sound is made: the one that plays and the next. The others take memory and requests later. */
+const MADE_AT_ONCE = 2;
 
 export interface TextOptions {
   readonly speech?: { readonly service: SpeechService; readonly pcmRate: LiveRate };
@@ -37,6 +39,8 @@ export interface SpokenText {
 export class Texts {
   readonly #options: TextOptions;
   readonly #histories = new WeakMap<Session, ChatHistory>();
+  /** What is not read to its end, in the order in which it came. */
+  readonly #toMake = new WeakMap<Session, readonly TextSpeech[]>();
 
   constructor(options: TextOptions) {
     this.#options = options;
@@ -99,16 +103,24 @@ export class Texts {
     { voice, mode = 'append' }: SpokenText,
   ): { id: string; speech: TextSpeech } {
     const speech = new TextSpeech(sentences, (text, signal) => this.#synthesize(text, voice, signal));
-    const utterance = new Utterance(randomUUID(), (signal) => speech.sound(signal));
+    const made = (): void => this.#made(session, speech);
+    const utterance = new Utterance(randomUUID(), (signal) => soundOf(speech, signal, made));
     const waits = (holdMs: number): boolean =>
       utterance.lengthSamples === undefined && utterance.waitingSamples < msToSamples(holdMs);
     try {
       const over = session.say(utterance, {
         mode,
         live: {
-          heldAt: () => waits(FIRST_HOLD_MS),
+          heldAt: () => {
+            // It is the next, whatever came before it.
+            speech.start();
+            return waits(FIRST_HOLD_MS);
+          },
           waitsForMore: () => waits(NEXT_HOLD_MS),
-          onDropped: () => speech.hold(),
+          onDropped: () => {
+            speech.hold();
+            made();
+          },
           onResumed: () => speech.goOn(),
           captions: () => speech.begun,
         },
@@ -118,7 +130,21 @@ export class Texts {
       void utterance.close();
       throw error;
     }
+    this.#toMake.set(session, [...(this.#toMake.get(session) ?? []), speech]);
+    this.#startNext(session);
     return { id: utterance.id, speech };
+  }
+
+  #made(session: Session, speech: TextSpeech): void {
+    this.#toMake.set(
+      session,
+      (this.#toMake.get(session) ?? []).filter((one) => one !== speech),
+    );
+    this.#startNext(session);
+  }
+
+  #startNext(session: Session): void {
+    for (const speech of (this.#toMake.get(session) ?? []).slice(0, MADE_AT_ONCE)) speech.start();
   }
 
   async *#synthesize(
@@ -132,6 +158,18 @@ export class Texts {
     const sent = await service.speak(text, { voice, signal });
     const pcmRate = service.format === 'pcm' ? speech.pcmRate : undefined;
     yield* soundOfSent(sent, { pcmRate, ffmpeg, folder: uploadsDir, signal });
+  }
+}
+
+async function* soundOf(
+  speech: TextSpeech,
+  signal: AbortSignal,
+  onMade: () => void,
+): AsyncGenerator<Int16Array> {
+  try {
+    yield* speech.sound(signal);
+  } finally {
+    onMade();
   }
 }
 

@@ -103,6 +103,38 @@ describe('text that is spoken', () => {
     client.socket.close();
   });
 
+  it('of many texts, two are made at once; all are heard in their order, one that interrupts first', async () => {
+    service.speed = 2;
+    const { client, at } = await open();
+    const ids: string[] = [];
+    for (const name of ['One', 'Two', 'Three', 'Four'])
+      ids.push(await say(at, { text: `Text number ${name}. Its end.` }));
+    await until('the first requests', () => service.requests.length >= 4 || undefined);
+    assert.ok(!service.spoken().some((text) => /Three|Four/.test(text)), service.spoken().join(' '));
+    await client.message('utterance.started');
+    ids.splice(1, 0, await say(at, { text: 'At once!', mode: 'interrupt' }));
+    await client.message('utterance.ended', ({ utteranceId }) => utteranceId === ids.at(-1));
+    const started = client.told.filter(({ type }) => type === 'utterance.started');
+    assert.deepEqual(
+      started.map(({ utteranceId }) => utteranceId),
+      ids,
+    );
+    client.socket.close();
+  });
+
+  it('ends its requests with its session', async () => {
+    service.speed = 0.5;
+    const { client, at } = await open();
+    await say(at, { text: 'Never to its end. And no more.' });
+    await until('the requests', () => service.requests.length === 2 || undefined);
+    assert.equal((await fetch(server.url + at, { method: 'DELETE' })).status, 204);
+    await until(
+      'them to be given up',
+      () => service.requests.every(({ isAborted }) => isAborted) || undefined,
+    );
+    client.socket.close();
+  });
+
   it('can be interrupted at once: the requests end, nothing is heard; resume makes the rest', async () => {
     service.speed = 0.5;
     const { client, at } = await open();

@@ -23,7 +23,7 @@ interface Entry {
 
 /**
  * Speech that is made from text while it is spoken: sentences in, one utterance's sound out (`sound`), without a sample
- * between them where the service is faster than speech. `hold` gives up every request that is under way, be it for sound
+ * between them where the service is faster than speech. No sound is asked for before `start`. `hold` gives up every request that is under way, be it for sound
  * or for more text; `goOn` makes what was not made. What fails ends it: sound that came before is spoken.
  */
 export class TextSpeech {
@@ -34,6 +34,7 @@ export class TextSpeech {
   #takenSamples = 0;
   #allKnown = false;
   #error: unknown;
+  #isStarted = false;
   #isHeld = false;
   #change: () => void = () => {};
 
@@ -89,6 +90,14 @@ export class TextSpeech {
     this.#change();
   }
 
+  /** Its turn comes: sound may be asked for. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#startRequests();
+    this.#change();
+  }
+
   /** As an utterance reads it: interleaved stereo at 48 kHz. @throws what went wrong */
   async *sound(signal: AbortSignal): AsyncGenerator<Int16Array> {
     const stop = (): void => this.hold();
@@ -96,7 +105,7 @@ export class TextSpeech {
     try {
       while (!signal.aborted) {
         const entry = this.#entries[this.#current];
-        if (this.#isHeld) await this.#changed();
+        if (this.#isHeld || !this.#isStarted) await this.#changed();
         else if (entry !== undefined) yield* this.#soundOf(entry);
         else if (this.#error !== undefined) throw this.#error;
         else if (this.#allKnown) return;
@@ -122,7 +131,7 @@ export class TextSpeech {
   }
 
   #startRequests(): void {
-    if (this.#isHeld) return;
+    if (this.#isHeld || !this.#isStarted) return;
     for (const { sound } of this.#entries.slice(this.#current, this.#current + AT_ONCE)) sound.start();
   }
 

@@ -28,6 +28,7 @@ function recorder(): {
 
 const read = async (speech: TextSpeech, signal = new AbortController().signal): Promise<number> => {
   let samples = 0;
+  speech.start();
   for await (const pcm of speech.sound(signal)) samples += pcm.length / 2;
   return samples;
 };
@@ -37,6 +38,7 @@ describe('speech from text', () => {
     const voice = recorder();
     const texts = ['One one.', 'Two.', 'Three three.', 'Four.'];
     const speech = new TextSpeech(texts, voice.speak);
+    speech.start();
     const sound = speech.sound(new AbortController().signal);
     await sound.next();
     assert.deepEqual(voice.asked, texts.slice(0, 2));
@@ -49,6 +51,17 @@ describe('speech from text', () => {
       speech.begun.map(({ offsetSamples }) => offsetSamples),
       [0, 800, 1200, 2400],
     );
+  });
+
+  it('asks for nothing before its turn comes', async () => {
+    const voice = recorder();
+    const speech = new TextSpeech(['One.', 'Two.'], voice.speak);
+    const first = speech.sound(new AbortController().signal).next();
+    await turn();
+    assert.deepEqual(voice.asked, []);
+    speech.start();
+    assert.equal((await first).done, false);
+    assert.deepEqual(voice.asked, ['One.', 'Two.']);
   });
 
   it('waits for text that comes later, and ends with it', async () => {
@@ -70,6 +83,7 @@ describe('speech from text', () => {
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
       isTextStopped = true;
     }, voice.speak);
+    speech.start();
     const sound = speech.sound(new AbortController().signal);
     let samples = 0;
     const take = async (): Promise<boolean> => {
@@ -96,6 +110,7 @@ describe('speech from text', () => {
     const voice = recorder();
     const speech = new TextSpeech(['Good.', 'Bad.', 'Given up.', 'Never.'], voice.speak);
     let samples = 0;
+    speech.start();
     await assert.rejects(async () => {
       for await (const pcm of speech.sound(new AbortController().signal)) samples += pcm.length / 2;
     }, /cannot say Bad/);
@@ -117,6 +132,7 @@ describe('speech from text', () => {
     const voice = recorder();
     const abort = new AbortController();
     const speech = new TextSpeech(['One one one one.', 'Two two two.'], voice.speak);
+    speech.start();
     const sound = speech.sound(abort.signal);
     await sound.next();
     abort.abort();
