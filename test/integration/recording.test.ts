@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { vp8Size } from '../../src/encoder/vp8-size.js';
 import { FlashServer, type FlashSession } from '../helpers/flash-server.js';
 import { temporaryFolder, testFfmpeg } from '../helpers/media.js';
 import { recordedBeepsMs, recordedPictures, skewsMs } from '../helpers/recorded.js';
@@ -150,6 +151,26 @@ describe('recording', () => {
     const otherFile = await download(server, t, silent.id);
     assertGapless(await recordedPictures(otherFile), silent.startMediaMs!);
     assert.deepEqual(await recordedBeepsMs(otherFile), []);
+  });
+
+  it('follows the best rendition that anybody may have, within one file', async (t) => {
+    const session = await server.open();
+    await session.beep();
+    await ask(server, 'POST', recordingOf(session));
+    await recorded(server, session, 1500);
+    await ask(server, 'PATCH', `/v1/sessions/${session.id}`, { quality: 'mid' });
+    await recorded(server, session, 4000);
+    const { id, startMediaMs } = await ask(server, 'DELETE', recordingOf(session));
+    await session.end();
+    const file = await download(server, t, id);
+    const keys = readWebm(await readFile(file)).blocks.filter(({ track, key }) => track === 1 && key);
+    assert.deepEqual(
+      keys.map(({ data }) => vp8Size(data)?.widthPx),
+      [512, 342],
+    );
+    const pictures = await recordedPictures(file);
+    assertGapless(pictures, startMediaMs!);
+    pictures.forEach(({ facts }, i) => assert.equal(facts!.index, pictures[0]!.facts!.index + i));
   });
 
   it('ends at its limit, to the picture, while the session goes on', async (t) => {
