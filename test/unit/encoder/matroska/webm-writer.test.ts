@@ -16,8 +16,7 @@ function write(pictures: number, { keyEvery = 10, fps = 25 } = {}) {
   let packets = 0;
   for (let i = 0; i < pictures; i += 1) {
     const atMs = (i * 1000) / fps;
-    for (; packets * 20 <= atMs + 80; packets += 1)
-      writer.sound(packets * 20, Buffer.from([packets & 0xff]));
+    for (; packets * 20 <= atMs + 80; packets += 1) writer.sound(packets * 20, Buffer.from([packets & 0xff]));
     writer.picture(atMs, i % keyEvery === 0, Buffer.alloc(100, i));
   }
   return { pieces, writer, packets };
@@ -170,7 +169,10 @@ describe('WebM repair', () => {
       const torn = whole.subarray(0, cut);
       const repair = await repairOf(readerOf(torn), torn.length);
       assert.ok(repair !== undefined);
-      assert.equal(repair.keptBytes, ends.findLast((end) => end <= cut));
+      assert.equal(
+        repair.keptBytes,
+        ends.findLast((end) => end <= cut),
+      );
       const mended = ended([torn.subarray(0, repair.keptBytes)], repair);
       const read = readWebm(mended);
       const last = read.blocks.filter(({ track }) => track === VIDEO).at(-1)!;
