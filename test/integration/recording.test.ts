@@ -85,7 +85,7 @@ describe('recording', () => {
     const session = await server.open();
     await session.beep();
     await ask(server, 'POST', recordingOf(session));
-    await recorded(server, session, 7000);
+    await recorded(server, session, 5800);
     const { id, durationMs, sizeBytes, startMediaMs } = await ask(server, 'DELETE', recordingOf(session));
     const file = await download(server, t, id);
     const bytes = await readFile(file);
@@ -96,7 +96,7 @@ describe('recording', () => {
     await assertComplete(server, session, pictures);
     assertInTime(pictures, startMediaMs!);
     const skews = skewsMs(pictures, await recordedBeepsMs(file));
-    assert.ok(skews.length >= 5, `${skews.length} beeps`);
+    assert.ok(skews.length >= 4, `${skews.length} beeps`);
     const worstMs = Math.max(...skews.map(Math.abs));
     t.diagnostic(`WebM: skew ${percentile(skews, 0.5).toFixed(2)} ms, at worst ${worstMs.toFixed(2)}`);
     assert.ok(worstMs <= 2, `${worstMs} ms`);
@@ -122,7 +122,7 @@ describe('recording', () => {
     const mp4Skews = skewsMs(mp4Pictures, await recordedBeepsMs(mp4));
     const mp4WorstMs = Math.max(...mp4Skews.map(Math.abs));
     t.diagnostic(`MP4: skew ${percentile(mp4Skews, 0.5).toFixed(2)} ms, at worst ${mp4WorstMs.toFixed(2)}`);
-    assert.ok(mp4Skews.length >= 5 && mp4WorstMs <= 5, `${mp4WorstMs} ms`);
+    assert.ok(mp4Skews.length >= 4 && mp4WorstMs <= 5, `${mp4WorstMs} ms`);
     await session.end();
     return undefined;
   });
@@ -221,7 +221,7 @@ describe('a recording whose server is killed', () => {
     const session = await first.open();
     await session.beep();
     const { id } = await ask(first, 'POST', recordingOf(session));
-    await recorded(first, session, 6300);
+    await recorded(first, session, 2800);
     const before = await ask(first, 'GET', recordingOf(session));
     const gone = once(first.server.child, 'exit');
     first.server.child.kill('SIGKILL');
@@ -236,7 +236,7 @@ describe('a recording whose server is killed', () => {
     assert.ok(lostMs <= 1000, `${lostMs} ms were lost`);
     const read = readWebm(await readFile(torn));
     assert.equal(read.durationMs, mended.durationMs);
-    assert.ok(read.cues.length >= 2);
+    assert.ok(read.cues.length >= 1);
     const pictures = await recordedPictures(await download(second, t, id));
     assertInTime(pictures, mended.startMediaMs!);
     assert.ok(pictures.at(-1)!.atMs >= mended.durationMs - 200);
