@@ -28,7 +28,7 @@ export const OPTIONS: readonly Option[] = [
     env: 'MUSECAST_DATA_DIR',
     key: 'dataDir',
     defaultText: './data',
-    help: 'prepared avatars, uploads and results',
+    help: 'prepared avatars, uploads, recordings and results',
   },
   {
     flag: '--media-root',

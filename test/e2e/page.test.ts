@@ -158,6 +158,9 @@ describe('the pages', { skip }, () => {
   });
 
   test('another avatar takes the place of one that speaks, in the same session', async () => {
+    await until('the sessions before to end', async () =>
+      (await sessions()).length === 0 ? true : undefined,
+    );
     const { page, faults } = await open('/');
     await page.waitForFunction(() => document.body.dataset['transport'] === 'webrtc', null, {
       timeout: 20_000,

@@ -8,7 +8,7 @@ export function codedPicture(
 ): EncodedPicture {
   const { rendition = 'high', widthPx = 64, heightPx = 48, bytes = 200 } = options;
   const data = Buffer.alloc(bytes, 0x55);
-  data.writeUInt16BE(index, bytes - 2);
+  data.writeUInt16BE(index & 0xffff, bytes - 2);
   data.writeUInt8(key ? 0x10 : 0x11, 0);
   if (key) {
     Buffer.from([0x9d, 0x01, 0x2a]).copy(data, 3);

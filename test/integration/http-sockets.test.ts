@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { listen, type Listening } from '../../signaling/server.js';
 import { BoundedQueue } from '../../src/lib/bounded-queue.js';
@@ -235,10 +237,47 @@ describe('HTTP over real sockets', () => {
     assert.equal(Buffer.from(bytes, 0, 4).toString('latin1'), '\0asm');
   });
 
+  const noProc = !existsSync('/proc/self/fd') && 'open files are not told here';
+  it(
+    'closes the file of a download that is cut, and sends on one that is deleted',
+    { skip: noProc },
+    async () => {
+      const { id } = fake.recordings.add('s1', 'finished');
+      const file = path.join(fake.dir, 'film.webm');
+      fake.recordings.webmPath = file;
+      await writeFile(file, Buffer.alloc(30_000_000, 7));
+      const cut = await open(`/v1/recordings/${id}/file`);
+      await within('its first bytes', once(cut.response, 'data'));
+      const kept = await open(`/v1/recordings/${id}/file`);
+      await within('its first bytes', once(kept.response, 'readable'));
+      assert.equal(await openTimes(file), 2);
+      cut.response.on('error', () => {});
+      cut.req.destroy();
+      await within(
+        'the file to be closed',
+        until(async () => (await openTimes(file)) === 1),
+      );
+      await rm(file);
+      let gotBytes = 0;
+      for await (const bytes of kept.response) gotBytes += (bytes as Buffer).length;
+      assert.equal(gotBytes, 30_000_000);
+      await within(
+        'the other to be closed',
+        until(async () => (await openTimes(file)) === 0),
+      );
+    },
+  );
+
   async function uploads(): Promise<string[]> {
     return readdir(fake.uploadsDir).catch(() => []);
   }
 });
+
+/** How often this process has it open; a deleted file is listed with a note behind its name. */
+async function openTimes(file: string): Promise<number> {
+  const links = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''));
+  return (await Promise.all(links)).filter((target) => target.startsWith(file)).length;
+}
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 2));

@@ -33,6 +33,8 @@ interface Making {
   readonly abort: AbortController;
   readonly done: Promise<void>;
   progress: number;
+  /** Written so far. */
+  bytes: number;
 }
 
 /** MP4 copies of recordings, made by ffmpeg at the lowest priority when they are asked for, and kept beside them. */
@@ -45,6 +47,11 @@ export class Mp4Copies {
 
   constructor(options: Mp4CopiesOptions) {
     this.#options = options;
+  }
+
+  /** What the ones in the making take of the disk. */
+  get makingBytes(): number {
+    return [...this.#making.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Undefined if nobody asked for one. @throws recording-not-found */
@@ -100,6 +107,7 @@ export class Mp4Copies {
     const making: Making = {
       abort,
       progress: 0,
+      bytes: 0,
       done: this.#queue.then(async () => {
         try {
           if (!abort.signal.aborted) await this.#make(id, making);
@@ -136,6 +144,8 @@ export class Mp4Copies {
     run.stdout.setEncoding('utf8').on('data', (told: string) => {
       const [, us] = /out_time_ms=(\d+)/.exec(told) ?? []; // microseconds, whatever its name says
       if (us !== undefined) making.progress = Math.min(0.99, Number(us) / 1000 / durationMs);
+      const [, bytes] = /total_size=(\d+)/.exec(told) ?? [];
+      if (bytes !== undefined) making.bytes = Number(bytes);
     });
     await run.done;
     if (making.abort.signal.aborted) return;

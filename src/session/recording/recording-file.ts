@@ -41,6 +41,11 @@ export class RecordingFile {
     return new RecordingFile(path, await open(path, 'wx'), options);
   }
 
+  /** What was appended and is not written. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /** Takes ownership of the bytes. */
   append(bytes: Buffer): void {
     if (this.#faulty) return;

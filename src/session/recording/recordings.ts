@@ -181,7 +181,8 @@ export class Recordings {
 
   #roomBytes(): number {
     const { store, budgetBytes } = this.#options;
-    return Math.min(budgetBytes - store.usedBytes, this.#freeBytes - KEPT_FREE_BYTES);
+    const usedBytes = store.usedBytes + this.#mp4.makingBytes;
+    return Math.min(budgetBytes - usedBytes, this.#freeBytes - KEPT_FREE_BYTES);
   }
 
   #assertRoom(): void {

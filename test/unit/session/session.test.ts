@@ -13,6 +13,7 @@ import { ViewerMetrics } from '../../../src/session/viewers/viewer-metrics.js';
 import { Utterance } from '../../../src/session/speech/utterance.js';
 import type { WorkerStreamOptions } from '../../../src/worker/host.js';
 import type { Shown } from '../../../src/worker/shows.js';
+import { codedPicture } from '../../helpers/coded-picture.js';
 import { deferred, type Deferred } from '../../helpers/deferred.js';
 import { ManualClock } from '../../helpers/manual-clock.js';
 
@@ -532,4 +533,43 @@ test('how the mouth moves is told to the stream that draws, also to one that com
     [[{ strength: 0.5, smoothing: 0.2 }], [{ strength: 0.5, smoothing: 0.2 }]],
   );
   await session.close('test');
+});
+
+test('what taps a session gets all that leaves it, is asked what it needs, and is waited for at the end', async () => {
+  const { clock, session, streams } = await arrange();
+  clock.advance(500);
+  const got = { soundMs: [] as number[], pictures: [] as number[], tops: new Set<string>() };
+  const closed = deferred<void>();
+  const tap = session.tap({
+    demand: (top) => {
+      got.tops.add(top);
+      return [top];
+    },
+    sound: ({ full }, mediaSamples) => {
+      assert.ok(full.length > 0);
+      got.soundMs.push(mediaSamples / 48);
+    },
+    picture: (renditions) => void got.pictures.push(...renditions.map(({ index }) => index)),
+    ended: () => closed.promise,
+  });
+  assert.equal(streams[0]?.keyframes, 1, 'a key picture is asked for at once');
+  for (const index of [13, 14])
+    streams[0]?.options.onPicture({ ...codedPicture(index, index === 13), rendition: 'high' });
+  clock.advance(100);
+  assert.deepEqual(got.pictures, [13, 14]);
+  // 40 ms before its time, without a gap.
+  assert.deepEqual(got.soundMs, [560, 580, 600, 620, 640]);
+  assert.deepEqual([...got.tops], ['high']);
+  assert.equal(session.viewers, 0, 'it is no viewer');
+  let isOver = false;
+  const over = session.close('test').then(() => (isOver = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isOver, false);
+  closed.resolve();
+  await over;
+  assert.throws(
+    () => session.tap({ demand: () => [], sound: () => {}, picture: () => {}, ended: async () => {} }),
+    (error) => isAppError(error, 'session-closed'),
+  );
+  tap.remove();
 });
