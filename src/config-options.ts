@@ -57,7 +57,7 @@ export const OPTIONS: readonly Option[] = [
     env: 'MUSECAST_SENDERS',
     key: 'senders',
     defaultText: '0',
-    help: "threads that send to WebRTC viewers, each on a port of its own, for audiences that one core cannot serve; 0, right for most, sends from the server's own thread",
+    help: "threads that send to WebRTC viewers, each on a port of its own (and one more for microphones), for audiences that one core cannot serve; 0, right for most, sends from the server's own thread",
   },
   {
     flag: '--max-sessions',

@@ -144,10 +144,13 @@ const schema = z
     path: ['audioPaddingLeft'],
     message: 'must be 4 together with --audio_padding_length_right: the UNet hears ten rows of sound',
   })
-  .refine(({ senders, icePortRange: [low, high] = [1, 65_535] }) => senders <= high - low + 1, {
-    path: ['senders'],
-    message: 'needs an --ice-port-range with a port for each thread',
-  })
+  .refine(
+    ({ senders, icePortRange: [low, high] = [1, 65_535] }) => senders === 0 || senders < high - low + 1,
+    {
+      path: ['senders'],
+      message: 'needs an --ice-port-range with a port for each thread and one for microphones',
+    },
+  )
   .refine(
     ({ iceServers, turnSecret, turnUsername }) =>
       turnSecret !== undefined ||

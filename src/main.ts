@@ -194,7 +194,7 @@ async function openSenders(
 ): Promise<{
   transport: DiagnosedTransport;
   openAudience: SessionsOptions['openAudience'];
-  incoming: TransportHost | undefined;
+  incoming: TransportHost;
   threads: readonly SenderThread[];
 }> {
   const { icePortRange, logLevel } = config;
@@ -214,12 +214,10 @@ async function openSenders(
   const pool = await SenderPool.create({ count: config.senders, transport: settings, logLevel, clock, log });
   scope.defer(() => pool.close());
   const { transport, threads } = pool;
-  return {
-    transport,
-    openAudience: (id, events) => pool.openAudience(id, events),
-    incoming: undefined,
-    threads,
-  };
+  // Microphones (WHIP) are heard where the sessions are, on a port of this thread's own.
+  const incoming = await createTransportHost({ ...settings, log });
+  scope.defer(() => incoming.ice.close());
+  return { transport, openAudience: (id, events) => pool.openAudience(id, events), incoming, threads };
 }
 
 function httpOptionsOf(config: Config): AppOptions {

@@ -21,6 +21,8 @@ export const audioMessageSchema = z.discriminatedUnion('type', [
     /** Silence that ends an utterance, ms; null: only `end` does. */
     endAfterMs: z.number().int().min(200).max(10_000).nullable().default(800),
     bargeIn: z.boolean().default(true),
+    /** What counts as a voice besides being loud: what sounds like one, or anything. */
+    detector: z.enum(['voice', 'energy']).default('voice'),
     thresholdDbfs: z.number().min(-70).max(0).optional(),
     minVoiceMs: z.number().int().min(20).max(2000).optional(),
   }),

@@ -156,7 +156,9 @@ export class AudioSocket {
     }
   }
 
-  #start({ sampleRate: rate, role, mode, endAfterMs, bargeIn, thresholdDbfs, minVoiceMs }: Start): void {
+  #start(message: Start): void {
+    const { sampleRate: rate, role, mode, endAfterMs } = message;
+    const { bargeIn, detector, thresholdDbfs, minVoiceMs } = message;
     if (this.#speaker !== undefined || this.#listener !== undefined) {
       this.#send({ type: 'session.error', code: 'invalid-message', message: 'start was sent already' });
       return;
@@ -169,7 +171,7 @@ export class AudioSocket {
       });
     else
       this.#listener = this.#talk.openListener(this.#sessionId, {
-        ...{ rate, bargeIn },
+        ...{ rate, bargeIn, detector },
         ...(thresholdDbfs === undefined ? {} : { thresholdDbfs }),
         ...(minVoiceMs === undefined ? {} : { minVoiceMs }),
       });

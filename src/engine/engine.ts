@@ -93,6 +93,12 @@ export interface RehearseOptions {
   signal?: AbortSignal;
 }
 
+/** Hears whether somebody speaks, in one stretch of sound. */
+export interface Ear {
+  /** Appends 16 kHz mono samples (-1..1; only read) and gives how likely a voice is (0..1), for each 10 ms that are due. */
+  push(pcm16k: Float32Array): Promise<Float32Array>;
+}
+
 export type EngineName = 'cpu' | 'musetalk' | 'wav2lip';
 
 export interface Engine {
@@ -100,5 +106,7 @@ export interface Engine {
   open(avatar: AvatarSource, options: EngineStreamOptions): Promise<EngineStream>;
   /** Makes the faces of a whole utterance (16 kHz mono) as fast as the machine can; absent where it is not needed. */
   rehearse?(avatar: AvatarSource, pcm: Float32Array, options: RehearseOptions): Promise<Take>;
+  /** Absent where the engine cannot tell a voice from other sound. */
+  listen?(): Ear;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** What a viewer tells about what it received: RTCP compound packets (RFC 3550 section 6, RFC 4585, RFC 5104). */
+/** What the other side tells, of what it received and of what it sends: RTCP compound packets (RFC 3550 section 6, RFC 4585, RFC 5104). */
 
 export interface ReceptionReport {
   readonly ssrc: number;
@@ -24,6 +24,8 @@ export interface ReceivedRtcp {
   /** Receiver estimated maximum bit rate over all streams (draft-alvestrand-rmcat-remb). */
   readonly rembBps: number | undefined;
   readonly bye: boolean;
+  /** Of a sender report: whose, and the middle 32 bits of its NTP time, by which receivers refer to it. */
+  readonly sender: { readonly ssrc: number; readonly ntpMiddle: number } | undefined;
 }
 
 const TYPE = { sr: 200, rr: 201, bye: 203, transportFeedback: 205, payloadFeedback: 206 } as const;
@@ -38,6 +40,7 @@ export function readRtcp(compound: Buffer): ReceivedRtcp {
   let wantsKey: 'pli' | 'fir' | undefined;
   let rembBps: number | undefined;
   let bye = false;
+  let sender: ReceivedRtcp['sender'];
   for (let at = 0; at + 4 <= compound.length;) {
     const first = compound.readUInt8(at);
     const type = compound.readUInt8(at + 1);
@@ -46,6 +49,8 @@ export function readRtcp(compound: Buffer): ReceivedRtcp {
     const packet = compound.subarray(at, end);
     const count = first & 0x1f;
     if (type === TYPE.sr || type === TYPE.rr) {
+      if (type === TYPE.sr && packet.length >= 28)
+        sender = { ssrc: packet.readUInt32BE(4), ntpMiddle: packet.readUInt32BE(10) };
       const from = type === TYPE.sr ? 28 : 8;
       for (let n = 0; n < count && from + REPORT_BYTES * (n + 1) <= packet.length; n++)
         reports.push(readReport(packet, from + REPORT_BYTES * n));
@@ -57,7 +62,7 @@ export function readRtcp(compound: Buffer): ReceivedRtcp {
     else if (type === TYPE.payloadFeedback && count === 15) rembBps = readRemb(packet) ?? rembBps;
     at = end;
   }
-  return { reports, nacks, wantsKey, rembBps, bye };
+  return { reports, nacks, wantsKey, rembBps, bye, sender };
 }
 
 function readReport(packet: Buffer, at: number): ReceptionReport {

@@ -1,3 +1,5 @@
+import { sourceDescription } from './source-description.js';
+
 /**
  * RTCP sender reports (RFC 3550 sections 6.4.1 and 6.5) as compound packets: a report without reception blocks,
  * then the source description with the canonical name that ties sound and picture together.
@@ -16,14 +18,9 @@ export interface SenderReport {
 
 const VERSION = 0x80;
 const SR = 200;
-const SDES = 202;
-const CNAME = 1;
 
 export function buildSenderReport(report: SenderReport): Buffer {
-  const cname = Buffer.from(report.cname, 'utf8').subarray(0, 255);
-  // Chunk: SSRC, item (type, length, text), at least one zero byte, padded to a multiple of four.
-  const chunkBytes = 4 + 2 + cname.length + (4 - ((2 + cname.length) % 4));
-  const packet = Buffer.alloc(28 + 4 + chunkBytes);
+  const packet = Buffer.alloc(28);
   packet.writeUInt8(VERSION, 0);
   packet.writeUInt8(SR, 1);
   packet.writeUInt16BE(6, 2);
@@ -32,14 +29,7 @@ export function buildSenderReport(report: SenderReport): Buffer {
   packet.writeUInt32BE(report.rtpTimestamp >>> 0, 16);
   packet.writeUInt32BE(report.packetCount >>> 0, 20);
   packet.writeUInt32BE(report.octetCount % 2 ** 32, 24);
-  packet.writeUInt8(VERSION | 1, 28);
-  packet.writeUInt8(SDES, 29);
-  packet.writeUInt16BE(chunkBytes / 4, 30);
-  packet.writeUInt32BE(report.ssrc >>> 0, 32);
-  packet.writeUInt8(CNAME, 36);
-  packet.writeUInt8(cname.length, 37);
-  packet.set(cname, 38);
-  return packet;
+  return Buffer.concat([packet, sourceDescription(report.ssrc, report.cname)]);
 }
 
 /** The middle 32 bits of an NTP time, by which receivers refer to a report (`LSR`). */

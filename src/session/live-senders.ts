@@ -1,11 +1,22 @@
 import { AppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
-import { LiveListener, type LiveListenerOptions } from './speech/live-listener.js';
+import {
+  LiveListener,
+  type ListenerEar,
+  type ListenerEarEvents,
+  type LiveListenerOptions,
+} from './speech/live-listener.js';
 import { LiveSpeaker, type LiveReport, type LiveSpeakerOptions } from './speech/live-speaker.js';
 import type { Session } from './session.js';
 
 export type SpeakerSettings = Pick<LiveSpeakerOptions, 'rate' | 'mode' | 'endAfterMs'>;
-export type ListenerSettings = Pick<LiveListenerOptions, 'rate' | 'bargeIn' | 'thresholdDbfs' | 'minVoiceMs'>;
+export type ListenerSettings = Pick<
+  LiveListenerOptions,
+  'rate' | 'bargeIn' | 'thresholdDbfs' | 'minVoiceMs'
+> & {
+  /** `voice`: what sounds like one; `energy`: anything that is loud enough. */
+  readonly detector: 'voice' | 'energy';
+};
 
 interface Live {
   speaker?: LiveSpeaker;
@@ -15,10 +26,12 @@ interface Live {
 /** Who sends live sound to which session: at most one whose sound is spoken, and one who is listened to. */
 export class LiveSenders {
   readonly #clock: Clock;
+  readonly #openEar: (events: ListenerEarEvents) => ListenerEar;
   readonly #live = new Map<Session, Live>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, openEar: (events: ListenerEarEvents) => ListenerEar) {
     this.#clock = clock;
+    this.#openEar = openEar;
   }
 
   /** @throws sender-exists */
@@ -42,11 +55,12 @@ export class LiveSenders {
   }
 
   /** @throws sender-exists */
-  openListener(session: Session, settings: ListenerSettings): LiveListener {
+  openListener(session: Session, { detector, ...settings }: ListenerSettings): LiveListener {
     const live = this.#of(session);
     if (live.listener !== undefined) throw taken(session, 'who is listened to');
     return (live.listener = new LiveListener({
       ...settings,
+      ...(detector === 'voice' ? { openEar: this.#openEar } : {}),
       onVoice: (speaking) => session.setListening(speaking),
       onBargeIn: () => void session.interrupt('all', 'voice'),
       isAvatarSpeaking: () => session.state === 'speaking',
@@ -69,7 +83,9 @@ export class LiveSenders {
 
   /** The session is gone. */
   forget(session: Session): void {
-    this.#live.get(session)?.speaker?.close();
+    const live = this.#live.get(session);
+    live?.speaker?.close();
+    live?.listener?.close();
     this.#live.delete(session);
   }
 

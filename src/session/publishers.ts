@@ -1,4 +1,4 @@
-import { AppError, toAppError } from '../errors.js';
+import { toAppError } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { TransportHost } from '../transport/peer-transport.js';
@@ -12,8 +12,7 @@ const RATE = 48_000;
 const END_AFTER_MS = 800;
 
 export interface PublishersOptions {
-  /** Absent where other threads send: nothing comes in here then. */
-  readonly transport: TransportHost | undefined;
+  readonly transport: TransportHost;
   readonly senders: LiveSenders;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,19 +29,14 @@ export class Publishers {
 
   /**
    * @param role `speak`: the avatar says it; `listen`: it is the avatar's partner, and interrupts it
-   * @throws sdp-invalid, sdp-unsupported, sender-exists, not-supported
+   * @throws sdp-invalid, sdp-unsupported, sender-exists
    */
   add(session: Session, offerSdp: string, role: 'speak' | 'listen'): Publisher {
     const { transport, senders, clock, log } = this.#options;
-    if (transport === undefined)
-      throw new AppError(
-        'not-supported',
-        'a server with --senders takes no sound over WHIP; use the WebSocket',
-      );
     const sink =
       role === 'speak'
         ? senders.openSpeaker(session, { rate: RATE, endAfterMs: END_AFTER_MS })
-        : senders.openListener(session, { rate: RATE });
+        : senders.openListener(session, { rate: RATE, detector: 'voice' });
     const release = (): void => senders.release(session, sink);
     try {
       const publisher: Publisher = new Publisher({

@@ -42,7 +42,7 @@ export interface SessionsOptions {
   maxMs?: number;
   openAudience(sessionId: string, events: AudienceEvents): Audience;
   /** By which sound comes in over WHIP; undefined where other threads have it. */
-  transport?: TransportHost | undefined;
+  transport: TransportHost;
   logLevel: string;
   clock: Clock;
   log: Log;
@@ -99,6 +99,7 @@ export class Sessions {
     this.talk = new Talks({
       ...options,
       find: (id) => this.#find(id),
+      openEar: (events) => options.engines.listen(events),
       rendersAhead: (id) => this.#sessions.get(id)?.choice.mode === 'prerendered',
     });
   }

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.js';
 import type { Log } from '../lib/log.js';
 import type { LiveRate } from '../media/upsample.js';
 import type { TransportHost } from '../transport/peer-transport.js';
-import type { LiveListener } from './speech/live-listener.js';
+import type { ListenerEar, ListenerEarEvents, LiveListener } from './speech/live-listener.js';
 import { LiveSenders, type ListenerSettings, type SpeakerSettings } from './live-senders.js';
 import type { LiveReport, LiveSpeaker } from './speech/live-speaker.js';
 import type { Publisher } from './speech/publisher.js';
@@ -25,8 +25,10 @@ export interface TalksOptions {
   /** Its speech is rendered before it plays, from whole files. */
   rendersAhead(sessionId: string): boolean;
   ffmpeg: Ffmpeg;
-  /** By which sound comes in over WHIP; undefined where other threads have it. */
-  transport?: TransportHost | undefined;
+  /** Tells a voice from other sound. */
+  openEar(events: ListenerEarEvents): ListenerEar;
+  /** By which sound comes in over WHIP. */
+  transport: TransportHost;
   clock: Clock;
   log: Log;
 }
@@ -47,7 +49,7 @@ export class Talks {
     this.#options = options;
     const { transport, clock, log } = options;
     this.#inlets = new UtteranceInlets(clock);
-    this.#senders = new LiveSenders(clock);
+    this.#senders = new LiveSenders(clock, (events) => options.openEar(events));
     this.#publishers = new Publishers({ transport, senders: this.#senders, clock, log });
   }
 

@@ -3,6 +3,7 @@ import { createLogger } from '../logger.js';
 import { AvatarStore } from '../avatar/store.js';
 import { openEngine } from './open-engine.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.js';
+import { WorkerEars } from './worker-ears.js';
 import { MediaStream } from './media-stream.js';
 
 /** Entry point of a media worker: engine, compositor and encoders of the sessions that the server assigns to it. */
@@ -29,6 +30,8 @@ const { engine, faces } = await openEngine({ ...settings, log }).catch(async (er
   );
   process.exit(1);
 });
+
+const ears = new WorkerEars({ engine, send, log });
 
 async function open(message: Extract<ToWorker, { type: 'open' }>): Promise<void> {
   const { streamId } = message;
@@ -131,6 +134,12 @@ function handle(message: ToWorker): void {
       );
       return;
     }
+    case 'listen':
+      ears.listen(message.earId, message.pcm);
+      return;
+    case 'deafen':
+      ears.deafen(message.earId);
+      return;
     case 'shutdown':
       void shutdown();
       return;

@@ -3,6 +3,7 @@ import type { FaceEngineSettings } from '../engine/engine-settings.js';
 import type { FaceBasis } from '../engine/face-basis.js';
 import { AppError, isAppError, toAppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
+import type { EarEvents, WorkerEar } from './host-ears.js';
 import type { WorkerHost, WorkerStream, WorkerStreamOptions } from './host.js';
 import type { WorkerPool } from './pool.js';
 
@@ -174,6 +175,11 @@ export class Engines {
 
   #nowMs(): number {
     return this.#options.nowMs?.() ?? performance.now();
+  }
+
+  /** Tells somebody's voice from other sound, as the CPU engine hears it. */
+  listen(events: EarEvents): WorkerEar {
+    return this.#options.cpu.listen(events);
   }
 
   /** Whether new avatars are prepared for generated faces: not while those load, nor where only a name brings them in. */

@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.js';
 import type { RenditionRequest } from '../encoder/renditions.js';
 import type { YuvColour } from '../media/colour.js';
 import type { EncodedPicture, RenditionName } from '../media/frame.js';
+import { HostEars, type EarEvents, type WorkerEar } from './host-ears.js';
 import { Rehearsals } from './rehearsals.js';
 import { Shows, type Shown } from './shows.js';
 import type { FaceReadiness, FromWorker, ToWorker, WorkerSettings } from './protocol.js';
@@ -128,6 +129,7 @@ export class WorkerHost {
   #child: ChildProcess | undefined;
   #ready: Promise<void> = Promise.resolve();
   #entries = new Map<number, Entry>();
+  readonly #ears = new HostEars((message) => this.#send(message));
   #closing: Promise<void> | undefined;
   #respawnMs = FIRST_RESPAWN_MS;
   #respawnTimer: NodeJS.Timeout | undefined;
@@ -257,6 +259,11 @@ export class WorkerHost {
     };
   }
 
+  /** Listens to somebody who is not spoken for. */
+  listen(events: EarEvents): WorkerEar {
+    return this.#ears.open(events);
+  }
+
   #send(message: ToWorker): void {
     // A dead worker's messages are dropped on purpose: its streams are told by onLost.
     if (this.#child?.connected) this.#child.send(message, undefined, undefined, () => {});
@@ -318,6 +325,7 @@ export class WorkerHost {
   #exited(child: ChildProcess, bornMs: number, how: string): void {
     const lost = [...this.#entries.values()];
     this.#entries.clear();
+    this.#ears.lost();
     this.faces = undefined;
     if (this.#closing === undefined && this.#unusable === undefined) {
       this.#log.error({ pid: child.pid, how, sessions: lost.length }, 'media worker died');
@@ -343,6 +351,10 @@ export class WorkerHost {
 
   #receive(message: FromWorker): void {
     if (message.type === 'ready' || message.type === 'unusable') return;
+    if (message.type === 'voice') {
+      this.#ears.receive(message);
+      return;
+    }
     const entry = this.#entries.get(message.streamId);
     if (entry === undefined) return;
     switch (message.type) {

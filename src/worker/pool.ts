@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js';
 import type { Log } from '../lib/log.js';
+import type { EarEvents, WorkerEar } from './host-ears.js';
 import { WorkerHost, type WorkerStream, type WorkerStreamOptions } from './host.js';
 import type { WorkerSettings } from './protocol.js';
 
@@ -25,9 +26,17 @@ export class WorkerPool {
   }
 
   open(options: WorkerStreamOptions): Promise<WorkerStream> {
+    return this.#leastLoaded.open(options);
+  }
+
+  listen(events: EarEvents): WorkerEar {
+    return this.#leastLoaded.listen(events);
+  }
+
+  get #leastLoaded(): WorkerHost {
     const [first, ...rest] = this.#hosts;
     if (first === undefined) throw new AppError('internal', 'the worker pool is empty');
-    return rest.reduce((least, host) => (host.load < least.load ? host : least), first).open(options);
+    return rest.reduce((least, host) => (host.load < least.load ? host : least), first);
   }
 
   get restarts(): number {

@@ -82,6 +82,9 @@ export type ToWorker =
    */
   | { type: 'cut'; streamId: number; epoch: number; fromMs: number }
   | { type: 'close'; streamId: number }
+  /** Sound that is listened to, not spoken: 16 kHz mono, -1..1. The first begins, `deafen` ends it. */
+  | { type: 'listen'; earId: number; pcm: Float32Array }
+  | { type: 'deafen'; earId: number }
   | { type: 'shutdown' };
 
 export type FromWorker =
@@ -123,4 +126,6 @@ export type FromWorker =
   | { type: 'rehearsing'; streamId: number; rehearsalId: number; fraction: number }
   | { type: 'rehearsed'; streamId: number; rehearsalId: number; code?: string; message?: string }
   | { type: 'stream-failed'; streamId: number; message: string }
-  | { type: 'closed'; streamId: number };
+  | { type: 'closed'; streamId: number }
+  /** How likely a voice is (0..1), each 10 ms; absent: this worker cannot tell. */
+  | { type: 'voice'; earId: number; likely?: Float32Array };

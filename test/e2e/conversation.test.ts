@@ -33,6 +33,8 @@ test(
     assert.ok(middle(figures.firstFrameMs) < MOST_FIRST_FRAME_MS, `${figures.firstFrameMs.join()} ms`);
     assert.ok(middle(figures.eventLatenessMs.map(Math.abs)) < MOST_LATENESS_MS, 'events on time');
     assert.ok(figures.eventLatenessMs.length >= 6);
+    assert.equal(figures.line?.packetsLost, 0, 'told of what arrived');
+    assert.ok(figures.line.roundTripTime < 0.1, `a round trip of ${figures.line.roundTripTime} s`);
     assert.ok(middle(figures.micToLipsMs) < MOST_MIC_TO_LIPS_MS, `${figures.micToLipsMs.join()} ms`);
   },
 );

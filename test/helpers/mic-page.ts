@@ -100,6 +100,18 @@ export async function micToLips(page: Page, speakMs: number): Promise<number | u
   }, speakMs);
 }
 
+/** What the microphone's browser was told of its line, once it was (RTCP receiver reports). */
+export async function lineReport(
+  page: Page,
+): Promise<{ packetsLost: number; fractionLost: number; roundTripTime: number }> {
+  const report = await page.waitForFunction(async () => {
+    const { pc } = (window as unknown as MicWindow).mic;
+    const told = [...(await pc.getStats()).values()].find(({ type }) => type === 'remote-inbound-rtp');
+    return told?.roundTripTimeMeasurements > 0 ? told : undefined;
+  });
+  return (await report.jsonValue()) as Awaited<ReturnType<typeof lineReport>>;
+}
+
 export async function closeMicrophone(page: Page): Promise<void> {
   await page.evaluate(async () => {
     const { pc, context, location } = (window as unknown as MicWindow).mic;

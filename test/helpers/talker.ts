@@ -3,7 +3,7 @@ import { AudioClient } from './audio-client.js';
 import { lcg, voice } from './live-sound.js';
 import { postJsonTo, type TestServer } from './server.js';
 import { endNear, onsetNear, shownAt, stopOf } from './talk-figures.js';
-import { closeMicrophone, micToLips, openMicrophone, watchMouth } from './mic-page.js';
+import { closeMicrophone, lineReport, micToLips, openMicrophone, watchMouth } from './mic-page.js';
 import { interruptFrom, observeTalk, pageClockOffset, takeTalk, type Talk } from './talk-page.js';
 import { connectViewer } from './whep-page.js';
 
@@ -27,6 +27,8 @@ export interface TalkerFigures {
   readonly eventLatenessMs: number[];
   /** From a voice at the microphone (WHIP) to lips that move on the screen. */
   readonly micToLipsMs: number[];
+  /** What we told its browser of its line: packets lost, and the round trip in seconds. */
+  line: { packetsLost: number; roundTripTime: number } | undefined;
   /** Samples at 48 kHz that were sent and not heard, of speech that was not interrupted. */
   lostSamples: number;
   readonly depthMs: number[];
@@ -36,7 +38,7 @@ export interface TalkerFigures {
 export class Talker {
   readonly figures: TalkerFigures = {
     ...{ firstFrameMs: [], interruptMs: [], silentMs: [], shutMs: [], eventLatenessMs: [], depthMs: [] },
-    ...{ micToLipsMs: [], lostSamples: 0 },
+    ...{ micToLipsMs: [], lostSamples: 0, line: undefined },
   };
   readonly #page: Page;
   readonly #client: AudioClient;
@@ -130,6 +132,7 @@ export class Talker {
       if (ms === undefined) throw new Error('a voice at the microphone moved no lips');
       this.figures.micToLipsMs.push(ms);
     }
+    this.figures.line = await lineReport(this.#page);
     await closeMicrophone(this.#page);
   }
 

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { noises } from '../bench/lips/noises.js';
 import { AudioClient } from '../helpers/audio-client.js';
 import { voice } from '../helpers/live-sound.js';
 import { postJsonTo, startTestServer, until, type TestServer } from '../helpers/server.js';
+
+/** The first seconds of samples of -1..1 as PCM16LE. */
+function pcmOf(samples: Float32Array, seconds: number): Uint8Array {
+  return new Uint8Array(
+    Int16Array.from(samples.subarray(0, seconds * 16_000), (value) => value * 32_767).buffer,
+  );
+}
 
 describe('live sound over a WebSocket', () => {
   let server: TestServer;
@@ -94,16 +103,35 @@ describe('live sound over a WebSocket', () => {
     await postJsonTo(server, `/v1/sessions/${id}/utterances`, { demo: true });
     await listener.message('utterance.started');
     await listener.stream(new Uint8Array(16_000), 16_000);
-    assert.ok(!listener.told.some(({ type }) => type === 'utterance.interrupted'), 'silence does not');
-    const { firstMs } = await listener.stream(voice(16_000, 400), 16_000);
+    for (const name of ['white noise -30', 'mains hum', 'keys', 'drums'])
+      await listener.stream(pcmOf(noises().find((noise) => noise.name.startsWith(name))!.pcm, 1), 16_000);
+    assert.ok(
+      !listener.told.some(({ type }) => type === 'utterance.interrupted'),
+      'silence and loud noise do not',
+    );
+    const speech = (await readFile('web/public/demo/speech.wav')).subarray(44 + 2 * 16_000 * 0.5);
+    const { firstMs } = await listener.stream(speech.subarray(0, 2 * 16_000), 16_000);
     const interrupted = await listener.message('utterance.interrupted');
     assert.equal(interrupted['reason'], 'voice');
-    assert.ok(interrupted.atMs - firstMs < 400, `${interrupted.atMs - firstMs} ms after the voice began`);
+    assert.ok(interrupted.atMs - firstMs < 600, `${interrupted.atMs - firstMs} ms after the voice began`);
     await listener.message('session.state', ({ state }) => state === 'listening');
     const { json } = await postJsonTo(server, `/v1/sessions/${id}/resume`, {});
     assert.deepEqual(json['resumed'], [interrupted['utteranceId']]);
     const again = await listener.message('utterance.started', ({ fromMs }) => Number(fromMs) > 0);
     assert.ok(Math.abs(Number(again['fromMs']) - Number(interrupted['playedMs'])) <= 1);
+    listener.socket.close();
+  });
+
+  it('is interrupted by anything loud where energy is what counts', async () => {
+    const id = await session();
+    const listener = await AudioClient.open(server.url, id);
+    listener.send({ ...start, role: 'listen', detector: 'energy' });
+    await listener.message('started');
+    await postJsonTo(server, `/v1/sessions/${id}/utterances`, { demo: true });
+    await listener.message('utterance.started');
+    const { firstMs } = await listener.stream(voice(16_000, 400), 16_000);
+    const { atMs } = await listener.message('utterance.interrupted');
+    assert.ok(atMs - firstMs < 400, `${atMs - firstMs} ms after the sound began`);
     listener.socket.close();
   });
 

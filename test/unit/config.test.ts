@@ -83,9 +83,9 @@ test('--ffmpeg_path is a folder or a program, and --ffmpeg wins over it', () => 
 
 test('sender threads need a port each', () => {
   assert.equal(readConfig([], {}).senders, 0);
-  assert.equal(readConfig(['--senders', '2', '--ice-port-range', '40000-40001'], {}).senders, 2);
+  assert.equal(readConfig(['--senders', '2', '--ice-port-range', '40000-40002'], {}).senders, 2);
   assert.match(
-    problemsOf(['--senders', '2', '--ice-port-range', '40000']).join(),
+    problemsOf(['--senders', '2', '--ice-port-range', '40000-40001']).join(),
     /^--senders: needs an --ice-port-range/,
   );
 });

@@ -4,7 +4,7 @@ import { parseMouthBasis } from '../../compositor/mouth-basis.js';
 import type { MouthBasis } from '../../compositor/mouth-basis.js';
 import { AppError } from '../../errors.js';
 import type { Log } from '../../lib/log.js';
-import type { AvatarSource, Engine, EngineStream, EngineStreamOptions } from '../engine.js';
+import type { AvatarSource, Ear, Engine, EngineStream, EngineStreamOptions } from '../engine.js';
 import { LivingStill } from '../still/living-still.js';
 import { CpuEngineStream } from './cpu-stream.js';
 import { MouthModel } from './mouth-model.js';
@@ -40,6 +40,10 @@ export class CpuEngine implements Engine {
     if (this.#closing !== undefined) throw new AppError('session-closed', 'the cpu engine is closed');
     const ear = this.#model.open(this.#lipTiming);
     return new CpuEngineStream({ avatar, still, basis: this.#basis, ear, ...options });
+  }
+
+  listen(): Ear {
+    return this.#model.listen();
   }
 
   close(): Promise<void> {

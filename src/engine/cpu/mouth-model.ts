@@ -1,18 +1,10 @@
-import { join } from 'node:path';
-import { OnnxModel } from '../../adapters/onnx.js';
-import { AppError } from '../../errors.js';
 import { REST_MOUTH } from '../../media/frame.js';
 import type { MouthShape } from '../../media/frame.js';
-import { LogMel, MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES } from './log-mel.js';
+import { MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES } from './log-mel.js';
 import { MouthCurves } from './mouth-curves.js';
-import type { HeardMouth } from './mouth-curves.js';
+import { FRAMES_PER_STEP, MouthNetwork, type NetworkStep, type NetworkStream } from './mouth-network.js';
+import { VoiceEar } from './voice-ear.js';
 
-/** Frames that one run of the network hears, and shapes that it tells (models/training/student.py). */
-const FRAMES_PER_STEP = 2;
-const CHANNELS = 7;
-/** The network's memory between runs: the rows that its taps will read, [MEMORY_ROWS, MEMORY_COLUMNS]. */
-const MEMORY_ROWS = 76;
-const MEMORY_COLUMNS = 160;
 const FRAME_MS = 10;
 const SILENCE_DB = -100;
 const HALF_WINDOW_MS = (MEL_WINDOW_SAMPLES / 2 / MEL_HOP_SAMPLES) * FRAME_MS;
@@ -23,45 +15,35 @@ const HALF_WINDOW_MS = (MEL_WINDOW_SAMPLES / 2 / MEL_HOP_SAMPLES) * FRAME_MS;
  */
 export type MouthTiming = 'sure' | 'instant';
 
-/** `output`: its name in the graph; `shift`: frames from the older frame of a step to the first of its two shapes. */
+/** `output`: of a step; `shift`: frames from the older frame of a step to the first of its two shapes. */
 const TIMINGS = {
   sure: { output: 'mouth', shift: -4 },
   instant: { output: 'now', shift: 3 },
 } as const;
 
-/**
- * The network that hears mouth shapes, 20 ms of sound a run: `mel` [2, 40] and `memory` to `mouth` and `now` [2, 7] (open,
- * spread, round, tuck, tongue, shut, voice; 0..1, 100 a second) and the `next` memory. One instance serves any number of streams.
- */
+/** What the network hears, for any number of streams: mouths, or whether somebody speaks. */
 export class MouthModel {
-  readonly #model: OnnxModel;
+  readonly #network: MouthNetwork;
 
-  private constructor(model: OnnxModel) {
-    this.#model = model;
+  private constructor(network: MouthNetwork) {
+    this.#network = network;
   }
 
-  /** @param modelsDir the folder that holds cpu/audio2mouth.onnx */
+  /** @param modelsDir the folder that holds cpu/audio2mouth.onnx. @throws model-invalid */
   static async load(modelsDir: string): Promise<MouthModel> {
-    const path = join(modelsDir, 'cpu', 'audio2mouth.onnx');
-    const model = await OnnxModel.load(path);
-    const inputs = model.inputNames.join();
-    const outputs = model.outputNames.join();
-    if (inputs !== 'mel,memory' || outputs !== 'mouth,now,next') {
-      await model.close();
-      throw new AppError(
-        'model-invalid',
-        `${path} maps ${inputs} to ${outputs}; expected mel,memory to mouth,now,next`,
-      );
-    }
-    return new MouthModel(model);
+    return new MouthModel(await MouthNetwork.load(modelsDir));
   }
 
   open(timing: MouthTiming = 'sure'): MouthStream {
-    return new RunningMouth(this.#model, timing);
+    return new RunningMouth(this.#network.open(), timing);
+  }
+
+  listen(): VoiceEar {
+    return new VoiceEar(this.#network.open());
   }
 
   close(): Promise<void> {
-    return this.#model.close();
+    return this.#network.close();
   }
 }
 
@@ -78,86 +60,41 @@ export interface MouthStream {
 
 class RunningMouth implements MouthStream {
   readonly lookaheadMs: number;
-  readonly #model: OnnxModel;
+  readonly #network: NetworkStream;
   readonly #output: 'mouth' | 'now';
-  readonly #logMel = new LogMel();
   readonly #curves = new MouthCurves();
-  readonly #step = new Float32Array(FRAMES_PER_STEP * MEL_BANDS);
   /** Of the frames that a shape may look at, the newest last: its own and those after it. */
-  readonly #levelsDb: Float32Array;
-  #memory: Float32Array = new Float32Array(MEMORY_ROWS * MEMORY_COLUMNS);
-  #frames = 0;
+  readonly #levelsDb: number[];
   /** Shapes of the first runs that belong to before the sound. */
   #early: number;
   /** Shapes that come before those of the first run. */
   #missing: number;
-  #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(model: OnnxModel, timing: MouthTiming) {
+  constructor(network: NetworkStream, timing: MouthTiming) {
     const { output, shift } = TIMINGS[timing];
-    this.#model = model;
+    this.#network = network;
     this.#output = output;
     const newestFrameMs = (FRAMES_PER_STEP - 1) * FRAME_MS + HALF_WINDOW_MS;
     this.lookaheadMs = Math.max(0, newestFrameMs - shift * FRAME_MS);
-    this.#levelsDb = new Float32Array(Math.max(FRAMES_PER_STEP, FRAMES_PER_STEP - shift)).fill(SILENCE_DB);
+    this.#levelsDb = Array<number>(Math.max(FRAMES_PER_STEP, FRAMES_PER_STEP - shift)).fill(SILENCE_DB);
     this.#early = Math.max(0, -shift);
     this.#missing = Math.max(0, shift);
   }
 
-  push(pcm16k: Float32Array): Promise<MouthShape[]> {
-    // The samples are taken now: the caller may reuse its buffer while earlier runs still work.
-    const pending: { bands: Float32Array; levelDb: number }[] = [];
-    this.#logMel.push(pcm16k, ({ bands, levelDb }) => pending.push({ bands: bands.slice(), levelDb }));
-    const result = this.#queue.then(() => this.#advance(pending));
-    this.#queue = result.catch(() => undefined);
-    return result;
+  async push(pcm16k: Float32Array): Promise<MouthShape[]> {
+    const before = Array.from({ length: this.#missing }, () => REST_MOUTH);
+    this.#missing = 0;
+    const steps = await this.#network.push(pcm16k);
+    return [...before, ...steps.flatMap((step) => this.#shapes(step))];
   }
 
-  async #advance(frames: readonly { bands: Float32Array; levelDb: number }[]): Promise<MouthShape[]> {
-    const shapes: MouthShape[] = [];
-    for (; this.#missing > 0; this.#missing--) shapes.push(REST_MOUTH);
-    for (const { bands, levelDb } of frames) {
-      this.#levelsDb.copyWithin(0, 1);
-      this.#levelsDb[this.#levelsDb.length - 1] = levelDb;
-      const place = this.#frames++ % FRAMES_PER_STEP;
-      this.#step.set(bands, place * MEL_BANDS);
-      if (place === FRAMES_PER_STEP - 1) await this.#run(shapes);
-    }
-    return shapes;
+  #shapes(step: NetworkStep): MouthShape[] {
+    const levels = this.#levelsDb;
+    levels.splice(0, step.levelsDb.length);
+    levels.push(...step.levelsDb);
+    const shapes = step[this.#output].map((heard, i) => ({ heard, levelDb: Math.max(...levels.slice(i)) }));
+    const due = shapes.slice(Math.min(this.#early, shapes.length));
+    this.#early -= shapes.length - due.length;
+    return due.map(({ heard, levelDb }) => this.#curves.next(heard, levelDb));
   }
-
-  async #run(shapes: MouthShape[]): Promise<void> {
-    const results = await this.#model.run({
-      mel: { data: this.#step, dims: [FRAMES_PER_STEP, MEL_BANDS] },
-      memory: { data: this.#memory, dims: [MEMORY_ROWS, MEMORY_COLUMNS] },
-    });
-    const told = results[this.#output]?.data;
-    const next = results['next']?.data;
-    if (told?.length !== FRAMES_PER_STEP * CHANNELS || next?.length !== this.#memory.length) {
-      throw new AppError(
-        'model-invalid',
-        `audio2mouth gave ${told?.length} values and a memory of ${next?.length}, expected ${FRAMES_PER_STEP * CHANNELS} and ${this.#memory.length}`,
-      );
-    }
-    this.#memory = next;
-    for (let i = 0; i < FRAMES_PER_STEP; i++) {
-      if (this.#early > 0) this.#early--;
-      else
-        shapes.push(
-          this.#curves.next(heardMouth(told, i * CHANNELS), Math.max(...this.#levelsDb.subarray(i))),
-        );
-    }
-  }
-}
-
-function heardMouth(values: Float32Array, at: number): HeardMouth {
-  return {
-    open: values[at]!,
-    spread: values[at + 1]!,
-    round: values[at + 2]!,
-    tuck: values[at + 3]!,
-    tongue: values[at + 4]!,
-    shut: values[at + 5]!,
-    voice: values[at + 6]!,
-  };
 }

@@ -3,8 +3,8 @@ import type { Take } from '../engine.js';
 
 /** Pictures over which a take's own place in the footage is dissolved into where the footage stands. */
 const DISSOLVE_PICTURES = 8;
-/** Pictures over which the face of an interrupted take gives way to the footage's. */
-export const FADE_PICTURES = 4;
+/** Pictures over which the face of interrupted speech gives way to the footage's: half of it is there in the first. */
+export const FADE_PICTURES = 2;
 
 /** What a picture shows. */
 export interface Place {

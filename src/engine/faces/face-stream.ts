@@ -9,6 +9,9 @@ import { CuedTakes, FADE_PICTURES, type Place } from './cued-takes.js';
 import type { FaceEar } from './face-family.js';
 import type { FaceMaterial } from './face-material.js';
 
+/** More than are ever on their way from here to the viewers. */
+const KEPT_PICTURES = 16;
+
 /** What decides when a mouth is drawn at all; strength 0 costs no inference. */
 export interface SpeechSense {
   /** How much sound after a picture's time has to be pushed before strength() can answer for it. */
@@ -61,6 +64,8 @@ export class FaceStream implements EngineStream {
   readonly #picture: Uint8Array;
   readonly #other: Uint8Array;
   readonly #pending: Pending[] = [];
+  /** The newest that were drawn, for those that are drawn again. */
+  readonly #drawn: Pending[] = [];
   readonly #takes = new CuedTakes();
   #pushedSamples = 0;
   #nextAsk = 0;
@@ -96,6 +101,8 @@ export class FaceStream implements EngineStream {
       if (this.#closed) return;
       if (this.#pending[0] !== head) continue; // skipped meanwhile
       this.#pending.shift();
+      this.#drawn.push(head);
+      if (this.#drawn.length > KEPT_PICTURES) this.#drawn.shift();
       yield this.#draw(head, face);
     }
   }
@@ -123,9 +130,23 @@ export class FaceStream implements EngineStream {
     }
   }
 
+  /** Faces that were drawn are kept for a while, and drawn again. */
+  rewind(count: number): void {
+    const next = this.#nextDrawn;
+    for (let index = next - 1; index >= Math.max(0, next - count); index -= 1) {
+      const last = this.#drawn.at(-1);
+      const kept = last?.index === index ? this.#drawn.pop() : undefined;
+      const { step } = this.#takes.at(index);
+      this.#pending.unshift(
+        kept ?? { index, step, strength: 0, abort: new AbortController(), face: undefined },
+      );
+    }
+  }
+
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
+    this.#drawn.splice(0);
     for (const { abort } of this.#pending.splice(0)) abort.abort();
     this.#options.ear.close();
     this.#takes.close();

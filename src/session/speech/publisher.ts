@@ -1,9 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.js';
 import { OpusDecoder, opusPacketSamples } from '../../encoder/opus-decoder.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Log } from '../../lib/log.js';
 import { IncomingOrder } from '../../rtp/incoming-order.js';
+import { buildReceiverReport } from '../../rtp/receiver-report.js';
+import { Reception } from '../../rtp/reception.js';
 import { readRtcp } from '../../rtp/rtcp.js';
 import { SrtpOpener } from '../../rtp/srtp-opener.js';
 import { writeAnswer } from '../../sdp/answer.js';
@@ -13,6 +15,9 @@ import { PeerTransport, type TransportHost } from '../../transport/peer-transpor
 import { IceSession } from '../viewers/ice-session.js';
 
 const CONNECT_LIMIT_MS = 15_000;
+/** Its browser judges the line by what we say came. */
+const REPORT_EVERY_MS = 1000;
+const OPUS_CLOCK_RATE = 48_000;
 
 export interface PublisherOptions {
   readonly offerSdp: string;
@@ -34,6 +39,9 @@ export class Publisher {
   readonly #ice: IceSession;
   readonly #order: IncomingOrder;
   readonly #decoder = new OpusDecoder();
+  readonly #reception = new Reception(OPUS_CLOCK_RATE);
+  readonly #reporterSsrc = randomBytes(4).readUInt32BE(0);
+  #stopReports: () => void = () => {};
   #opener: SrtpOpener | undefined;
   #stopWaiting: () => void;
   #isClosed = false;
@@ -56,10 +64,14 @@ export class Publisher {
       onConnected: (_own, remote) => {
         this.#stopWaiting();
         this.#opener = new SrtpOpener(remote);
+        this.#reportLater();
       },
       onRtp: (packet) => this.#take(packet),
       onRtcp: (packet) => {
-        if (readRtcp(packet).bye) this.close('the sender said goodbye');
+        const { bye, sender } = readRtcp(packet);
+        if (sender !== undefined)
+          this.#reception.senderReported(sender.ssrc, sender.ntpMiddle, options.clock.now());
+        if (bye) this.close('the sender said goodbye');
       },
       onClosed: (reason) => this.#closed(reason),
     });
@@ -103,6 +115,7 @@ export class Publisher {
   #take(packet: Buffer): void {
     const plain = this.#opener?.open(packet);
     if (plain === undefined) return;
+    this.#reception.came(plain, this.#options.clock.now());
     for (const { data, lostTicks } of this.#order.take(plain, opusPacketSamples)) {
       if (lostTicks > 0) this.#options.onSound(new Uint8Array(2 * lostTicks));
       const pcm = this.#decoder.decode(data);
@@ -110,10 +123,21 @@ export class Publisher {
     }
   }
 
+  #reportLater(): void {
+    const { clock } = this.#options;
+    this.#stopReports = clock.after(REPORT_EVERY_MS, () => {
+      const report = this.#reception.report(clock.now());
+      if (report !== undefined)
+        this.#transport.sendRtcp(buildReceiverReport(this.#reporterSsrc, report, this.id));
+      this.#reportLater();
+    });
+  }
+
   #closed(reason: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopWaiting();
+    this.#stopReports();
     this.#options.onClosed(reason);
   }
 }

@@ -28,7 +28,10 @@ const REPORT = {
   ...{ ssrc: VIDEO, lostShare: 0.25, lostPackets: 5, jitterTicks: 300 },
   ...{ highestNumber: 0x0001ffff, lastReport: 0xabcd1234, sinceLastReport: 0x18000 },
 };
-const NOTHING = { reports: [], nacks: [], wantsKey: undefined, rembBps: undefined, bye: false };
+const NOTHING = {
+  ...{ reports: [], nacks: [], wantsKey: undefined, rembBps: undefined },
+  ...{ bye: false, sender: undefined },
+};
 
 describe('RTCP from viewers', () => {
   it('reads receiver reports, with a negative loss', () => {
@@ -47,6 +50,7 @@ describe('RTCP from viewers', () => {
       ...NOTHING,
       reports: [REPORT],
       nacks: [{ ssrc: VIDEO, sequenceNumbers: [100] }],
+      sender: { ssrc: ME, ntpMiddle: 0x0001_0000 },
     });
   });
 

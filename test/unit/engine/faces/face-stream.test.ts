@@ -143,9 +143,37 @@ test('interrupted live speech fades out, and silence behind it asks for nothing'
   await drain(stream, 1000);
   assert.deepEqual(
     pasted.map(({ strength }) => strength),
-    [1, 1, 0.75, 0.5, 0.25],
+    [1, 1, 0.5],
   );
   assert.equal(answers.length, asked);
+});
+
+test('what was drawn and not sent is drawn again, with the same faces, and fades out', async () => {
+  const { stream, answers, pasted } = arrange({ pipelineMs: 240, frameCount: 200 });
+  const spoken = drain(stream, EAR_MS + 240 + 5 * 40);
+  await settle();
+  answers.forEach((answer, k) => answer.resolve(face(k + 1)));
+  const before = await spoken;
+  assert.equal(before.length, 6);
+  const asked = answers.length;
+  stream.rewind(3);
+  stream.cut();
+  pasted.splice(0);
+  const again = await drain(stream, 0);
+  assert.deepEqual(
+    again.map(([level]) => level),
+    before.slice(3).map(([level]) => level),
+    'the same pictures of the footage',
+  );
+  assert.deepEqual(
+    pasted.map(({ value, strength }) => [value, strength]),
+    [[4, 0.5]],
+  );
+  const after = await drain(stream, 40);
+  assert.deepEqual(after, [[60, 0]], 'and goes on behind them');
+  assert.equal(answers.length, asked, 'nothing is generated for it');
+  stream.rewind(40);
+  assert.equal((await drain(stream, 0)).length, 7, 'as far back as the beginning, where it must');
 });
 
 test('closing gives up what is under way and ends the ear and the material', async () => {
