@@ -88,7 +88,7 @@ export class Actions {
       return await work(this.#of(avatarId));
     } catch (error) {
       const { code, message } = toAppError(error);
-      if (!message.includes(`avatar ${name}`) || code === 'internal') throw error;
+      if (name === '' || !message.includes(`avatar ${name}`) || code === 'internal') throw error;
       const sentence = message.replaceAll(`avatar ${name}`, `action ${name} of avatar ${avatarId}`);
       throw new AppError(code === 'avatar-not-found' ? 'action-not-found' : code, sentence, { cause: error });
     }
