@@ -12,7 +12,7 @@ export interface ActionView extends Omit<AvatarView, 'id' | 'faces'> {
   durationMs?: number;
 }
 
-export interface ActionsOptions extends Omit<AvatarsOptions, 'face' | 'facesAlong' | 'inUse' | 'avatarsDir'> {
+export interface ActionsOptions extends Omit<AvatarsOptions, 'inUse' | 'avatarsDir'> {
   /** @throws avatar-not-found, avatar-not-ready */
   avatar(id: string): Promise<AvatarManifest>;
 }
@@ -102,7 +102,6 @@ export class Actions {
         ...this.#options,
         store: store.actionsOf(avatarId),
         avatarsDir: store.actionsDir(avatarId),
-        facesAlong: () => false,
         inUse: () => false,
       });
       this.#byAvatar.set(avatarId, actions);

@@ -93,11 +93,30 @@ describe('another avatar in a session with generated faces', () => {
       return (colour !== undefined && far(colour, flag) < 15 && far(flag, sky) > 40) || undefined;
     });
     await faces.untilMouth(viewer, await faces.mouth('b'), true);
-    await viewer.close();
 
-    const acted = await faces.post(`/v1/sessions/${id}/actions`, { name: 'wave' });
-    assert.deepEqual([acted.status, acted.json['code']], [501, 'not-supported']);
-    assert.match(String(acted.json['detail']), /only the cpu engine plays actions/);
+    // A clip of it, whose left edge is red, has generated mouths, too.
+    const clip = path.join(server.dataDir, 'clip.mp4');
+    await makeMedia([
+      ...['-loop', '1', '-i', path.join(server.dataDir, 'b.png'), '-t', '1.2', '-r', '25'],
+      ...['-vf', 'drawbox=x=0:y=0:w=60:h=600:color=red:t=fill', '-pix_fmt', 'yuv420p'],
+      ...['-c:v', 'mpeg4', '-q:v', '2', clip],
+    ]);
+    await faces.post('/v1/avatars/b/actions', { name: 'wave', path: clip });
+    await until('the action', async () => {
+      const response = await fetch(`${server.url}/v1/avatars/b/actions/wave`);
+      const info = (await response.json()) as { state: string };
+      assert.notEqual(info.state, 'failed', JSON.stringify(info));
+      return info.state === 'ready' || undefined;
+    });
+    await faces.post(`/v1/sessions/${id}/utterances`, { demo: true, mode: 'replace' });
+    const acted = await faces.post(`/v1/sessions/${id}/actions`, { name: 'wave', times: 20 });
+    assert.equal(acted.status, 201, acted.text);
+    await until('its red edge', async () => {
+      const [colour] = await meanColours(viewer.take().slice(-1), left);
+      return (colour !== undefined && colour[0] > 180 && colour[1] < 60) || undefined;
+    });
+    await faces.untilMouth(viewer, await faces.mouth('b'), true);
+    await viewer.close();
     await faces.end(id);
   });
 });
