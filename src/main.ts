@@ -90,6 +90,8 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       fps: AVATAR_FPS,
       logLevel,
       turns: new Turns(PARALLEL),
+      ...('missing' in face ? {} : { face }),
+      facesAlong: () => engines.preparesFaces,
       log,
     };
     const actions: Actions = new Actions({ ...preparing, avatar: (id) => avatars.ready(id) });
@@ -97,8 +99,6 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     const avatars: Avatars = new Avatars({
       ...preparing,
       avatarsDir,
-      ...('missing' in face ? {} : { face }),
-      facesAlong: () => engines.preparesFaces,
       inUse: (id) => sessions.usesAvatar(id),
       beforeDelete: (id) => actions.forget(id),
     });

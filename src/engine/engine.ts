@@ -63,6 +63,11 @@ export interface EngineStream {
   tune?(tuning: MouthTuning): void;
   /** The next picture is again the one `count` before: those were drawn, but not shown. Absent where it is not possible. */
   rewind?(count: number): void;
+  /**
+   * From now on as if it had been given what `other` was given, a stream of the same engine and rate that nobody waits for
+   * meanwhile, and with its next picture. Gives how many samples that was. Absent where a stream must hear for itself.
+   */
+  hearAs?(other: EngineStream): number;
   close(): Promise<void>;
 }
 

@@ -334,18 +334,17 @@ export class Sessions {
   /** The avatar plays one of its actions. @throws not-supported, and what SessionScene.act throws */
   act(id: string, { name, times }: { name: string; times: number }): ReturnType<SessionScene['act']> {
     const session = this.#find(id);
-    if (this.#sessions.get(id)?.choice.engine !== 'cpu')
-      throw new AppError(
-        'not-supported',
-        'only the cpu engine plays actions: no faces are generated for them',
-      );
+    this.#assertActs(id);
     session.keepAlive();
     return session.scene.act(name, times);
   }
 
   #assertActs(id: string): void {
-    if (this.#sessions.get(id)?.choice.engine === 'cpu') return;
-    throw new AppError('not-supported', 'only the cpu engine plays actions: no faces are generated for them');
+    if (this.#sessions.get(id)?.choice.mode !== 'prerendered') return;
+    throw new AppError(
+      'not-supported',
+      'a session that renders its speech before it plays plays no actions: what is rendered shows the avatar itself',
+    );
   }
 
   stopActing(id: string): void {

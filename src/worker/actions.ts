@@ -12,7 +12,7 @@ export interface ActionView extends Omit<AvatarView, 'id' | 'faces'> {
   durationMs?: number;
 }
 
-export interface ActionsOptions extends Omit<AvatarsOptions, 'face' | 'facesAlong' | 'inUse' | 'avatarsDir'> {
+export interface ActionsOptions extends Omit<AvatarsOptions, 'inUse' | 'avatarsDir'> {
   /** @throws avatar-not-found, avatar-not-ready */
   avatar(id: string): Promise<AvatarManifest>;
 }
@@ -88,7 +88,7 @@ export class Actions {
       return await work(this.#of(avatarId));
     } catch (error) {
       const { code, message } = toAppError(error);
-      if (!message.includes(`avatar ${name}`) || code === 'internal') throw error;
+      if (name === '' || !message.includes(`avatar ${name}`) || code === 'internal') throw error;
       const sentence = message.replaceAll(`avatar ${name}`, `action ${name} of avatar ${avatarId}`);
       throw new AppError(code === 'avatar-not-found' ? 'action-not-found' : code, sentence, { cause: error });
     }
@@ -102,7 +102,6 @@ export class Actions {
         ...this.#options,
         store: store.actionsOf(avatarId),
         avatarsDir: store.actionsDir(avatarId),
-        facesAlong: () => false,
         inUse: () => false,
       });
       this.#byAvatar.set(avatarId, actions);

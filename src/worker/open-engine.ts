@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CpuEngine } from '../engine/cpu/cpu-engine.js';
 import type { MouthTiming } from '../engine/cpu/mouth-model.js';
@@ -58,7 +59,9 @@ export async function openEngine(
       submit: (inputs, features, signal) => batcher.submit(inputs, features, signal),
       plan,
       async openMaterial(avatar) {
-        const folder = materialFolder(avatarsDir, avatar.id, face.name);
+        // An action lies elsewhere than an avatar.
+        const stored = avatar.folder === undefined ? avatarsDir : path.dirname(avatar.folder);
+        const folder = materialFolder(stored, avatar.id, face.name);
         const material = await openMaterial(folder, materialFor(face, basis, avatar));
         if (material !== undefined) return material;
         throw new AppError(

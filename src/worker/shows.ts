@@ -10,7 +10,7 @@ export interface Shown {
 }
 
 /** A worker answers within this, or not at all: an avatar is opened, and enters when it has heard what it needs. */
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 15_000;
 
 interface Pending {
   resolve(shown: Shown): void;

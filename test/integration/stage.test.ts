@@ -92,6 +92,30 @@ describe('a stage', () => {
     await stage.close();
   });
 
+  it('knows how loud it was long before, so that a murmur after a shout does not move the new lips', async () => {
+    const shout = speech.slice(0, 32_000).map((value) => Math.max(-1, Math.min(1, 3 * value)));
+    const murmur = speech.slice(0, 64_000).map((value) => 0.02 * value);
+    const sound = Float32Array.from([...shout, ...murmur]);
+    const [dark, light] = [avatar(-40), avatar(40)];
+    const alone: Uint8Array[] = [];
+    const other = await stageOf(light);
+    const stage = await stageOf(dark);
+    const pictures: Uint8Array[] = [];
+    let entrance: Promise<Entrance> | undefined;
+    for (let at = 0; at < sound.length; at += PIECE) {
+      if (at === 72_000) entrance = stage.enter((first) => opened(light, first));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      for await (const { data } of stage.push(sound.slice(at, at + PIECE))) pictures.push(data.slice());
+      for await (const { data } of other.push(sound.slice(at, at + PIECE))) alone.push(data.slice());
+    }
+    const { toPicture } = await entrance!;
+    const worst = Math.max(
+      ...pictures.slice(toPicture).map((one, i) => difference(one, alone[toPicture + i]!)),
+    );
+    assert.ok(worst < 0.02, `its mouth differs by ${worst} from one that heard everything`);
+    await Promise.all([stage.close(), other.close()]);
+  });
+
   it('fits a face of another size into its own, between bars', async () => {
     const stage = await stageOf(avatar(0));
     const entering = { now: undefined as Promise<Entrance> | undefined };

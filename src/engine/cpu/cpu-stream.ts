@@ -35,6 +35,7 @@ export class CpuEngineStream implements EngineStream {
   #renderer: FaceRenderer;
   #picture: Uint8Array;
   #next = 0;
+  #heardSamples = 0;
   #closed = false;
   #still: LivingStill | undefined;
   #tuning: MouthTuning = { strength: 1, smoothing: 0 };
@@ -72,10 +73,27 @@ export class CpuEngineStream implements EngineStream {
 
   async *push(pcm: Float32Array): AsyncIterable<I420Frame> {
     for (let at = 0; at === 0 || at < pcm.length; at += PIECE_SAMPLES) {
-      if (pcm.length > 0) this.#timeline.append(await this.#ear.push(pcm.subarray(at, at + PIECE_SAMPLES)));
+      if (pcm.length > 0) {
+        const piece = pcm.subarray(at, at + PIECE_SAMPLES);
+        this.#timeline.append(await this.#ear.push(piece));
+        this.#heardSamples += piece.length;
+      }
       while (!this.#closed && this.#timeline.covers(this.#timeMs())) yield this.#draw();
       if (this.#closed) return;
     }
+  }
+
+  hearAs(other: EngineStream): number {
+    if (!(other instanceof CpuEngineStream))
+      throw new AppError('internal', 'the streams are of different engines');
+    this.#ear.hearAs(other.#ear);
+    this.#timeline.follow(other.#timeline);
+    this.#heardSamples = other.#heardSamples;
+    this.#next = other.#next;
+    this.#shut = other.#shut;
+    this.#tuning = other.#tuning;
+    Object.assign(this.#last, other.#last);
+    return this.#heardSamples;
   }
 
   skip(count: number): void {

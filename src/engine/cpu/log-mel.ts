@@ -53,6 +53,12 @@ export class LogMel {
     }
   }
 
+  /** From now on as if it had been given what `other` was given. */
+  hearAs(other: LogMel): void {
+    this.#samples.set(other.#samples);
+    this.#filled = other.#filled;
+  }
+
   #frame(): MelFrame {
     const real = this.#real;
     const imaginary = this.#imaginary;

@@ -70,6 +70,14 @@ export class MouthCurves {
     return this.#last;
   }
 
+  /** From now on as if it had been given what `other` was given. */
+  follow(other: MouthCurves): void {
+    this.#peakDb = other.#peakDb;
+    this.#held = other.#held;
+    this.#sinceHeld = other.#sinceHeld;
+    this.#last = other.#last;
+  }
+
   #form(name: 'spread' | 'round' | 'tuck' | 'tongue', heard: number, voice: number): number {
     const wanted = REST_MOUTH[name] + (clamp01(heard) - REST_MOUTH[name]) * voice;
     return limit(this.#last[name], wanted, FORM_STEP, FORM_STEP);

@@ -1,3 +1,4 @@
+import { AppError } from '../../errors.js';
 import { REST_MOUTH } from '../../media/frame.js';
 import type { MouthShape } from '../../media/frame.js';
 import { MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES } from './log-mel.js';
@@ -56,6 +57,8 @@ export interface MouthStream {
    * the stream belongs to media time k * 10 ms. Calls may overlap; each waits for the one before.
    */
   push(pcm16k: Float32Array): Promise<MouthShape[]>;
+  /** From now on as if it had been given what `other`, of the same model and timing, was given; nothing of either is under way. */
+  hearAs(other: MouthStream): void;
 }
 
 class RunningMouth implements MouthStream {
@@ -86,6 +89,15 @@ class RunningMouth implements MouthStream {
     this.#missing = 0;
     const steps = await this.#network.push(pcm16k);
     return [...before, ...steps.flatMap((step) => this.#shapes(step))];
+  }
+
+  hearAs(other: MouthStream): void {
+    if (!(other instanceof RunningMouth)) throw new AppError('internal', 'it hears with another ear');
+    this.#network.hearAs(other.#network);
+    this.#curves.follow(other.#curves);
+    this.#levelsDb.splice(0, this.#levelsDb.length, ...other.#levelsDb);
+    this.#early = other.#early;
+    this.#missing = other.#missing;
   }
 
   #shapes(step: NetworkStep): MouthShape[] {

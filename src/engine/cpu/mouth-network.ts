@@ -83,6 +83,15 @@ export class NetworkStream {
     return result;
   }
 
+  /** From now on as if it had been given what `other` was given, which must have nothing under way. */
+  hearAs(other: NetworkStream): void {
+    this.#logMel.hearAs(other.#logMel);
+    this.#mel.set(other.#mel);
+    this.#levelsDb = [...other.#levelsDb];
+    // Each run makes another one.
+    this.#memory = other.#memory;
+  }
+
   async #advance(frames: readonly { bands: Float32Array; levelDb: number }[]): Promise<NetworkStep[]> {
     const steps: NetworkStep[] = [];
     for (const { bands, levelDb } of frames) {

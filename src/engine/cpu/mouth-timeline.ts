@@ -98,6 +98,15 @@ export class MouthTimeline {
     return this.#moment;
   }
 
+  /** From now on as if it had been given what `other` was given. */
+  follow(other: MouthTimeline): void {
+    this.#shapes = other.#shapes.slice();
+    this.#speaking = other.#speaking.slice();
+    this.#first = other.#first;
+    this.#level = other.#level;
+    this.#stillMs = other.#stillMs;
+  }
+
   #forgetBefore(index: number): void {
     const surplus = index - this.#first;
     // In large steps: removing from the front of a list costs its length.

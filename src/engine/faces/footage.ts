@@ -19,6 +19,8 @@ export class Footage {
   readonly #fps: number;
   readonly #life: LivingStill | undefined;
   readonly #loopFrom: number;
+  /** A photo's life does not run backwards, though pictures may be drawn again. */
+  #lifeMs = 0;
 
   /**
    * @param life brings the avatar to life if it is a photo; undefined for footage
@@ -39,7 +41,8 @@ export class Footage {
   /** Draws picture `index` into `target` (I420), lets `paint` change it, and then moves a photo's head. */
   draw(target: Uint8Array, index: number, timeMs: number, paint: (picture: Uint8Array) => void): void {
     if (this.#life !== undefined) {
-      this.#life.draw(target, timeMs, paint);
+      this.#lifeMs = Math.max(this.#lifeMs, timeMs);
+      this.#life.draw(target, this.#lifeMs, paint);
       return;
     }
     this.#avatar.readFrame(index, target);

@@ -43,6 +43,11 @@ export class Actor {
       this.#letterbox = new Letterbox(avatar, { widthPx, heightPx });
   }
 
+  /** The stage's picture that is the stream's first. */
+  get firstPicture(): number {
+    return this.#options.firstPicture;
+  }
+
   get stream(): EngineStream {
     return this.#stream;
   }
@@ -77,6 +82,14 @@ export class Actor {
       this.#unheard.shift();
       for await (const frame of this.#stream.push(pcm)) void frame;
     }
+  }
+
+  /** Goes on where `other` stands, which has the same first picture; `soundFrom` gives the stage's sound from a sample on. */
+  takeOver(other: Actor, soundFrom: (sample: number) => Float32Array[]): void {
+    const heard = this.#stream.hearAs?.(other.#stream) ?? 0;
+    this.#next = other.#next;
+    this.#unheard.splice(0);
+    for (const pcm of soundFrom(this.#options.firstSample + heard)) this.hear(pcm);
   }
 
   /** The next picture; undefined when the sound that it needs is not there. Valid until the next call. */

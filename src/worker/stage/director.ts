@@ -222,6 +222,12 @@ export class Director {
         `action ${name} of avatar ${avatarId} is a photo: nothing moves in it`,
       );
     } catch (error) {
+      if (isAppError(error, 'avatar-not-ready'))
+        throw new AppError(
+          'avatar-not-ready',
+          `action ${name} of avatar ${avatarId} is not prepared for the ${engine.name} engine; delete it and prepare it again`,
+          { cause: error },
+        );
       if (!isAppError(error, 'avatar-not-found')) throw error;
       throw new AppError('action-not-found', `avatar ${avatarId} has no action ${name}`, { cause: error });
     }

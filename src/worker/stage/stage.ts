@@ -8,10 +8,7 @@ import { SoundMemory } from './sound-memory.js';
 
 /** How long one face takes to become another. */
 export const CROSS_FADE_MS = 200;
-/**
- * A face that enters has heard so much of what was said before, so that its mouth is right at once. Measured: with 1.5 s
- * the CPU engine's mouth is the one that heard everything, with 1 s it is off by 0.002 of 1 on average.
- */
+/** A face whose stream must hear for itself has heard so much of what was said before it enters. */
 const CONTEXT_MS = 1500;
 
 /** An avatar opened for the stage; both belong to it from then on. */
@@ -105,7 +102,8 @@ export class Stage implements EngineStream {
     open: (firstPicture: number) => Promise<Opened>,
     { notBefore = 0 }: { notBefore?: number } = {},
   ): Promise<Entrance> {
-    const firstPicture = Math.max(0, this.#next - Math.ceil((CONTEXT_MS * this.#fps) / 1000));
+    const contextPictures = this.#hearsAs ? Infinity : Math.ceil((CONTEXT_MS * this.#fps) / 1000);
+    const firstPicture = Math.max(0, this.#next - contextPictures);
     // A sample early: its pictures are never due later than those of who is on.
     const firstSample = Math.max(0, Math.floor((firstPicture * ENGINE_RATE) / this.#fps) - 1);
     const { fps, widthPx, heightPx } = { fps: this.#fps, widthPx: this.widthPx, heightPx: this.heightPx };
@@ -116,9 +114,9 @@ export class Stage implements EngineStream {
       if (opened.stream.lookaheadMs > this.lookaheadMs)
         throw new AppError('not-supported', 'it needs more sound ahead than this session gives');
       if (this.#tuning !== undefined) actor.tune(this.#tuning);
-      for (const pcm of this.#memory.since(firstSample)) actor.hear(pcm);
+      if (!this.#hearsAs) for (const pcm of this.#memory.since(firstSample)) actor.hear(pcm);
       this.#cast.add(actor);
-      await actor.warmUp(Math.max(this.#next, notBefore));
+      if (!this.#hearsAs) await actor.warmUp(Math.max(this.#next, notBefore));
       return await new Promise((resolve, reject) => {
         this.#giveWay();
         if (this.#closed) reject(new AppError('session-closed', 'the session ended'));
@@ -188,6 +186,7 @@ export class Stage implements EngineStream {
     const waiting = this.#waiting;
     if (waiting === undefined || this.#next < waiting.notBefore) return;
     this.#waiting = undefined;
+    if (this.#hearsAs) waiting.actor.takeOver(this.#main, (sample) => this.#memory.since(sample));
     // Two faces that are half way into each other leave as one picture that stands still.
     const before = this.#leaving;
     const what = before === undefined ? this.#main : this.#mixed.slice();
@@ -199,6 +198,11 @@ export class Stage implements EngineStream {
     this.#held = undefined;
     this.#leaving = { what, fromPicture: this.#next };
     waiting.resolve({ fromPicture: this.#next, toPicture: this.#next + this.#fadePictures });
+  }
+
+  /** One stream can go on where another stands: nothing has to be heard twice, and all begin with the stage. */
+  get #hearsAs(): boolean {
+    return this.#main.stream.hearAs !== undefined;
   }
 
   get #fadePictures(): number {

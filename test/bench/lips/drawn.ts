@@ -43,6 +43,7 @@ export async function* speak(
       heard += pcm.length / 160;
       return Promise.resolve(Array.from({ length: pcm.length / 160 }, (_, k) => shapes(first + k)));
     },
+    hearAs: () => {},
   };
   const still = avatar.still ? LivingStill.unprepared(avatar) : undefined;
   const stream = new CpuEngineStream({ avatar, still, ear, basis, fps: FPS });

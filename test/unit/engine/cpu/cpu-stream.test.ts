@@ -42,6 +42,9 @@ function avatar(options: {
 class LoudnessEar {
   readonly lookaheadMs = 100;
   #samples: number[] = [];
+  hearAs(other: LoudnessEar): void {
+    this.#samples = [...other.#samples];
+  }
   push(pcm: Float32Array): Promise<MouthShape[]> {
     this.#samples.push(...pcm);
     const shapes: MouthShape[] = [];
