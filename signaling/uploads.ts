@@ -76,6 +76,7 @@ async function save(
   // The client's name never becomes ours; only a harmless ending is kept, as a help for whoever looks into the folder.
   const ending = /\.[a-z0-9]{1,8}$/i.exec(filename)?.[0].toLowerCase() ?? '';
   const file = path.join(limits.uploadsDir, `${randomUUID()}${ending}`);
+  const out = createWriteStream(file, { flags: 'wx', mode: 0o600 });
   let sizeBytes = 0;
   try {
     await pipeline(
@@ -86,11 +87,13 @@ async function save(
           yield chunk;
         }
       })(),
-      createWriteStream(file, { flags: 'wx', mode: 0o600 }),
+      out,
     );
     if (sizeBytes === 0) throw new HttpRefusal(400, 'empty-file', 'the file is empty');
     return { path: file, sizeBytes };
   } catch (error) {
+    // It may still be about to be opened, and would be there again.
+    if (!out.closed) await new Promise<void>((resolve) => out.once('close', () => resolve()));
     await rm(file, { force: true });
     throw error;
   }

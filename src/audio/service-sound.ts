@@ -99,8 +99,9 @@ async function* fileSound(
   { folder, ffmpeg, signal }: SentSoundOptions,
 ): AsyncGenerator<Int16Array> {
   const file = path.join(folder, `${randomUUID()}.speech`);
+  const out = createWriteStream(file, { flags: 'wx', mode: 0o600 });
   try {
-    await pipeline(limited(bytes), createWriteStream(file, { flags: 'wx', mode: 0o600 }));
+    await pipeline(limited(bytes), out);
     if (!signal.aborted) yield* decodeAudio(ffmpeg, file, { signal });
   } catch (error) {
     if (!isAppError(error, 'media-undecodable')) throw error;
@@ -108,6 +109,8 @@ async function* fileSound(
       cause: error,
     });
   } finally {
+    // It may still be about to be opened, and would be there again.
+    if (!out.closed) await new Promise<void>((resolve) => out.once('close', () => resolve()));
     await rm(file, { force: true });
   }
 }
