@@ -23,7 +23,8 @@ export class Letterbox {
 
   constructor(from: Size, to: Size) {
     const { source, target } = placesOf(from, to);
-    this.#picture = { ...to, data: new Uint8Array(i420SizeBytes(to.widthPx, to.heightPx)) };
+    const { widthPx, heightPx } = to;
+    this.#picture = { widthPx, heightPx, data: new Uint8Array(i420SizeBytes(to.widthPx, to.heightPx)) };
     this.#picture.data.fill(16, 0, to.widthPx * to.heightPx).fill(128, to.widthPx * to.heightPx);
     const halvings: Halving[] = [];
     let size = from;
@@ -54,7 +55,8 @@ export class Letterbox {
 
 /** Which part of the picture goes where; whole even pixels. */
 function placesOf(from: Size, to: Size): { source: Rect; target: Rect } {
-  const whole = (size: Size): Rect => ({ x: 0, y: 0, ...size });
+  // Not spread: an avatar's sizes are getters.
+  const whole = ({ widthPx, heightPx }: Size): Rect => ({ x: 0, y: 0, widthPx, heightPx });
   const contain = Math.min(to.widthPx / from.widthPx, to.heightPx / from.heightPx);
   const [widthPx, heightPx] = [even(from.widthPx * contain), even(from.heightPx * contain)];
   const bars = Math.max(1 - widthPx / to.widthPx, 1 - heightPx / to.heightPx);

@@ -27,7 +27,7 @@ describe('another avatar in a session that runs', () => {
   let id: string;
   let viewer: WrtcClient;
   let events: EventFollower;
-  const pictures: { atMs: number; edge: number; size: string }[] = [];
+  const pictures: { atMs: number; edge: number; detail: number; size: string }[] = [];
 
   before(async () => {
     server = await startTestServer(['--workers', '1', '--session-linger', '60', '--engine', 'cpu']);
@@ -43,7 +43,7 @@ describe('another avatar in a session that runs', () => {
     viewer = new WrtcClient();
     viewer.onPicture = (picture) =>
       pictures.push({
-        ...{ atMs: picture.atMs, edge: edge(picture) },
+        ...{ atMs: picture.atMs, edge: edge(picture), detail: detail(picture) },
         size: `${picture.widthPx}x${picture.heightPx}`,
       });
     await joinWhep(viewer, `${server.url}/whep/${id}`);
@@ -77,6 +77,16 @@ describe('another avatar in a session that runs', () => {
   function edge({ widthPx, heightPx, data }: ReceivedPicture): number {
     const plane = widthPx * heightPx;
     return data[plane + (heightPx >> 2) * (widthPx >> 1) + 4] ?? 0;
+  }
+
+  /** Contrast (standard deviation of the luma) of the middle, where both show the same face. */
+  function detail({ widthPx, heightPx, data }: ReceivedPicture): number {
+    const values: number[] = [];
+    for (let y = heightPx * 0.35; y < heightPx * 0.65; y += 4)
+      for (let x = widthPx * 0.4; x < widthPx * 0.6; x += 4)
+        values.push(data[Math.floor(y) * widthPx + Math.floor(x)]!);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
   }
 
   /** Waits for a dozen pictures since number `from`, and for six that show the same. */
@@ -116,6 +126,7 @@ describe('another avatar in a session that runs', () => {
       seen.push(first.atMs - askedMs);
       await faded(from);
       const only = pictures.at(-1)!.edge;
+      assert.ok(pictures.at(-1)!.detail > 15, `a face is seen, not one colour: ${pictures.at(-1)!.detail}`);
       assert.ok(avatar === 'blue' ? only > plain + 60 : only < plain + 6, `${avatar} alone is seen: ${only}`);
       const { data } = await events.next('session.avatar');
       assert.deepEqual([data['avatar'], typeof data['mediaMs']], [avatar, 'number']);

@@ -80,6 +80,19 @@ test('a picture of another shape lies in the middle between black bars, larger o
   }
 });
 
+test('its sizes may be those of an object with getters, as an avatar is', () => {
+  class Opened {
+    get widthPx(): number {
+      return 64;
+    }
+    get heightPx(): number {
+      return 64;
+    }
+  }
+  const fitted = new Letterbox(new Opened(), { widthPx: 64, heightPx: 128 }).fit(slopes(64, 64));
+  assert.ok(fitted.data[64 * 95 + 63]! > fitted.data[64 * 32]! + 150, 'the slope is there');
+});
+
 test('nearly the same shape fills the picture, and loses a little of its sides instead', () => {
   const fitted = new Letterbox({ widthPx: 100, heightPx: 104 }, { widthPx: 200, heightPx: 200 }).fit(
     slopes(100, 104),
