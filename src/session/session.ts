@@ -11,8 +11,7 @@ import {
   samplesToMs,
 } from '../media/timeline.js';
 import type { WorkerStream } from '../worker/host.js';
-import type { Audience, AudienceDemand, ViewerAnswer } from './viewers/audience.js';
-import { JpegWatchers } from './viewers/jpeg-watchers.js';
+import type { Audience, ViewerAnswer } from './viewers/audience.js';
 import { MediaClock } from './playout/media-clock.js';
 import { PictureStream } from './playout/picture-stream.js';
 import { HEARD_AFTER_MS } from './playout/playout.js';
@@ -24,11 +23,10 @@ import type {
   SessionState,
 } from './session-types.js';
 import { SessionOutput, type OutputCut } from './playout/session-output.js';
-import { OutputTaps, type OutputTap } from './playout/output-tap.js';
+import type { OutputTap } from './playout/output-tap.js';
+import { Receivers } from './playout/receivers.js';
 import { RenderAhead } from './playout/render-ahead.js';
-import { Recoding } from './playout/recoding.js';
 import { SessionScene } from './playout/session-scene.js';
-import { SessionRenditions } from './playout/session-renditions.js';
 import type { SessionFigures } from './viewers/figures.js';
 import {
   SessionMetrics,
@@ -71,16 +69,13 @@ export class Session {
   readonly ended: Promise<{ reason: string }>;
   #tellEnded: (how: { reason: string }) => void = () => {};
   readonly #options: SessionOptions;
-  readonly #audience: Audience;
-  readonly #watchers: JpegWatchers;
+  readonly #receivers: Receivers;
   readonly #output: SessionOutput;
-  readonly #taps: OutputTaps;
   readonly #downsampler = new Downsampler48To16();
   readonly #pictures: PictureStream;
   /** Who is seen. */
   readonly scene: SessionScene;
   readonly #mediaClock: MediaClock;
-  readonly #sound: SessionSound;
   #fedSamples = 0;
   #leadSamples = msToSamples(DRAW_MARGIN_MS + 100);
   readonly #speech: SessionSpeech;
@@ -88,28 +83,24 @@ export class Session {
   #stopTimer: () => void = () => {};
   #lastReportMs = -Infinity;
   readonly #life: SessionLife;
-  #renditions: SessionRenditions | undefined;
   #lastDemandMs = -Infinity;
-  #playoutDelayMs: readonly [number, number] = [0, 0];
   #mouth: MouthTuning = { strength: 1, smoothing: 0 };
   #rateFps: number;
   #workerStats = { renderMs: 0, encodeMs: 0, backlogMs: 0 };
   #skippedPictures = 0;
   readonly #metrics: SessionMetrics;
   readonly #ahead: RenderAhead;
-  readonly #recoding: Recoding;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SessionOptions) {
     this.#options = options;
     this.#metrics = new SessionMetrics(() => options.clock.now());
-    this.#recoding = new Recoding(() => options.clock.now());
     this.id = options.id;
     this.fps = options.fps;
     this.#rateFps = options.fps;
     this.createdAtMs = options.clock.wall();
     this.#mediaClock = new MediaClock(options.clock);
-    this.#sound = new SessionSound(options.opus);
+    const sound = new SessionSound(options.opus);
     this.#life = new SessionLife(
       {
         ...options.life,
@@ -139,16 +130,14 @@ export class Session {
         this.events.add({ event: 'utterance.rendering-failed', data });
       },
     });
-    this.#audience = options.openAudience({
-      onWish: () => void this.#serveDemand(),
-      onKeyframeWanted: (rendition) => this.#pictures.current?.requestKeyframe(rendition),
-      onJoined: () => this.#tellViewers(),
-      onGone: () => this.#tellViewers(),
-    });
-    this.#taps = new OutputTaps(options.log);
-    this.#watchers = new JpegWatchers((count) => {
-      this.#pictures.current?.setJpeg(count > 0);
-      this.#tellViewers();
+    const { fps, bitrateBps, h264 = false } = options;
+    this.#receivers = new Receivers({
+      ...options,
+      coding: { fps, bitrateBps, h264 },
+      sound,
+      pictures: () => this.#pictures,
+      onViewers: () => this.#tellViewers(),
+      nowMs: () => options.clock.now(),
     });
     this.#pictures = new PictureStream({
       ...options,
@@ -156,10 +145,10 @@ export class Session {
       fedSamples: () => this.#fedSamples,
       onOpened: (stream) => this.#streamOpened(stream),
       onLost: () => this.scene.lost(this.#fedSamples),
-      onCodedAnew: () => this.#recoding.done(),
+      onCodedAnew: () => this.#receivers.codedAnew(),
       onActOver: (showId, over) => this.scene.actOver(showId, over),
       onPicture: (picture) => {
-        if (this.#output.pushPicture(picture)) this.#audience.requestKeyframe(picture.rendition);
+        if (this.#output.pushPicture(picture)) this.#receivers.audience.requestKeyframe(picture.rendition);
         this.#output.advance(this.#mediaClock.nowSamples);
       },
       onJpeg: (picture) => this.#output.pushJpeg(picture),
@@ -176,18 +165,12 @@ export class Session {
       heardAt: this.#heardAt,
     });
     this.#output = new SessionOutput({
-      fps: options.fps,
-      sound: this.#sound,
+      fps,
+      sound,
       sinks: {
-        sound: (sound, mediaSamples) => {
-          this.#audience.sendSound(sound, mediaSamples);
-          this.#taps.sound(sound, mediaSamples);
-        },
-        picture: (renditions) => {
-          this.#audience.sendPicture(renditions, options.fps);
-          this.#taps.picture(renditions);
-        },
-        jpeg: (picture) => this.#watchers.push(picture.data),
+        sound: (sent, mediaSamples) => this.#receivers.sound(sent, mediaSamples),
+        picture: (renditions) => this.#receivers.picture(renditions),
+        jpeg: (picture) => this.#receivers.jpeg(picture.data),
       },
       meter: this.#metrics,
       nowMs: () => options.clock.now(),
@@ -232,7 +215,7 @@ export class Session {
   }
 
   get viewers(): number {
-    return this.#audience.size + this.#watchers.count;
+    return this.#receivers.viewers;
   }
 
   get stats(): Record<string, number> {
@@ -251,7 +234,7 @@ export class Session {
 
   /** What the session and its viewers measured since they began, for people; computed when asked for. */
   async media(): Promise<{ media: SessionMediaSummary; viewerStats: ViewerStats[] }> {
-    const { sums, viewers } = await this.#audience.report(MAX_VIEWER_STATS);
+    const { sums, viewers } = await this.#receivers.audience.report(MAX_VIEWER_STATS);
     return {
       media: this.#metrics.summary(this.#pictureCounts, ViewerTally.of(sums)),
       viewerStats: viewers.map(({ id, state, summary }) => ({ id, state, ...summary })),
@@ -260,7 +243,7 @@ export class Session {
 
   /** The same for Prometheus; the oldest `listedViewers` one by one. */
   async figures(listedViewers: number): Promise<SessionFigures> {
-    const { sums, viewers } = await this.#audience.report(listedViewers);
+    const { sums, viewers } = await this.#receivers.audience.report(listedViewers);
     return this.#metrics.figures(this.id, this.#pictureCounts, ViewerTally.of(sums), viewers);
   }
 
@@ -359,7 +342,7 @@ export class Session {
   /** Nothing of what was fed and drawn for the future leaves any more. */
   #cut(): OutputCut {
     const cut = this.#output.cut(this.#mediaClock.nowSamples, this.#fedSamples);
-    this.#audience.cut();
+    this.#receivers.audience.cut();
     this.#pictures.cut(cut.epoch, cut.fromSamples);
     return cut;
   }
@@ -367,56 +350,33 @@ export class Session {
   /** @throws sdp-invalid, sdp-unsupported, no-capacity, session-closed */
   async addViewer(offerSdp: string): Promise<ViewerAnswer> {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
-    return this.#audience.add(offerSdp);
+    return this.#receivers.audience.add(offerSdp);
   }
 
   get settings(): SessionSettings {
-    return {
-      ...this.#renditions?.settings,
-      playoutDelayMs: this.#playoutDelayMs,
-      mouth: this.#mouth,
-      rateFps: this.#rateFps,
-    };
+    return { ...this.#receivers.settings, mouth: this.#mouth, rateFps: this.#rateFps };
   }
 
   /** Takes hold without a visible break; viewers who join later get the play-out delay. */
   configure(settings: Partial<SessionSettings>): void {
-    const renditions = this.#renditions;
-    const { playoutDelayMs, mouth, rateFps, ...picture } = settings;
+    const { mouth, rateFps, ...sent } = settings;
     if (rateFps !== undefined) this.#pictures.setRate((this.#rateFps = rateFps));
     if (mouth !== undefined) this.#pictures.tune((this.#mouth = mouth));
-    this.#playoutDelayMs = playoutDelayMs ?? this.#playoutDelayMs;
-    if (renditions === undefined) return;
-    renditions.configure(picture);
-    this.#configureAudience(renditions);
-    this.#serveDemand();
+    this.#receivers.configure(sent);
   }
 
   /** When the settings of these names take hold, those that do; to be asked right behind `configure`. */
   async whenHeld(names: object): Promise<Record<string, TakesHold>> {
     const settings = Object.keys(names);
-    const codedAnewMs = settings.includes('maxBitrateBps') ? await this.#recoding.measure() : undefined;
+    const codedAnewMs = settings.includes('maxBitrateBps')
+      ? await this.#receivers.whenCodedAnew()
+      : undefined;
     return whenHeld(settings, { drawnAheadMs: DRAW_MARGIN_MS + 1000 / this.fps, codedAnewMs });
-  }
-
-  #configureAudience({ ladder, top }: SessionRenditions): void {
-    this.#audience.configure({ ladder, top, playoutDelayMs: this.#playoutDelayMs });
-  }
-
-  #serveDemand(): AudienceDemand {
-    const { demand } = this.#audience;
-    const renditions = this.#renditions;
-    if (renditions !== undefined) {
-      const tapped = this.#taps.demand(renditions.top);
-      renditions.serve(new Set([...demand.renditions, ...tapped]), this.#options.clock.now());
-    }
-    this.#sound.serve(demand);
-    return demand;
   }
 
   /** WebRTC viewers, by their ids: how they are told apart and spoken with. */
   get audience(): Pick<Audience, 'size' | 'etagOf' | 'trickle' | 'restartIce' | 'remove'> {
-    return this.#audience;
+    return this.#receivers.audience;
   }
 
   /**
@@ -425,16 +385,12 @@ export class Session {
    */
   tap(tap: OutputTap): { requestKeyframe(rendition: RenditionName): void; remove(): void } {
     if (this.#closing) throw new AppError('session-closed', `session ${this.id} has ended`);
-    this.#taps.add(tap);
-    this.#serveDemand();
-    const requestKeyframe = (rendition: RenditionName) => this.#audience.requestKeyframe(rendition);
-    if (this.#renditions !== undefined) requestKeyframe(this.#renditions.top);
-    return { requestKeyframe, remove: () => this.#taps.remove(tap) };
+    return this.#receivers.tap(tap);
   }
 
   /** JPEG pictures from now on; encoded only while somebody asks for them. */
   watchJpeg(signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return this.#watchers.watch(signal);
+    return this.#receivers.watchJpeg(signal);
   }
 
   #tick(): void {
@@ -451,11 +407,11 @@ export class Session {
     this.scene.advance(now - HEARD_AFTER_SAMPLES, this.state === 'idle');
     if (nowMs - this.#lastReportMs >= 1000) {
       this.#lastReportMs = nowMs;
-      this.#audience.sendSenderReports(now, this.#options.clock.wall());
+      this.#receivers.audience.sendSenderReports(now, this.#options.clock.wall());
     }
     if (nowMs - this.#lastDemandMs >= DEMAND_EVERY_MS) {
       this.#lastDemandMs = nowMs;
-      this.#sound.expectLoss(this.#serveDemand().worstLossShare);
+      this.#receivers.serve();
     }
     const over = this.#life.check(nowMs, { watched: this.viewers > 0, busy: this.#speech.busy });
     if (over !== undefined) void this.close(over).catch(() => {});
@@ -465,28 +421,16 @@ export class Session {
   /** Takes the next 20 ms of sound, and gives it to the engine at once. */
   #feed(nowMs: number): void {
     const pcm = new Int16Array(PIECE_VALUES);
-    this.#speech.feed(pcm, this.#fedSamples, this.viewers + this.#taps.size > 0, nowMs);
+    this.#speech.feed(pcm, this.#fedSamples, this.#receivers.areThere, nowMs);
     this.#pictures.pushSound(this.#downsampler.push(pcm));
     this.#output.pushSound(pcm, this.#fedSamples);
     this.#fedSamples += OPUS_FRAME_SAMPLES;
   }
 
   #streamOpened(stream: WorkerStream): void {
-    const { fps, bitrateBps, h264 = false } = this.#options;
-    if (this.#renditions === undefined) {
-      this.#renditions = new SessionRenditions(
-        { widthPx: stream.widthPx, heightPx: stream.heightPx, fps, bitrateBps, h264 },
-        (wanted) => {
-          this.#recoding.asked();
-          this.#pictures.setRenditions(wanted);
-        },
-      );
-      this.#configureAudience(this.#renditions);
-    }
     this.#leadSamples = msToSamples(stream.lookaheadMs + DRAW_MARGIN_MS);
-    if (this.#watchers.count > 0) stream.setJpeg(true);
+    this.#receivers.streamOpened(stream);
     this.#ahead.streamChanged();
-    for (const rendition of this.#audience.demand.renditions) this.#audience.requestKeyframe(rendition);
   }
 
   /** Not while it ends: that its viewers go then is no news of its own. */
@@ -502,9 +446,8 @@ export class Session {
 
   async #close(reason: string): Promise<void> {
     this.#stopTimer();
-    this.#watchers.close();
-    this.#audience.close();
-    await Promise.allSettled([this.#pictures.close(), this.#speech.close(), this.#taps.close()]);
+    const received = this.#receivers.close();
+    await Promise.allSettled([this.#pictures.close(), this.#speech.close(), received]);
     this.#output.close();
     this.#options.log.info({ session: this.id, reason, ...this.stats }, 'session ended');
     this.events.add({ event: 'session.ended', data: { reason } });
