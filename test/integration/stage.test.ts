@@ -5,7 +5,9 @@ import { CpuEngine } from '../../src/engine/cpu/cpu-engine.js';
 import type { AvatarSource } from '../../src/engine/engine.js';
 import { silentLog } from '../../src/lib/log.js';
 import { Stage, type Entrance, type Opened } from '../../src/worker/stage/stage.js';
+import { deferred } from '../helpers/deferred.js';
 import { readWav } from '../helpers/hearing.js';
+import { until } from '../helpers/server.js';
 import { patternedPicture, syntheticLandmarks } from '../helpers/synthetic-face.js';
 
 /** One face takes another's place while both speak: the real engine, the shipped speech. */
@@ -166,7 +168,7 @@ describe('a stage', () => {
     enter(dark, 'dark');
     await new Promise((resolve) => setTimeout(resolve, 100));
     enter(middle, 'middle again');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until('the first to give way', () => told[2]);
     await play(stage, [1600, 2000]);
     assert.equal(told[2], 'dark superseded');
     assert.match(told[3] ?? '', /^middle again from/);
@@ -205,14 +207,16 @@ describe('a stage', () => {
     };
     const stage = await stageOf(counted(avatar(0)));
     await play(stage, [0, 200]);
+    const isLate = deferred<void>();
     const late = stage.enter(async (first) => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await isLate.promise;
       return opened(counted(avatar(20)), first);
     });
     const waiting = stage.enter((first) => opened(counted(avatar(40)), first));
-    await new Promise((resolve) => setTimeout(resolve, 20));
     const ended = Promise.allSettled([late, waiting]);
+    await until('one to wait for its entrance', () => open === 2 || undefined);
     await stage.close();
+    isLate.resolve();
     for (const result of await ended)
       assert.equal(
         result.status === 'rejected' && (result.reason as { code: string }).code,

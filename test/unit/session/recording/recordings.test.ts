@@ -15,6 +15,7 @@ import type { RecordedSession } from '../../../../src/session/recording/running-
 import { codedPicture } from '../../../helpers/coded-picture.js';
 import { ManualClock } from '../../../helpers/manual-clock.js';
 import { temporaryFolder } from '../../../helpers/media.js';
+import { until } from '../../../helpers/server.js';
 import { readWebm } from '../../../helpers/webm.js';
 
 /** A session that plays made-up pictures when it is told to. */
@@ -227,8 +228,14 @@ test('a server that starts again knows them all, and mends what one that died le
   before.b.play(100);
   const empty = await before.recordings.start('a');
   const file = before.recordings.webm(cut.id).path;
-  // What is being appended is not there to its end.
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  // What is being appended is not there to its end: four clusters, and no more to come.
+  let lastBytes = -1;
+  await until('what was recorded to be in the file', async () => {
+    const bytes = await readFile(file);
+    const isWhole = bytes.length === lastBytes && bytes.toString('hex').split('1f43b675').length > 4;
+    lastBytes = bytes.length;
+    return isWhole || undefined;
+  });
   await writeFile(file, Buffer.concat([await readFile(file), Buffer.from('1f43b6750100000000', 'hex')]));
   await writeFile(path.join(folder, `.${whole.id}.part.mp4`), 'half');
   await writeFile(path.join(folder, 'notes.json'), '{}');
@@ -254,8 +261,10 @@ test('one that another living server writes is left alone', async (t) => {
   const { id } = await recordings.start('a');
   a.play(50);
   const manifest = path.join(folder, `${id}.json`);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  const text = await readFile(manifest, 'utf8');
+  const text = await until('the manifest to tell of the first picture', async () => {
+    const written = await readFile(manifest, 'utf8');
+    return written.includes('"startMediaMs"') ? written : undefined;
+  });
   await writeFile(manifest, text.replace(`"pid": ${process.pid}`, `"pid": ${process.ppid}`));
   const other = await RecordingStore.open(folder, silentLog);
   assert.deepEqual(other.list(), []);
